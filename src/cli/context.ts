@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load-config.ts';
+
+/** Exit codes of every command: 0 done, 1 it failed, 2 what it was given is wrong (configuration, arguments, definitions). */
+export const EXIT = { ok: 0, failure: 1, invalid: 2 } as const;
+
+/** The configuration that a command runs with: its repository's `feature_store.yaml`, the environment, then its flags. */
+export function cliConfig(command: Command, overrides: Record<string, unknown> = {}): Config {
+  const options = command.optsWithGlobals<{ chdir?: string; featureStoreYaml?: string }>();
+  return loadConfig({
+    repoPath: options.chdir ?? '.',
+    ...(options.featureStoreYaml === undefined ? {} : { configFile: options.featureStoreYaml }),
+    overrides,
+  });
+}
+
+/** Prints a value for programs: one JSON document, bigint as digits, bytes as base64. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${stringify(value)}\n`);
+}
+
+function stringify(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_key, item: unknown) => {
+      if (typeof item === 'bigint') return JSON.rawJSON(item.toString());
+      if (item instanceof Uint8Array) return Buffer.from(item).toString('base64');
+      return item;
+    },
+    2,
+  );
+}

@@ -1,0 +1,128 @@
+/**
+ * The seam between features and where they are kept. A store knows Feast's layout in its engine, and nothing of
+ * registries, plans or transports. `test/online-store/contract.ts` is the suite that every store passes.
+ */
+
+/** One feature view as it is stored: the name that its rows are kept under (with `_vN` for versions) and its features. */
+export interface ViewLayout {
+  readonly storedName: string;
+  /** Features to read, by their name in the view; may be empty (then only the event timestamp is read). */
+  readonly featureNames: readonly string[];
+}
+
+/** What a plan wants to know of one entity: the features of all views that share its key, read together. */
+export interface ReadLayout {
+  readonly project: string;
+  /** Join keys of the entity key, sorted by UTF-8 bytes. Empty never occurs: entityless views use `__dummy_id`. */
+  readonly joinKeys: readonly string[];
+  readonly views: readonly ViewLayout[];
+}
+
+/**
+ * A `ReadLayout` turned into the store's own terms when a plan is compiled, so that nothing is hashed or quoted on the
+ * read path. Made by `OnlineStore.prepare` and understood only by the store that made it.
+ */
+export interface PreparedRead {
+  /** Bytes to append to a serialized entity key to make the key of the store (Redis: the project; SQLite: none). */
+  readonly keySuffix: Uint8Array;
+  /** Cells per entity: for each view in order its features in order, then one cell for its event timestamp. */
+  readonly width: number;
+}
+
+/**
+ * What a store holds for one feature: the encoded `feast.types.Value` (empty = a stored null), or `null` where there is
+ * nothing. For the timestamp cell: an encoded `google.protobuf.Timestamp`, or `null`. The bytes belong to the store's
+ * receive buffer: they are valid until the request ends and are never written to.
+ */
+export type Cell = Uint8Array | null;
+
+/** The distinct entities of one entity group of a request. */
+export interface EntityRead {
+  readonly prepared: PreparedRead;
+  /** Serialized entity key + `prepared.keySuffix`, one per distinct entity. */
+  readonly keys: readonly Uint8Array[];
+}
+
+/** Limits of one read. */
+export interface ReadOptions {
+  /** On the clock of `performance.now()`; `Infinity` = none. Past it the read rejects with DEADLINE_EXCEEDED. */
+  readonly deadlineAtMs: number;
+  /** Aborted when the caller went away: what has not been sent is not sent, the read rejects with CANCELLED. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One row to write: all or some features of one view for one entity, as of one moment. */
+export interface WriteRow {
+  /** Serialized entity key, without the project. */
+  readonly entityKey: Uint8Array;
+  /** Nanoseconds since the epoch, UTC. Redis keeps them all, SQLite whole seconds. */
+  readonly eventTimestampNs: bigint;
+  /** Kept by SQLite only; `undefined` = none. */
+  readonly createdTimestampNs?: bigint | undefined;
+  /** Encoded `feast.types.Value`s aligned with `WriteBatch.view.featureNames`; empty = null; `undefined` = leave as is. */
+  readonly values: readonly (Uint8Array | undefined)[];
+}
+
+export interface WriteBatch {
+  readonly project: string;
+  readonly joinKeys: readonly string[];
+  readonly view: ViewLayout;
+  readonly rows: readonly WriteRow[];
+}
+
+/** How a batch ended. `written + stale = rows.length` unless the call rejected. */
+export interface WriteResult {
+  readonly written: number;
+  /** Rows skipped because the store already held the same or a newer event of that view and entity. */
+  readonly stale: number;
+}
+
+/** One line of `sideboard check`. */
+export interface StoreFinding {
+  readonly level: 'ok' | 'warning' | 'error';
+  readonly message: string;
+  /** What to do about it. */
+  readonly remedy?: string;
+}
+
+/** Everything a store holds for one entity, for `sideboard inspect`. */
+export interface StoredEntity {
+  /** Where it is, as ordered label/value pairs (Redis: key, slot, node, encoding, ttl; SQLite: file, entity key). */
+  readonly place: readonly (readonly [label: string, value: string])[];
+  readonly fields: readonly StoredField[];
+}
+
+export interface StoredField {
+  /** Stored view name where the store tells it (SQLite's table), else `undefined` (Redis hashes view and feature). */
+  readonly view?: string;
+  /** Redis: the raw hash field; SQLite: the feature name. */
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
+  /** Where the store keeps it per field (SQLite). */
+  readonly eventTimestampNs?: bigint;
+}
+
+export interface OnlineStore {
+  /** `redis`, `redis_cluster`, `redis_sentinel` or `sqlite`; a metric label. */
+  readonly kind: string;
+  prepare(layout: ReadLayout): PreparedRead;
+  /**
+   * Reads all groups at once. Result `g` belongs to `reads[g]`; cell `(e, w)` of it, entity `e` of `reads[g].keys` and
+   * position `w < prepared.width`, is at `e * width + w`.
+   *
+   * @throws SideboardError ONLINE_STORE_UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, CORRUPT_STORED_VALUE
+   */
+  read(
+    reads: readonly EntityRead[],
+    options: ReadOptions,
+  ): Promise<readonly (readonly Cell[])[]>;
+  /** Writes rows of one view; order inside the batch does not matter where the store checks staleness. */
+  write(batch: WriteBatch, options: ReadOptions): Promise<WriteResult>;
+  /** Makes room for views and removes what left (SQLite: tables). Safe to call again. */
+  update(project: string, keep: readonly string[], remove: readonly string[]): Promise<void>;
+  /** Resolves when the store answers; rejects with ONLINE_STORE_UNAVAILABLE otherwise. */
+  ping(options: ReadOptions): Promise<void>;
+  check(): Promise<readonly StoreFinding[]>;
+  inspect(project: string, entityKey: Uint8Array): Promise<StoredEntity>;
+  close(): Promise<void>;
+}
