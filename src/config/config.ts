@@ -1,0 +1,149 @@
+/**
+ * What a process runs with, decided once at start: `feature_store.yaml`, the environment and the flags, merged, checked,
+ * complete and deeply frozen. `load-config.ts` makes it; nothing else reads the environment.
+ */
+export interface Config {
+  /** Absolute path of the YAML file, or `undefined` when it came from `FEATURE_STORE_YAML_BASE64`. */
+  readonly configFile: string | undefined;
+  /** Absolute directory that relative paths of the YAML were resolved against. */
+  readonly repoPath: string;
+  readonly project: string;
+  /** How entity keys are written to the online store. Versions 0 and 1 are refused. */
+  readonly entityKeySerializationVersion: 2 | 3;
+  readonly registry: RegistryConfig;
+  readonly onlineStore: OnlineStoreConfig;
+  readonly server: ServerConfig;
+  readonly limits: LimitsConfig;
+  readonly semantics: SemanticsConfig;
+  readonly materialization: MaterializationConfig;
+  /** What the operator should know but what stops nothing, one sentence each; to be logged at start. */
+  readonly warnings: readonly string[];
+}
+
+/** Where the registry file is and how fresh it has to be. */
+export interface RegistryConfig {
+  readonly kind: 'file';
+  /** Absolute. */
+  readonly path: string;
+  /** The file is read again when the copy is older than this, changed or not; 0 = only when it changed. */
+  readonly cacheTtlSeconds: number;
+  /** How often the file's size and time are looked at; 0 = never. */
+  readonly pollIntervalMs: number;
+  /** `enable_online_feature_view_versioning`: versions above 0 are stored under names of their own. */
+  readonly versioningEnabled: boolean;
+}
+
+/** The online store, by its kind. */
+export type OnlineStoreConfig = SqliteConfig | RedisConfig;
+
+/** SQLite in Feast's layout. */
+export interface SqliteConfig {
+  readonly kind: 'sqlite';
+  /** Absolute path of the database file. */
+  readonly path: string;
+  /**
+   * Seconds to add to UTC for the local time of the Feast process that wrote the file. Feast's SQLite writer stores local
+   * time as if it were UTC's epoch; 0 = it ran in UTC.
+   */
+  readonly writerUtcOffsetSeconds: number;
+}
+
+/** Redis: a single node, a cluster, or a group watched by sentinels. */
+export interface RedisConfig {
+  readonly kind: 'redis' | 'redis_cluster' | 'redis_sentinel';
+  /** The node; the nodes to learn the cluster from; or the sentinels. Never empty; `redis` uses the first alone. */
+  readonly nodes: readonly RedisNode[];
+  readonly username?: string;
+  readonly password?: string;
+  /** Always 0 for a cluster. */
+  readonly database: number;
+  readonly tls: false | RedisTlsConfig;
+  /** Name of the master that sentinels are asked for; meaningless otherwise. */
+  readonly sentinelMaster: string;
+  /** Credentials of the sentinels themselves, where they differ from those of the master; absent = none. */
+  readonly sentinelUsername?: string;
+  readonly sentinelPassword?: string;
+  /** Whether sentinels are spoken to over TLS, with the settings of `tls`. */
+  readonly sentinelTls: boolean;
+  /** EXPIRE of the whole hash after each write; `undefined` = none. */
+  readonly keyTtlSeconds: number | undefined;
+  /** Write without looking at the stored event timestamp. */
+  readonly skipDedup: boolean;
+  /** Whether removing a feature view deletes its fields by scanning all keys of the project. */
+  readonly fullScanForDeletion: boolean;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+}
+
+/** Address of a Redis node; `host` without brackets for IPv6. */
+export interface RedisNode {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** TLS towards Redis. Certificates and keys are PEM text, already read from their files. */
+export interface RedisTlsConfig {
+  /** Absent = the authorities that Node trusts. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  /** Name to expect in the certificate; absent = the host connected to. */
+  readonly servername?: string;
+  /** `false` accepts any certificate. */
+  readonly rejectUnauthorized: boolean;
+  /** `false` accepts a certificate of a trusted authority whatever name it carries. */
+  readonly checkServerIdentity: boolean;
+}
+
+/** Names of pino's levels. */
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+/** Where and how the process serves. */
+export interface ServerConfig {
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly adminHost: string;
+  /** 0 = any free port. */
+  readonly adminPort: number;
+  /** How long requests that had arrived may take after SIGTERM. */
+  readonly drainTimeoutMs: number;
+  /** Streams that one HTTP/2 connection may have open. */
+  readonly maxConcurrentStreams: number;
+  /** Deadline of requests that bring none; 0 = none. */
+  readonly defaultDeadlineMs: number;
+  readonly logLevel: LogLevel;
+}
+
+/** What one request, and all of them together, may ask for. */
+export interface LimitsConfig {
+  readonly maxRows: number;
+  readonly maxFeatures: number;
+  /** Rows times features. */
+  readonly maxCells: number;
+  readonly maxRequestBytes: number;
+  readonly maxResponseBytes: number;
+  /** Requests in work at once; one more is refused. */
+  readonly maxConcurrentRequests: number;
+  readonly planCacheBytes: number;
+}
+
+/** Where Feast's servers disagree, which of them to follow. */
+export interface SemanticsConfig {
+  /** Which requests mark values older than the TTL: as the protocol's original server does, all, or none. */
+  readonly onlineTtl: 'protocol' | 'enforce' | 'ignore';
+  /** Status of a stored null. */
+  readonly nullStatus: 'present' | 'null_value';
+  /** Status of the features of an entity that Redis holds nothing of. */
+  readonly missingEntity: 'not_found' | 'present';
+  /** Whether 1001.7 may ask for the entity 1001, as it may in Feast. */
+  readonly lossyEntityCoercion: boolean;
+  /** NaN and infinities in JSON: `"NaN"`, `"Infinity"`, `"-Infinity"`, or null. */
+  readonly nonFiniteJson: 'string' | 'null';
+}
+
+/** Feast's `materialization` block. */
+export interface MaterializationConfig {
+  /** Rows per write to the online store; `undefined` = the writer decides. */
+  readonly onlineWriteBatchSize: number | undefined;
+}
