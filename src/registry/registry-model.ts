@@ -20,7 +20,11 @@ export interface EntityDefinition {
 }
 
 /** What kind of object of the registry a view is; all of them can be asked for by `view:feature`. */
-export type ViewKind = 'feature_view' | 'stream_feature_view' | 'on_demand_feature_view' | 'label_view';
+export type ViewKind =
+  | 'feature_view'
+  | 'stream_feature_view'
+  | 'on_demand_feature_view'
+  | 'label_view';
 
 /** Names of `feast.core.FeatureViewState` in lower case. */
 export type ViewState =
@@ -55,8 +59,34 @@ export interface ViewDefinition {
   readonly tags: Readonly<Record<string, string>>;
   readonly owner: string;
   readonly description: string;
+  /** Where its rows come from and how far they were taken; absent for views that nothing is materialized into. */
+  readonly materialization?: MaterializationDefinition;
   /** On-demand views only. */
   readonly onDemand?: OnDemandDefinition;
+}
+
+/** What materialization needs to know of a feature view or stream feature view. */
+export interface MaterializationDefinition {
+  /** Where its rows are read; absent where it has no batch source (it is filled by pushes alone). */
+  readonly batchSource?: BatchSourceDefinition;
+  /** What makes its rows out of those of the source, in Feast's words (`python transformation`); absent = nothing. */
+  readonly computedBy?: string;
+  /** Latest end of what was materialized, nanoseconds since the epoch; absent = never. */
+  readonly materializedUntilNs?: bigint;
+}
+
+/** The batch source of a view. Names of columns are those that features have: after `fieldMapping`. */
+export interface BatchSourceDefinition {
+  readonly name: string;
+  /** `file`, `bigquery`, `snowflake`, `redshift`, `spark`, `trino`, `athena`, `custom`, … */
+  readonly kind: string;
+  /** Files only: path or URI as written, relative to the feature repository; '' otherwise. */
+  readonly uri: string;
+  readonly timestampField: string;
+  /** Decides between rows with equal event timestamps; '' = none. */
+  readonly createdTimestampField: string;
+  /** Column of the source → name of the feature, join key or timestamp; columns that keep their name are left out. */
+  readonly fieldMapping: ReadonlyMap<string, string>;
 }
 
 export interface OnDemandDefinition {
