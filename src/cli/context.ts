@@ -24,10 +24,13 @@ function stringify(value: unknown): string {
   return JSON.stringify(
     value,
     (_key, item: unknown) => {
-      if (typeof item === 'bigint') return JSON.rawJSON(item.toString());
+      if (typeof item === 'bigint') return rawJson(item.toString());
       if (item instanceof Uint8Array) return Buffer.from(item).toString('base64');
       return item;
     },
     2,
   );
 }
+
+/** `JSON.rawJSON` of ES2026 (V8 has it, TypeScript's library not yet): prints digits beyond 2^53 as they are. */
+const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;

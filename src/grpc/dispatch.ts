@@ -1,0 +1,202 @@
+import type {
+  RequestBody,
+  RequestHead,
+  ResponseStream,
+  StreamListener,
+} from '../http2/http2-engine.ts';
+import {
+  FRAME_HEADROOM,
+  type GrpcMethod,
+  type GrpcService,
+  type StreamingMethod,
+  type UnaryMethod,
+} from './grpc-service.ts';
+import {
+  createServerCall,
+  type CallLimits,
+  type CallObserver,
+  type ServerCall,
+} from './server-call.ts';
+import { createMessageReader, frameMessage } from './message-reader.ts';
+import { GrpcCode, GrpcStatusError } from './status.ts';
+
+const RESPONSE_HEADERS = {
+  ':status': 200,
+  'content-type': 'application/grpc',
+  'grpc-accept-encoding': 'identity,gzip',
+};
+const GZIP_RESPONSE_HEADERS = { ...RESPONSE_HEADERS, 'grpc-encoding': 'gzip' };
+const OK_TRAILERS = { 'grpc-status': 0 };
+
+/** What the dispatcher serves and within which limits. */
+export interface DispatchOptions {
+  readonly services: readonly GrpcService[];
+  readonly limits: CallLimits;
+  readonly observer: CallObserver;
+}
+
+/**
+ * gRPC on the streams of an HTTP/2 engine: finds the method of a path, reads messages, runs it under the caller's
+ * deadline, answers with a status. Everything that does not depend on the call is prepared here, once.
+ */
+export function createDispatcher(options: DispatchOptions): StreamListener {
+  const methods = new Map<string, GrpcMethod>();
+  const serviceNames = new Set<string>();
+  for (const service of options.services) {
+    serviceNames.add(service.name);
+    for (const [name, method] of Object.entries(service.methods)) {
+      methods.set(`/${service.name}/${name}`, method);
+    }
+  }
+
+  return (head, response) => {
+    if (!isGrpc(head)) return refuse(response, 415);
+    if (head.method !== 'POST') return refuse(response, 405);
+    const call = createServerCall(head, response, options.limits, options.observer);
+    if (call.isOver) return ignoreBody(call);
+    const method = methods.get(head.path);
+    if (method === undefined) {
+      call.fail(unknownMethod(head.path, serviceNames));
+      return ignoreBody(call);
+    }
+    const encoding = head.header('grpc-encoding') ?? 'identity';
+    if (encoding !== 'identity' && encoding !== 'gzip') {
+      call.fail(
+        new GrpcStatusError(
+          GrpcCode.UNIMPLEMENTED,
+          `grpc-encoding ${encoding} is not supported; use identity or gzip`,
+        ),
+      );
+      return ignoreBody(call);
+    }
+    return method.kind === 'unary'
+      ? serveUnary(call, method.call, encoding, options.limits)
+      : serveStreaming(call, method.open, encoding, options.limits);
+  };
+}
+
+function isGrpc(head: RequestHead): boolean {
+  const type = head.header('content-type');
+  if (type === undefined || !type.startsWith('application/grpc')) return false;
+  const next = type[16];
+  return next === undefined || next === '+' || next === ';';
+}
+
+/** Answers what is not gRPC with a plain HTTP status, as gRPC over HTTP/2 asks for. */
+function refuse(response: ResponseStream, status: number): RequestBody {
+  response.respond({ ':status': status }, true);
+  return { onData() {}, onEnd() {}, onClose() {} };
+}
+
+function ignoreBody(call: ServerCall): RequestBody {
+  return { onData() {}, onEnd() {}, onClose: () => call.close() };
+}
+
+function unknownMethod(path: string, serviceNames: ReadonlySet<string>): GrpcStatusError {
+  const service = path.slice(1, path.lastIndexOf('/'));
+  return new GrpcStatusError(
+    GrpcCode.UNIMPLEMENTED,
+    serviceNames.has(service)
+      ? `unknown method ${path}`
+      : `unknown service ${service}; served here: ${[...serviceNames].join(', ')}`,
+  );
+}
+
+/** One request, one response. */
+function serveUnary(
+  call: ServerCall,
+  method: UnaryMethod,
+  encoding: string,
+  limits: CallLimits,
+): RequestBody {
+  const reader = createMessageReader(encoding, limits.maxRequestBytes);
+  let message: Uint8Array | undefined;
+
+  const succeed = (framed: Uint8Array): void => {
+    if (call.isOver) return;
+    const gzip = encoding === 'gzip';
+    call.finish(
+      gzip ? GZIP_RESPONSE_HEADERS : RESPONSE_HEADERS,
+      frameMessage(framed, gzip),
+      OK_TRAILERS,
+    );
+  };
+  const fail = (error: unknown): void => call.fail(error);
+
+  return {
+    onData(chunk: Uint8Array): void {
+      if (call.isOver) return;
+      try {
+        reader.push(chunk);
+        message ??= reader.next();
+        if (message !== undefined && reader.isMidMessage) {
+          throw new GrpcStatusError(GrpcCode.UNIMPLEMENTED, 'a unary call has one request message');
+        }
+      } catch (error) {
+        call.fail(error);
+      }
+    },
+    onEnd(): void {
+      if (call.isOver) return;
+      if (message === undefined) {
+        call.fail(
+          reader.isMidMessage
+            ? new GrpcStatusError(GrpcCode.INTERNAL, 'the request message is cut off')
+            : new GrpcStatusError(GrpcCode.UNIMPLEMENTED, 'a unary call has one request message'),
+        );
+        return;
+      }
+      call.run(() => method(message!, call).then(succeed, fail));
+    },
+    onClose: () => call.close(),
+  };
+}
+
+/** Any number of requests, any number of responses. */
+function serveStreaming(
+  call: ServerCall,
+  method: StreamingMethod,
+  encoding: string,
+  limits: CallLimits,
+): RequestBody {
+  const reader = createMessageReader(encoding, limits.maxRequestBytes);
+  const streaming = method(call, {
+    send(message: Uint8Array): void {
+      if (call.isOver) return;
+      const framed = Buffer.allocUnsafe(FRAME_HEADROOM + message.length);
+      framed.set(message, FRAME_HEADROOM);
+      call.send(RESPONSE_HEADERS, frameMessage(framed, false));
+    },
+    end(error?: unknown): void {
+      if (error === undefined) call.finish(RESPONSE_HEADERS, undefined, OK_TRAILERS);
+      else call.fail(error);
+    },
+  });
+  const drainMessages = (): void => {
+    for (let next = reader.next(); next !== undefined; next = reader.next()) {
+      streaming.onMessage(next);
+      if (call.isOver) return;
+    }
+  };
+
+  return {
+    onData(chunk: Uint8Array): void {
+      if (call.isOver) return;
+      try {
+        reader.push(chunk);
+        drainMessages();
+      } catch (error) {
+        call.fail(error);
+      }
+    },
+    onEnd(): void {
+      if (call.isOver) return;
+      if (reader.isMidMessage) {
+        call.fail(new GrpcStatusError(GrpcCode.INTERNAL, 'the request message is cut off'));
+      } else {
+        streaming.onEnd();
+      }
+    },
+    onClose: () => call.close(),
+  };
+}

@@ -1,0 +1,94 @@
+import {
+  create,
+  fromBinary,
+  toBinary,
+  type DescMessage,
+  type MessageInitShape,
+  type MessageShape,
+} from '@bufbuild/protobuf';
+import { GrpcCode, GrpcStatusError } from './status.ts';
+
+/** Bytes that a gRPC message is prefixed with: compressed flag and length. */
+export const FRAME_HEADROOM = 5;
+
+/** What a method may know of the call that it answers. */
+export interface CallContext {
+  /** Full method path, `/package.Service/Method`. */
+  readonly path: string;
+  /** On the clock of `performance.now()`; `Infinity` = the caller waits for ever. */
+  readonly deadlineAtMs: number;
+  /** Aborted when the caller cancelled or went away, or when the deadline passed while a stream was open. */
+  readonly signal: AbortSignal;
+  /** Request metadata by lower-case name. */
+  metadata(name: string): string | undefined;
+  /** Sizes for the log and the metrics, set by the method once it knows them. */
+  rowCount: number;
+  featureCount: number;
+}
+
+/**
+ * A method with one request and one response, as bytes.
+ *
+ * @returns a buffer whose first `FRAME_HEADROOM` bytes are free for the gRPC prefix, so that nothing is copied
+ */
+export type UnaryMethod = (message: Uint8Array, call: CallContext) => Promise<Uint8Array>;
+
+/** The responses of a streaming call; `send` takes a message without headroom. */
+export interface ResponseSink {
+  send(message: Uint8Array): void;
+  /** Ends the call; without an error with status OK. */
+  end(error?: unknown): void;
+}
+
+/** What a streaming method does with requests as they arrive. */
+export interface StreamingCall {
+  onMessage(message: Uint8Array): void;
+  /** The caller sends no more. */
+  onEnd(): void;
+}
+
+/** A method with a stream of responses, whatever the number of requests. The call is over when `call.signal` aborts. */
+export type StreamingMethod = (call: CallContext, responses: ResponseSink) => StreamingCall;
+
+export type GrpcMethod =
+  | { readonly kind: 'unary'; readonly call: UnaryMethod }
+  | { readonly kind: 'streaming'; readonly open: StreamingMethod };
+
+export interface GrpcService {
+  /** Full name, with its package if it has one. */
+  readonly name: string;
+  /** By method name. */
+  readonly methods: Readonly<Record<string, GrpcMethod>>;
+}
+
+/** A unary method on messages instead of bytes, for whatever is not hot. */
+export function unaryMethod<I extends DescMessage, O extends DescMessage>(
+  input: I,
+  output: O,
+  answer: (request: MessageShape<I>, call: CallContext) => MessageInitShape<O>,
+): GrpcMethod {
+  return {
+    kind: 'unary',
+    call: (message, call) => {
+      const response = toBinary(output, create(output, answer(parseMessage(input, message), call)));
+      const framed = Buffer.allocUnsafe(FRAME_HEADROOM + response.length);
+      framed.set(response, FRAME_HEADROOM);
+      return Promise.resolve(framed);
+    },
+  };
+}
+
+/** Parses a request message. @throws GrpcStatusError INVALID_ARGUMENT when the bytes are no such message */
+export function parseMessage<I extends DescMessage>(
+  input: I,
+  message: Uint8Array,
+): MessageShape<I> {
+  try {
+    return fromBinary(input, message);
+  } catch {
+    throw new GrpcStatusError(
+      GrpcCode.INVALID_ARGUMENT,
+      `the request is not a valid ${input.typeName}`,
+    );
+  }
+}

@@ -1,0 +1,111 @@
+import { constants, gunzipSync, gzipSync } from 'node:zlib';
+import { FRAME_HEADROOM } from './grpc-service.ts';
+import { GrpcCode, GrpcStatusError } from './status.ts';
+
+/** Responses below this many bytes are not worth compressing. */
+const MIN_GZIP_BYTES = 1024;
+
+/**
+ * Splits a request body into gRPC messages (flag byte, four bytes of length, message) as the bytes come in. Bytes are
+ * joined once, when a message is complete; a body that arrives in one piece is not copied.
+ */
+export interface MessageReader {
+  push(chunk: Uint8Array): void;
+  /**
+   * The next complete message, decompressed; `undefined` = there is none yet.
+   *
+   * @throws GrpcStatusError RESOURCE_EXHAUSTED for a message over the limit (as soon as its length is known), INTERNAL
+   *   for a bad prefix or bad gzip
+   */
+  next(): Uint8Array | undefined;
+  /** Bytes of an incomplete message are waiting. */
+  readonly isMidMessage: boolean;
+}
+
+export function createMessageReader(encoding: string, maxMessageBytes: number): MessageReader {
+  let parts: Uint8Array[] = [];
+  let size = 0;
+
+  return {
+    push(chunk: Uint8Array): void {
+      if (chunk.length === 0) return;
+      parts.push(chunk);
+      size += chunk.length;
+    },
+    next(): Uint8Array | undefined {
+      if (size < FRAME_HEADROOM) return undefined;
+      if ((parts[0]?.length ?? 0) < FRAME_HEADROOM) parts = [Buffer.concat(parts)];
+      const end = FRAME_HEADROOM + messageLength(parts[0]!, maxMessageBytes);
+      if (size < end) return undefined;
+      const joined = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+      size -= end;
+      parts = size === 0 ? [] : [joined.subarray(end)];
+      const message = joined.subarray(FRAME_HEADROOM, end);
+      return joined[0] === 1 ? decompress(message, encoding, maxMessageBytes) : message;
+    },
+    get isMidMessage(): boolean {
+      return size > 0;
+    },
+  };
+}
+
+function messageLength(prefix: Uint8Array, maxMessageBytes: number): number {
+  if (prefix[0]! > 1) {
+    throw new GrpcStatusError(GrpcCode.INTERNAL, 'bad message prefix: the first byte is 0 or 1');
+  }
+  const length = ((prefix[1]! << 24) | (prefix[2]! << 16) | (prefix[3]! << 8) | prefix[4]!) >>> 0;
+  if (length > maxMessageBytes) throw messageTooLarge(length, maxMessageBytes);
+  return length;
+}
+
+function messageTooLarge(length: number, maxMessageBytes: number): GrpcStatusError {
+  return new GrpcStatusError(
+    GrpcCode.RESOURCE_EXHAUSTED,
+    `the request message has ${length} bytes, at most ${maxMessageBytes} are allowed (max_request_bytes)`,
+  );
+}
+
+function decompress(message: Uint8Array, encoding: string, maxMessageBytes: number): Uint8Array {
+  if (encoding === 'identity') {
+    throw new GrpcStatusError(
+      GrpcCode.INTERNAL,
+      'a message is marked as compressed but the call names no grpc-encoding',
+    );
+  }
+  try {
+    return gunzipSync(message, { maxOutputLength: maxMessageBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new GrpcStatusError(
+        GrpcCode.RESOURCE_EXHAUSTED,
+        `the request message has more than ${maxMessageBytes} bytes when decompressed (max_request_bytes)`,
+      );
+    }
+    throw new GrpcStatusError(GrpcCode.INTERNAL, 'a request message is not valid gzip');
+  }
+}
+
+/**
+ * Writes the prefix into the headroom of `framed`, or, where the caller takes gzip and it pays, returns a compressed
+ * copy.
+ */
+export function frameMessage(framed: Uint8Array, gzip: boolean): Uint8Array {
+  const length = framed.length - FRAME_HEADROOM;
+  if (gzip && length >= MIN_GZIP_BYTES) {
+    const packed = gzipSync(framed.subarray(FRAME_HEADROOM), { level: constants.Z_BEST_SPEED });
+    const compressed = Buffer.allocUnsafe(FRAME_HEADROOM + packed.length);
+    compressed.set(packed, FRAME_HEADROOM);
+    return writePrefix(compressed, 1);
+  }
+  return writePrefix(framed, 0);
+}
+
+function writePrefix(framed: Uint8Array, flag: 0 | 1): Uint8Array {
+  const length = framed.length - FRAME_HEADROOM;
+  framed[0] = flag;
+  framed[1] = length >>> 24;
+  framed[2] = length >>> 16;
+  framed[3] = length >>> 8;
+  framed[4] = length;
+  return framed;
+}

@@ -1,0 +1,122 @@
+import http2 from 'node:http2';
+import type { Socket } from 'node:net';
+import type {
+  EngineLimits,
+  HeaderFields,
+  Http2Engine,
+  RequestHead,
+  ResponseStream,
+  StreamListener,
+} from './http2-engine.ts';
+
+/** The largest stream id: a GOAWAY that announces the end without refusing anything yet (RFC 9113 section 6.8). */
+const MAX_STREAM_ID = 2 ** 31 - 1;
+
+/** An `Http2Engine` on `node:http2`. */
+export function createBuiltinEngine(limits: EngineLimits, listener: StreamListener): Http2Engine {
+  const sessions = new Set<http2.ServerHttp2Session>();
+  const server = http2.createServer({
+    maxSessionMemory: limits.maxConnectionMemoryMiB,
+    settings: {
+      initialWindowSize: limits.windowBytes,
+      maxConcurrentStreams: limits.maxConcurrentStreams,
+      maxHeaderListSize: limits.maxHeaderListBytes,
+      enablePush: false,
+    },
+  });
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+    session.setLocalWindowSize(limits.windowBytes);
+    // Errors of a connection end that connection only; its streams are told through `onClose`.
+    session.on('error', () => session.destroy());
+  });
+  server.on('stream', (stream, headers) => serveStream(stream, headers, listener));
+  server.on('sessionError', () => {});
+
+  return {
+    accept(socket: Socket): void {
+      server.emit('connection', socket);
+    },
+    get connectionCount(): number {
+      return sessions.size;
+    },
+    async drain(): Promise<void> {
+      await Promise.all([...sessions].map((session) => drainSession(session)));
+    },
+    close(): void {
+      for (const session of sessions) session.destroy();
+    },
+  };
+}
+
+/**
+ * Announces the end, waits one round trip so that requests already under way arrive, then closes: streams that are open
+ * by then are finished, later ones are refused and a gRPC client sends them elsewhere by itself.
+ */
+function drainSession(session: http2.ServerHttp2Session): Promise<void> {
+  return new Promise((resolve) => {
+    if (session.closed || session.destroyed) {
+      resolve();
+      return;
+    }
+    session.once('close', resolve);
+    session.goaway(http2.constants.NGHTTP2_NO_ERROR, MAX_STREAM_ID);
+    const pinged = session.ping(() => session.close());
+    if (!pinged) session.close();
+  });
+}
+
+function serveStream(
+  stream: http2.ServerHttp2Stream,
+  headers: http2.IncomingHttpHeaders,
+  listener: StreamListener,
+): void {
+  const body = listener(requestHead(headers), responseStream(stream));
+  stream.on('data', (chunk: Buffer) => body.onData(chunk));
+  stream.on('end', () => body.onEnd());
+  stream.on('close', () => body.onClose());
+  // What went wrong with the stream is told by 'close'; an unhandled 'error' would end the process.
+  stream.on('error', () => {});
+}
+
+function requestHead(headers: http2.IncomingHttpHeaders): RequestHead {
+  return {
+    method: headers[':method'] ?? '',
+    path: headers[':path'] ?? '',
+    header(name: string): string | undefined {
+      const value = headers[name];
+      return Array.isArray(value) ? value.join(', ') : value;
+    },
+  };
+}
+
+function responseStream(stream: http2.ServerHttp2Stream): ResponseStream {
+  const alive = (): boolean => !stream.destroyed && !stream.closed;
+  return {
+    respond(fields: HeaderFields, end: boolean): void {
+      if (alive() && !stream.headersSent) {
+        stream.respond(fields, end ? { endStream: true } : { waitForTrailers: true });
+      }
+    },
+    write(bytes: Uint8Array): boolean {
+      return alive() ? stream.write(bytes) : true;
+    },
+    onDrain(callback: () => void): void {
+      stream.once('drain', callback);
+    },
+    end(bytes: Uint8Array | undefined, trailers: HeaderFields): void {
+      if (!alive()) return;
+      stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+      if (bytes === undefined) stream.end();
+      else stream.end(bytes);
+    },
+    reset(errorCode: number): void {
+      if (alive()) stream.close(errorCode);
+    },
+    get peer(): string {
+      const socket = stream.session?.socket;
+      return socket === undefined ? 'gone' : `${socket.remoteAddress}:${socket.remotePort}`;
+    },
+  };
+}
