@@ -35,11 +35,19 @@ export interface DispatchOptions {
   readonly observer: CallObserver;
 }
 
+/** The dispatcher of one server. */
+export interface Dispatcher {
+  readonly listener: StreamListener;
+  /** Ends all streaming calls with UNAVAILABLE, so that those who watch go to another server before this one stops. */
+  endStreams(): void;
+}
+
 /**
  * gRPC on the streams of an HTTP/2 engine: finds the method of a path, reads messages, runs it under the caller's
  * deadline, answers with a status. Everything that does not depend on the call is prepared here, once.
  */
-export function createDispatcher(options: DispatchOptions): StreamListener {
+export function createDispatcher(options: DispatchOptions): Dispatcher {
+  const openStreams = new Set<ServerCall>();
   const methods = new Map<string, GrpcMethod>();
   const serviceNames = new Set<string>();
   for (const service of options.services) {
@@ -49,7 +57,7 @@ export function createDispatcher(options: DispatchOptions): StreamListener {
     }
   }
 
-  return (head, response) => {
+  const listener: StreamListener = (head, response) => {
     if (!isGrpc(head)) return refuse(response, 415);
     if (head.method !== 'POST') return refuse(response, 405);
     const call = createServerCall(head, response, options.limits, options.observer);
@@ -69,9 +77,25 @@ export function createDispatcher(options: DispatchOptions): StreamListener {
       );
       return ignoreBody(call);
     }
-    return method.kind === 'unary'
-      ? serveUnary(call, method.call, encoding, options.limits)
-      : serveStreaming(call, method.open, encoding, options.limits);
+    if (method.kind === 'unary') return serveUnary(call, method.call, encoding, options.limits);
+    openStreams.add(call);
+    const body = serveStreaming(call, method.open, encoding, options.limits);
+    return {
+      ...body,
+      onClose(): void {
+        openStreams.delete(call);
+        body.onClose();
+      },
+    };
+  };
+
+  return {
+    listener,
+    endStreams(): void {
+      for (const call of openStreams) {
+        call.fail(new GrpcStatusError(GrpcCode.UNAVAILABLE, 'the server is shutting down'));
+      }
+    },
   };
 }
 

@@ -1,0 +1,23 @@
+import { isSideboardError, type ErrorCode } from '../errors.ts';
+import { EXIT } from './context.ts';
+
+/** Errors that the user mends in what was given to the command. */
+const INVALID_INPUT: ReadonlySet<ErrorCode> = new Set([
+  'INVALID_CONFIGURATION',
+  'INVALID_DEFINITION',
+  'INVALID_REQUEST',
+  'INVALID_FEATURE_REFERENCE',
+]);
+
+/** Says on standard error why a command ended, and sets the exit code. What is not an error of ours comes with its stack. */
+export function reportFailure(error: unknown): void {
+  if (isSideboardError(error)) {
+    process.stderr.write(`sideboard: ${error.message}\n`);
+    process.exitCode = INVALID_INPUT.has(error.code) ? EXIT.invalid : EXIT.failure;
+    return;
+  }
+  process.stderr.write(
+    `sideboard: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  process.exitCode = EXIT.failure;
+}

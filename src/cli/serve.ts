@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { cliConfig } from './context.ts';
+
+/** `sideboard serve`: runs until SIGTERM or SIGINT, then drains and exits 0; a second signal exits at once. */
+export function registerServe(program: Command): void {
+  const command = program
+    .command('serve')
+    .description('answers feature requests: gRPC, Connect, gRPC-Web and JSON on one port')
+    .option('-h, --host <host>', 'address to listen on')
+    .option('-p, --port <port>', 'port of every protocol (default 6566)')
+    .helpOption('--help', 'show what is possible');
+  command.action(async () => {
+    const { describeConfig } = await import('../config/describe-config.ts');
+    const { startServer } = await import('../server.ts');
+    const config = cliConfig(command, command.opts());
+    const server = await startServer(config);
+    const { logger } = server;
+    logger.info({ config: describeConfig(config) }, 'configuration');
+    for (const warning of config.warnings) logger.warn(warning);
+    logger.info(
+      {
+        address: `${server.address.address}:${server.address.port}`,
+        admin: `${server.adminAddress.address}:${server.adminAddress.port}`,
+        pid: process.pid,
+      },
+      'serving',
+    );
+
+    let stopping = false;
+    const stop = (signal: NodeJS.Signals): void => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      logger.info({ signal }, 'draining');
+      server.close().then(
+        () => logger.info('stopped'),
+        (err: unknown) => {
+          logger.error({ err }, 'stopped with an error');
+          process.exitCode = 1;
+        },
+      );
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+  });
+}

@@ -1,0 +1,82 @@
+import { SideboardError } from '../errors.ts';
+import {
+  GetFeastServingInfoRequestSchema,
+  GetFeastServingInfoResponseSchema,
+} from '../../gen/feast/serving/ServingService_pb.ts';
+import { assembleResponse } from '../retrieval/assemble-response.ts';
+import { decodeRequest } from '../retrieval/decode-request.ts';
+import type { FeatureReader } from '../retrieval/feature-reader.ts';
+import type { RetrievalLimits } from '../retrieval/retrieval-request.ts';
+import { FRAME_HEADROOM, unaryMethod, type GrpcMethod, type GrpcService } from './grpc-service.ts';
+
+/** Names of the two services that Feast's servers speak; the second has no package. */
+export const SERVING_SERVICE = 'feast.serving.ServingService';
+export const GRPC_FEATURE_SERVER = 'GrpcFeatureServer';
+
+/** What the Feast services answer from. */
+export interface FeatureServicesOptions {
+  readonly reader: FeatureReader;
+  readonly limits: RetrievalLimits;
+  /** What GetFeastServingInfo says. */
+  readonly version: string;
+}
+
+/** The services of Feast's Go and Java servers (`ServingService`) and of its Python server (`GrpcFeatureServer`). */
+export function createFeatureServices(options: FeatureServicesOptions): readonly GrpcService[] {
+  return [
+    {
+      name: SERVING_SERVICE,
+      methods: {
+        // Go and Java mark values older than their TTL.
+        GetOnlineFeatures: getOnlineFeatures(options, true),
+        GetFeastServingInfo: unaryMethod(
+          GetFeastServingInfoRequestSchema,
+          GetFeastServingInfoResponseSchema,
+          () => ({ version: options.version }),
+        ),
+      },
+    },
+    {
+      name: GRPC_FEATURE_SERVER,
+      methods: {
+        // Python does not.
+        GetOnlineFeatures: getOnlineFeatures(options, false),
+        Push: writeMethod('Push'),
+        WriteToOnlineStore: writeMethod('WriteToOnlineStore'),
+      },
+    },
+  ];
+}
+
+/** The read path: bytes in, bytes out, one `await` (inside the reader) between them. */
+function getOnlineFeatures(options: FeatureServicesOptions, enforceTtl: boolean): GrpcMethod {
+  const { reader, limits } = options;
+  return {
+    kind: 'unary',
+    async call(message, call) {
+      const request = decodeRequest(message, limits);
+      call.rowCount = request.columns[0]?.starts.length ?? 0;
+      const retrieved = await reader.read(request, {
+        enforceTtl,
+        nowSeconds: Math.floor(Date.now() / 1000),
+        deadlineAtMs: call.deadlineAtMs,
+        signal: call.signal,
+      });
+      call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
+      return assembleResponse(retrieved, FRAME_HEADROOM);
+    },
+  };
+}
+
+function writeMethod(name: string): GrpcMethod {
+  return {
+    kind: 'unary',
+    call: () =>
+      Promise.reject(
+        new SideboardError(
+          'UNSUPPORTED_OPERATION',
+          `${name} is not served here yet; write with "sideboard materialize" or with Feast's own push server`,
+        ),
+      ),
+  };
+}

@@ -1,0 +1,180 @@
+import type { AddressInfo } from 'node:net';
+import { file_feast_serving_GrpcServer } from '../gen/feast/serving/GrpcServer_pb.ts';
+import { file_feast_serving_ServingService } from '../gen/feast/serving/ServingService_pb.ts';
+import { file_grpc_health_v1_health } from '../gen/grpc/health/v1/health_pb.ts';
+import type { Config } from './config/config.ts';
+import { createDispatcher } from './grpc/dispatch.ts';
+import { createFeatureServices } from './grpc/feature-services.ts';
+import type { GrpcService } from './grpc/grpc-service.ts';
+import { createHealthService, createHealthState } from './grpc/health.ts';
+import { createReflectionServices } from './grpc/reflection.ts';
+import { createBuiltinEngine } from './http2/builtin-engine.ts';
+import { createHttpHandler } from './http/http-handler.ts';
+import { openOnlineStore } from './online-store/open-online-store.ts';
+import { openPort } from './port.ts';
+import { openFileRegistry } from './registry/file-registry.ts';
+import { createFeatureReader } from './retrieval/feature-reader.ts';
+import { startAdminServer } from './telemetry/admin-server.ts';
+import { createCallObserver } from './telemetry/call-observer.ts';
+import { createLogger, type Logger } from './telemetry/logger.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import { observeOnlineStore } from './telemetry/observed-online-store.ts';
+import { VERSION } from './version.ts';
+
+/** Flow-control window for what clients send, per stream and per connection. */
+const WINDOW_BYTES = 4 * 1024 * 1024;
+const MAX_HEADER_LIST_BYTES = 16 * 1024;
+/** Beyond it a connection takes no new streams until what is queued has left. */
+const MAX_CONNECTION_MEMORY_MIB = 256;
+
+/** A server that runs. */
+export interface RunningServer {
+  /** Where every protocol is spoken. */
+  readonly address: AddressInfo;
+  readonly adminAddress: AddressInfo;
+  readonly logger: Logger;
+  /**
+   * Stops without losing a request that had arrived: health says NOT_SERVING, clients are told to go elsewhere, what is
+   * under way is answered, within `drain_timeout_ms`.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Composes and starts a server; the only place where the parts meet. When a later part fails to start, those before it
+ * are closed again.
+ *
+ * @throws SideboardError INVALID_CONFIGURATION, REGISTRY_UNAVAILABLE, ONLINE_STORE_UNAVAILABLE
+ */
+export async function startServer(
+  config: Config,
+  logger: Logger = createLogger(config.server.logLevel),
+): Promise<RunningServer> {
+  const opened: (() => Promise<unknown>)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of opened.reverse()) await close();
+  };
+  try {
+    return await composeServer(config, logger, opened, closeAll);
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function composeServer(
+  config: Config,
+  logger: Logger,
+  opened: (() => Promise<unknown>)[],
+  closeAll: () => Promise<void>,
+): Promise<RunningServer> {
+  const metrics = createMetrics();
+
+  const registry = await openFileRegistry({
+    path: config.registry.path,
+    cacheTtlSeconds: config.registry.cacheTtlSeconds,
+    project: config.project,
+    versioningEnabled: config.registry.versioningEnabled,
+    hashFeatureField,
+    onSwap: (snapshot) => logger.info({ version: snapshot.versionId }, 'registry loaded'),
+    onWarning: (message) => logger.warn(message),
+    onFailure: (err) => logger.error({ err }, 'registry refresh failed; the last good copy stays'),
+  });
+  opened.push(() => registry.close());
+
+  const store = observeOnlineStore(
+    await openOnlineStore(config.onlineStore, config.entityKeySerializationVersion),
+    metrics,
+  );
+  opened.push(() => store.close());
+
+  const reader = createFeatureReader({
+    registry,
+    store,
+    entityKeyVersion: config.entityKeySerializationVersion,
+    limits: config.limits,
+    semantics: config.semantics,
+  });
+
+  const featureServices = createFeatureServices({
+    reader,
+    limits: config.limits,
+    version: VERSION,
+  });
+  const health = createHealthState(featureServices.map((service) => service.name));
+  const services: GrpcService[] = [...featureServices, createHealthService(health)];
+  services.push(
+    ...createReflectionServices(
+      [
+        file_feast_serving_ServingService,
+        file_feast_serving_GrpcServer,
+        file_grpc_health_v1_health,
+      ],
+      services.map((service) => service.name),
+    ),
+  );
+
+  const observer = createCallObserver(metrics, logger, methodPaths(services));
+  const dispatcher = createDispatcher({
+    services,
+    limits: {
+      maxRequestBytes: config.limits.maxRequestBytes,
+      defaultDeadlineMs: config.server.defaultDeadlineMs,
+      maxConcurrentRequests: config.limits.maxConcurrentRequests,
+    },
+    observer,
+  });
+  const engine = createBuiltinEngine(
+    {
+      maxConcurrentStreams: config.server.maxConcurrentStreams,
+      maxHeaderListBytes: MAX_HEADER_LIST_BYTES,
+      windowBytes: WINDOW_BYTES,
+      maxConnectionMemoryMiB: MAX_CONNECTION_MEMORY_MIB,
+    },
+    dispatcher.listener,
+  );
+  const port = await openPort({
+    host: config.server.host,
+    port: config.server.port,
+    engine,
+    handler: createHttpHandler({ reader, registry, health, config, metrics, logger }),
+  });
+  let closing: Promise<void> | undefined;
+  opened.push(async () => {
+    health.setServing(false);
+    dispatcher.endStreams();
+    const cutCount = await port.drain(config.server.drainTimeoutMs);
+    if (cutCount > 0) logger.warn({ cutCount }, 'connections cut at the end of drain_timeout_ms');
+  });
+
+  metrics.watch({
+    inFlightCount: () => observer.inFlightCount,
+    connectionCount: () => engine.connectionCount,
+    registryAgeMs: () => registry.ageMs(),
+    registryLastUpdatedMs: () => registry.current().lastUpdatedMs,
+  });
+  const admin = await startAdminServer({
+    host: config.server.adminHost,
+    port: config.server.adminPort,
+    metrics,
+    isReady: () => health.isServing(),
+  });
+  // Closed last, so that probes see the server drain.
+  opened.unshift(() => admin.close());
+
+  health.setServing(true);
+  return {
+    address: port.address,
+    adminAddress: admin.address,
+    logger,
+    close: () => (closing ??= closeAll()),
+  };
+}
+
+function methodPaths(services: readonly GrpcService[]): ReadonlySet<string> {
+  return new Set(
+    services.flatMap((service) =>
+      Object.keys(service.methods).map((method) => `/${service.name}/${method}`),
+    ),
+  );
+}

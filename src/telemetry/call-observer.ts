@@ -1,0 +1,47 @@
+import { isSideboardError } from '../errors.ts';
+import type { CallObserver } from '../grpc/server-call.ts';
+import { GrpcCode, grpcCodeName } from '../grpc/status.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+
+/** Codes that are the server's or its store's doing; the rest is the caller's and is logged at `debug` only. */
+const SERVER_FAULTS: ReadonlySet<GrpcCode> = new Set<GrpcCode>([
+  GrpcCode.UNKNOWN,
+  GrpcCode.INTERNAL,
+  GrpcCode.UNAVAILABLE,
+  GrpcCode.DATA_LOSS,
+]);
+
+/**
+ * Counts every gRPC call, and logs those that failed, once. A path that no service has counts as "unknown", so that
+ * callers cannot make up label values.
+ */
+export function createCallObserver(
+  metrics: Metrics,
+  logger: Logger,
+  knownPaths: ReadonlySet<string>,
+): CallObserver {
+  return {
+    inFlightCount: 0,
+    onCallEnd(call, status, durationMs, error): void {
+      const method = knownPaths.has(call.path) ? call.path : 'unknown';
+      const code = grpcCodeName(status.code);
+      const ok = status.code === GrpcCode.OK;
+      metrics.observeRequest(method, code, ok, durationMs);
+      if (call.featureCount > 0) metrics.observeOnlineFeatures(call.rowCount);
+      if (ok) return;
+      const fields = {
+        method,
+        code,
+        durationMs,
+        rows: call.rowCount,
+        features: call.featureCount,
+        reason: status.message,
+        // Errors of ours are explained by their message; a cause or a stranger needs its stack.
+        ...(isSideboardError(error) && error.cause === undefined ? {} : { err: error }),
+      };
+      if (SERVER_FAULTS.has(status.code)) logger.error(fields, 'call failed');
+      else logger.debug(fields, 'call failed');
+    },
+  };
+}

@@ -1,0 +1,170 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Seconds; from half a millisecond, where a feature server lives. */
+const LATENCY_BUCKETS = [
+  0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
+  10,
+];
+
+/** What can be read off the running server when metrics are collected. */
+export interface ServerGauges {
+  inFlightCount(): number;
+  connectionCount(): number;
+  registryAgeMs(): number;
+  registryLastUpdatedMs(): number;
+}
+
+/**
+ * Every metric of the server, defined once. Names that Feast's Python server has are kept; the rest begins with
+ * `feature_server_`. Label values come from closed sets: methods, codes, statuses, store kinds.
+ */
+export interface Metrics {
+  readonly registry: Registry;
+  /** One finished request, over whatever protocol. `endpoint` is a method path or route, `code` a gRPC code name or HTTP status. */
+  observeRequest(endpoint: string, code: string, ok: boolean, durationMs: number): void;
+  /** Feature reads that were understood: how many entity rows they asked for. */
+  observeOnlineFeatures(rowCount: number): void;
+  observeStoreRead(kind: string, keyCount: number, durationMs: number, failed: boolean): void;
+  observeRegistryReload(result: 'changed' | 'unchanged' | 'failed'): void;
+  watch(gauges: ServerGauges): void;
+}
+
+interface RequestSeries {
+  readonly total: Counter.Internal;
+  readonly latency: Histogram.Internal<'endpoint'>;
+  readonly rpc: Histogram.Internal<'method' | 'code'>;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const requestTotal = new Counter({
+    name: 'feast_feature_server_request_total',
+    help: 'Requests by endpoint and status (success, error).',
+    labelNames: ['endpoint', 'status'] as const,
+    registers,
+  });
+  const requestLatency = new Histogram({
+    name: 'feast_feature_server_request_latency_seconds',
+    help: 'Time from the head of a request to the end of its answer.',
+    labelNames: ['endpoint'] as const,
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  const rpcDuration = new Histogram({
+    name: 'feature_server_rpc_duration_seconds',
+    help: 'The same by method and code.',
+    labelNames: ['method', 'code'] as const,
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  const onlineFeaturesTotal = new Counter({
+    name: 'feast_online_features_request_total',
+    help: 'Online feature reads that reached the online store.',
+    registers,
+  });
+  const entityCount = new Histogram({
+    name: 'feast_online_features_entity_count',
+    help: 'Entity rows of an online feature read.',
+    buckets: [1, 5, 10, 25, 50, 100, 250, 500, 1000],
+    registers,
+  });
+  const storeRead = new Histogram({
+    name: 'feast_feature_server_online_store_read_duration_seconds',
+    help: 'Time of one read from the online store, all shards together.',
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  const storeReads = new Counter({
+    name: 'feature_server_online_read_total',
+    help: 'Reads from the online store by its kind and result (ok, error).',
+    labelNames: ['store', 'result'] as const,
+    registers,
+  });
+  const storeKeys = new Counter({
+    name: 'feature_server_online_read_keys_total',
+    help: 'Distinct entities read from the online store.',
+    registers,
+  });
+  const reloads = new Counter({
+    name: 'feature_server_registry_reload_total',
+    help: 'Registry refreshes by result (changed, unchanged, failed).',
+    labelNames: ['result'] as const,
+    registers,
+  });
+
+  // Finding the child of a label set costs more than counting in it, so children are kept by endpoint and code.
+  const series = new Map<string, RequestSeries>();
+  const seriesOf = (endpoint: string, code: string, ok: boolean): RequestSeries => {
+    const id = `${endpoint} ${code}`;
+    let found = series.get(id);
+    if (found === undefined) {
+      found = {
+        total: requestTotal.labels(endpoint, ok ? 'success' : 'error'),
+        latency: requestLatency.labels(endpoint),
+        rpc: rpcDuration.labels(endpoint, code),
+      };
+      series.set(id, found);
+    }
+    return found;
+  };
+
+  return {
+    registry,
+    observeRequest(endpoint, code, ok, durationMs): void {
+      const { total, latency, rpc } = seriesOf(endpoint, code, ok);
+      total.inc();
+      latency.observe(durationMs / 1000);
+      rpc.observe(durationMs / 1000);
+    },
+    observeOnlineFeatures(rowCount): void {
+      onlineFeaturesTotal.inc();
+      entityCount.observe(rowCount);
+    },
+    observeStoreRead(kind, keyCount, durationMs, failed): void {
+      storeRead.observe(durationMs / 1000);
+      storeKeys.inc(keyCount);
+      storeReads.inc({ store: kind, result: failed ? 'error' : 'ok' });
+    },
+    observeRegistryReload(result): void {
+      reloads.inc({ result });
+    },
+    watch(gauges): void {
+      watchGauges(gauges, registers);
+    },
+  };
+}
+
+function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge(
+    'feature_server_inflight_requests',
+    'Unary gRPC calls being answered.',
+    gauges.inFlightCount,
+  );
+  gauge('feature_server_http2_connections', 'Open HTTP/2 connections.', gauges.connectionCount);
+  gauge(
+    'feature_server_registry_age_seconds',
+    'Time since the registry in use was last known to be the newest.',
+    () => gauges.registryAgeMs() / 1000,
+  );
+  gauge(
+    'feature_server_registry_last_updated_seconds',
+    'When the registry in use was written, seconds since the epoch: its version.',
+    () => gauges.registryLastUpdatedMs() / 1000,
+  );
+  gauge('feast_feature_server_memory_usage', 'Resident memory of the process, bytes.', () =>
+    process.memoryUsage.rss(),
+  );
+}

@@ -1,0 +1,34 @@
+import type { EntityRead, OnlineStore } from '../online-store/online-store.ts';
+import type { Metrics } from './metrics.ts';
+
+/** The same store, with its reads counted and timed. */
+export function observeOnlineStore(store: OnlineStore, metrics: Metrics): OnlineStore {
+  return {
+    kind: store.kind,
+    prepare: (layout) => store.prepare(layout),
+    async read(reads, options) {
+      const startedAtMs = performance.now();
+      const keyCount = countKeys(reads);
+      try {
+        const rows = await store.read(reads, options);
+        metrics.observeStoreRead(store.kind, keyCount, performance.now() - startedAtMs, false);
+        return rows;
+      } catch (error) {
+        metrics.observeStoreRead(store.kind, keyCount, performance.now() - startedAtMs, true);
+        throw error;
+      }
+    },
+    write: (batch, options) => store.write(batch, options),
+    update: (project, keep, remove) => store.update(project, keep, remove),
+    ping: (options) => store.ping(options),
+    check: () => store.check(),
+    inspect: (project, entityKey) => store.inspect(project, entityKey),
+    close: () => store.close(),
+  };
+}
+
+function countKeys(reads: readonly EntityRead[]): number {
+  let count = 0;
+  for (const read of reads) count += read.keys.length;
+  return count;
+}
