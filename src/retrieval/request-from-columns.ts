@@ -1,0 +1,57 @@
+import type { EntityColumn, RetrievalRequest, Selection } from './retrieval-request.ts';
+
+/** A column as JSON callers build it: one encoded `feast.types.Value` per row, empty = null. */
+export interface EncodedColumn {
+  readonly name: string;
+  readonly values: readonly Uint8Array[];
+}
+
+/** What a caller asks for, in words; the names of the columns are taken from the columns. */
+export type RequestedSelection = Pick<
+  Selection,
+  'featureService' | 'features' | 'fullFeatureNames' | 'includeVersionMetadata'
+>;
+
+/**
+ * Makes a request of values that somebody has encoded one by one (the HTTP JSON API). Entity columns are answered in
+ * the order given; names must be distinct.
+ */
+export function requestFromColumns(
+  selection: RequestedSelection,
+  columns: readonly EncodedColumn[],
+  contextColumns: readonly EncodedColumn[] = [],
+): RetrievalRequest {
+  const entityColumnNames = columns.map((column) => column.name);
+  const contextColumnNames = contextColumns.map((column) => column.name);
+  const whole: Selection = Object.freeze({ ...selection, entityColumnNames, contextColumnNames });
+  return {
+    // A NUL cannot begin an encoded request, so no identity of decodeRequest equals one of these.
+    selectionId: `\0${JSON.stringify([
+      selection.featureService ?? null,
+      selection.features,
+      selection.fullFeatureNames,
+      selection.includeVersionMetadata,
+      entityColumnNames,
+      contextColumnNames,
+    ])}`,
+    selection: () => whole,
+    columns: columns.map(packColumn),
+    contextColumns: contextColumns.map(packColumn),
+    includeVersionMetadata: selection.includeVersionMetadata,
+  };
+}
+
+/** Lays the values of a column end to end. */
+function packColumn({ name, values }: EncodedColumn): EntityColumn {
+  const starts = new Int32Array(values.length);
+  const ends = new Int32Array(values.length);
+  let at = 0;
+  for (const [row, value] of values.entries()) {
+    starts[row] = at;
+    at += value.length;
+    ends[row] = at;
+  }
+  const bytes = new Uint8Array(at);
+  for (const [row, value] of values.entries()) bytes.set(value, starts[row]);
+  return { name, bytes, starts, ends };
+}

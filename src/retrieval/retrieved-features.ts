@@ -1,0 +1,79 @@
+/**
+ * What one request got: the answer before it has a wire form. `assembleResponse` splices it into protobuf bytes; JSON
+ * writers walk it with the functions below.
+ */
+import type { RetrievalPlan } from './retrieval-plan.ts';
+import type { EntityColumn } from './retrieval-request.ts';
+import type { Cell } from '../online-store/online-store.ts';
+
+/** `feast.serving.FieldStatus`. */
+export const FIELD_STATUS = {
+  INVALID: 0,
+  PRESENT: 1,
+  NULL_VALUE: 2,
+  NOT_FOUND: 3,
+  OUTSIDE_MAX_AGE: 4,
+} as const;
+
+export type FieldStatusNumber = (typeof FIELD_STATUS)[keyof typeof FIELD_STATUS];
+
+/** The rows of one entity group: the distinct entities that were read, and which of them each request row is. */
+export interface GroupRows {
+  /** Cell `(e, w)`, distinct entity `e` and position `w < width`, is at `e * width + w`. */
+  readonly cells: readonly Cell[];
+  /** Cells per distinct entity. */
+  readonly width: number;
+  /** Distinct entities. */
+  readonly entityCount: number;
+  /** One per request row: its distinct entity, or -1 where an entity value was null. */
+  readonly entityOfRow: Int32Array;
+}
+
+export interface RetrievedFeatures {
+  readonly plan: RetrievalPlan;
+  readonly rowCount: number;
+  /** One per entity column of the answer, aligned with the first columns of `plan.outputNames`. */
+  readonly entityColumns: readonly EntityColumn[];
+  /** One per group of `plan.groups`. */
+  readonly groups: readonly GroupRows[];
+  /** `FieldStatusNumber` of (output column c, row r) at `c * rowCount + r`. */
+  readonly statuses: Uint8Array;
+  /** Encoded bytes of the `values` field of each output column, tags and lengths included. */
+  readonly valueFieldBytes: Float64Array;
+}
+
+/** Encoded `google.protobuf.Timestamp` of the epoch, and encoded null `Value`: no bytes. */
+const EMPTY = new Uint8Array(0);
+
+/** The status at (output column, row). */
+export function statusAt(retrieved: RetrievedFeatures, column: number, row: number): number {
+  return retrieved.statuses[column * retrieved.rowCount + row] ?? FIELD_STATUS.INVALID;
+}
+
+/** The encoded `feast.types.Value` at (output column, row); empty = unset. Checked to be a well-formed message. */
+export function valueAt(retrieved: RetrievedFeatures, column: number, row: number): Uint8Array {
+  const { plan } = retrieved;
+  const entityColumn = retrieved.entityColumns[column];
+  if (entityColumn !== undefined) {
+    return entityColumn.bytes.subarray(entityColumn.starts[row], entityColumn.ends[row]);
+  }
+  return cellAt(retrieved, plan.groupOfColumn[column]!, plan.cellOfColumn[column]!, row);
+}
+
+/** The encoded `google.protobuf.Timestamp` at (output column, row); empty = the epoch, also where nothing is known. */
+export function timestampAt(retrieved: RetrievedFeatures, column: number, row: number): Uint8Array {
+  const { plan } = retrieved;
+  if (column < retrieved.entityColumns.length) return EMPTY;
+  return cellAt(retrieved, plan.groupOfColumn[column]!, plan.timestampCellOfColumn[column]!, row);
+}
+
+function cellAt(
+  retrieved: RetrievedFeatures,
+  group: number,
+  cell: number,
+  row: number,
+): Uint8Array {
+  const rows = retrieved.groups[group]!;
+  const entity = rows.entityOfRow[row]!;
+  return (entity < 0 ? null : rows.cells[entity * rows.width + cell]) ?? EMPTY;
+}
