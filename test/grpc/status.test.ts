@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { SideboardError } from '../../src/errors.ts';
+import { encodeStatusMessage, GrpcCode, grpcCodeName, statusOf } from '../../src/grpc/status.ts';
+import { parseTimeoutMs } from '../../src/grpc/timeout.ts';
+
+describe('statusOf', () => {
+  it('shows errors of ours and hides all others', () => {
+    expect(statusOf(new SideboardError('FEATURE_NOT_FOUND', 'no such feature'))).toEqual({
+      code: GrpcCode.NOT_FOUND,
+      message: 'no such feature',
+    });
+    expect(statusOf(new TypeError('secret detail'))).toEqual({
+      code: GrpcCode.INTERNAL,
+      message: 'internal error',
+    });
+  });
+});
+
+describe('encodeStatusMessage', () => {
+  it.each([
+    ['plain text', 'plain text'],
+    ['100%', '100%25'],
+    ['line\nbreak', 'line%0Abreak'],
+    ['Zürich', 'Z%C3%BCrich'],
+  ])('%j becomes %j', (message, encoded) => {
+    expect(encodeStatusMessage(message)).toBe(encoded);
+    expect(decodeURIComponent(encoded)).toBe(message);
+  });
+});
+
+describe('parseTimeoutMs', () => {
+  it.each([
+    ['1H', 3_600_000],
+    ['2M', 120_000],
+    ['3S', 3000],
+    ['250m', 250],
+    ['1500u', 1.5],
+    ['99999999n', 99.999999],
+  ])('%s is %d ms', (header, timeoutMs) => {
+    expect(parseTimeoutMs(header)).toBeCloseTo(timeoutMs, 9);
+  });
+
+  it.each(['', '1', 'S', '123456789S', '-1S', '1.5S', '1s', ' 1S'])('%j is refused', (header) => {
+    expect(() => parseTimeoutMs(header)).toThrow('malformed grpc-timeout');
+  });
+});
+
+it('names every code', () => {
+  expect(grpcCodeName(GrpcCode.DATA_LOSS)).toBe('DATA_LOSS');
+  expect(Object.values(GrpcCode).map(grpcCodeName)).toEqual(Object.keys(GrpcCode));
+});
