@@ -1,0 +1,115 @@
+import { decodeTimestamp } from '../feast-encoding/timestamp.ts';
+
+const NANOS_PER_SECOND = 1_000_000_000n;
+/** What JavaScript's dates hold, in seconds on either side of the epoch: years -271821 to 275760. */
+const MAX_DATE_SECONDS = 8_640_000_000_000n;
+/** Seconds of Feast's "not a time", the smallest int64. */
+const NOT_A_TIME = -(2n ** 63n);
+const FIXED_OFFSET = /^([+-])(\d\d):(\d\d)(?::(\d\d))?$/;
+
+/**
+ * An encoded `google.protobuf.Timestamp` as RFC 3339 in UTC with 0, 3, 6 or 9 digits of fraction
+ * (https://protobuf.dev/programming-guides/json). Years outside 0000 to 9999 take ISO 8601's six digits and sign.
+ *
+ * @returns `undefined` where the bytes are no Timestamp, or one that no calendar of ours holds
+ */
+export function timestampText(bytes: Uint8Array): string | undefined {
+  if (bytes.length === 0) return '1970-01-01T00:00:00Z';
+  let ns: bigint;
+  try {
+    ns = decodeTimestamp(bytes);
+  } catch {
+    return undefined;
+  }
+  const nanos = ((ns % NANOS_PER_SECOND) + NANOS_PER_SECOND) % NANOS_PER_SECOND;
+  const day = dateTimeText((ns - nanos) / NANOS_PER_SECOND);
+  return day === undefined ? undefined : `${day}${fractionText(nanos)}Z`;
+}
+
+function fractionText(nanos: bigint): string {
+  if (nanos === 0n) return '';
+  const digits = nanos.toString().padStart(9, '0');
+  if (digits.endsWith('000000')) return `.${digits.slice(0, 3)}`;
+  return digits.endsWith('000') ? `.${digits.slice(0, 6)}` : `.${digits}`;
+}
+
+/** `2025-01-01T00:00:00` for seconds since the epoch; `undefined` beyond what a date holds. */
+function dateTimeText(seconds: bigint): string | undefined {
+  if (seconds > MAX_DATE_SECONDS || seconds < -MAX_DATE_SECONDS) return undefined;
+  return new Date(Number(seconds) * 1000).toISOString().slice(0, -'.000Z'.length);
+}
+
+/**
+ * A zoned timestamp as ISO 8601 local time with its offset from UTC, as Python's `isoformat` prints it. A zone that is
+ * not known is read as UTC, as Feast does; the smallest int64 is Feast's "not a time" and becomes null.
+ *
+ * @param zone IANA name, `+05:30` style offset, or '' for UTC
+ * @returns JSON; `undefined` for an instant that no calendar of ours holds
+ */
+export function zonedTimestampJson(seconds: bigint, zone: string): string | undefined {
+  if (seconds === NOT_A_TIME) return 'null';
+  if (dateTimeText(seconds) === undefined) return undefined;
+  const offsetSeconds = zoneOffsetSeconds(zone, Number(seconds));
+  const local = dateTimeText(seconds + BigInt(offsetSeconds));
+  return local === undefined ? undefined : `"${local}${offsetText(offsetSeconds)}"`;
+}
+
+function offsetText(offsetSeconds: number): string {
+  const magnitude = Math.abs(offsetSeconds);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const seconds = magnitude % 60;
+  return (
+    `${offsetSeconds < 0 ? '-' : '+'}${two(Math.floor(magnitude / 3600))}` +
+    `:${two(Math.floor(magnitude / 60) % 60)}${seconds === 0 ? '' : `:${two(seconds)}`}`
+  );
+}
+
+/** What a zone's clocks are ahead of UTC at an instant. */
+function zoneOffsetSeconds(zone: string, seconds: number): number {
+  const fixed = FIXED_OFFSET.exec(zone);
+  if (fixed !== null) {
+    const magnitude = Number(fixed[2]) * 3600 + Number(fixed[3]) * 60 + Number(fixed[4] ?? 0);
+    return fixed[1] === '-' ? -magnitude : magnitude;
+  }
+  const format = zone === '' || zone === 'UTC' ? null : zoneFormat(zone);
+  if (format === null) return 0;
+  const parts = new Map(
+    format.formatToParts(seconds * 1000).map((part) => [part.type, part.value]),
+  );
+  const part = (type: Intl.DateTimeFormatPartTypes): number => Number(parts.get(type));
+  // Years before 1 are counted backwards from 1 BC.
+  const year = parts.get('era') === 'BC' ? 1 - part('year') : part('year');
+  const local = new Date(0);
+  local.setUTCFullYear(year, part('month') - 1, part('day'));
+  local.setUTCHours(part('hour'), part('minute'), part('second'));
+  return Math.round(local.getTime() / 1000 - seconds);
+}
+
+/** Formatters are dear to make; zones that a registry's features use are few. */
+const zoneFormats = new Map<string, Intl.DateTimeFormat | null>();
+const MAX_ZONE_FORMATS = 500;
+
+/** `null` = no such zone. */
+function zoneFormat(zone: string): Intl.DateTimeFormat | null {
+  const known = zoneFormats.get(zone);
+  if (known !== undefined) return known;
+  let format: Intl.DateTimeFormat | null = null;
+  try {
+    format = new Intl.DateTimeFormat('en-u-ca-gregory-nu-latn', {
+      timeZone: zone,
+      hourCycle: 'h23',
+      era: 'short',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    });
+  } catch {
+    // Not a zone: Feast falls back to UTC.
+  }
+  if (zoneFormats.size >= MAX_ZONE_FORMATS) zoneFormats.clear();
+  zoneFormats.set(zone, format);
+  return format;
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
+import { timestampText, zonedTimestampJson } from '../../src/http/json-timestamps.ts';
+
+describe('timestampText', () => {
+  it.each([
+    [0n, '1970-01-01T00:00:00Z'],
+    [1n, '1970-01-01T00:00:00.000000001Z'],
+    [1_000n, '1970-01-01T00:00:00.000001Z'],
+    [1_000_000n, '1970-01-01T00:00:00.001Z'],
+    [1_735_689_600_120_000_000n, '2025-01-01T00:00:00.120Z'],
+    [1_735_689_600_000_120_000n, '2025-01-01T00:00:00.000120Z'],
+    [-1n, '1969-12-31T23:59:59.999999999Z'],
+    [-1_000_000_000n, '1969-12-31T23:59:59Z'],
+    [-62_135_596_800_000_000_000n, '0001-01-01T00:00:00Z'],
+    [253_402_300_799_999_999_999n, '9999-12-31T23:59:59.999999999Z'],
+    [253_402_300_800_000_000_000n, '+010000-01-01T00:00:00Z'],
+  ])('prints %d ns as %s', (ns, text) => {
+    expect(timestampText(encodeTimestamp(ns))).toBe(text);
+  });
+
+  it('refuses bytes that are no timestamp and instants beyond every calendar', () => {
+    expect(timestampText(Buffer.from('0880', 'hex'))).toBeUndefined();
+    expect(timestampText(encodeTimestamp(10n ** 25n))).toBeUndefined();
+  });
+});
+
+describe('zonedTimestampJson', () => {
+  it('prints before the year 1 and beyond every calendar without guessing', () => {
+    expect(zonedTimestampJson(-62_167_219_201n, 'Europe/London')).toBe(
+      '"-000001-12-31T23:58:44-00:01:15"',
+    );
+    expect(zonedTimestampJson(8_640_000_000_001n, '')).toBeUndefined();
+    expect(zonedTimestampJson(8_640_000_000_000n, '+00:01')).toBeUndefined();
+  });
+});

@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { ValueSchema } from '../../gen/feast/types/Value_pb.ts';
+import { valueJson } from '../../src/http/json-values.ts';
+import { describeWithShared, sharedPath } from '../support/shared.ts';
+
+interface ValueVector {
+  id: string;
+  note: string;
+  kind: 'encode' | 'decode';
+  bytes_b64: string;
+  accepted?: boolean;
+  which?: string | null;
+  http_json_text?: string;
+  http_json_error?: { class: string };
+}
+
+/** Objects have no order; everything else is compared as text. */
+function sortedObjects(text: string): string {
+  return JSON.stringify(
+    JSON.parse(text, (_name, value: unknown, context?: { source?: string }) =>
+      typeof value === 'number' ? `#${context?.source}` : value,
+    ),
+    (_name, value: unknown) =>
+      value !== null && typeof value === 'object' && !Array.isArray(value)
+        ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : value,
+  );
+}
+
+describeWithShared('valueJson against the values recorded from Feast', () => {
+  const vectors = readFileSync(sharedPath('golden', 'values.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as ValueVector);
+
+  /** Parsers differ here; the vectors' own description says so. */
+  const PARSER_SPECIFIC = new Set(['map entry with unknown field']);
+
+  it('prints what Feast prints for every value that Feast can print', () => {
+    const printable = vectors.filter(
+      (vector) => vector.http_json_text !== undefined && !PARSER_SPECIFIC.has(vector.note),
+    );
+    expect(printable.length).toBeGreaterThan(400);
+    const different = printable
+      .map((vector) => ({
+        id: vector.id,
+        note: vector.note,
+        feast: vector.http_json_text,
+        ours: valueJson(Buffer.from(vector.bytes_b64, 'base64'), 'string'),
+      }))
+      .filter(({ feast, ours }) => ours !== feast)
+      .filter(
+        ({ feast, ours }) =>
+          ours === undefined ||
+          !ours.includes('{') ||
+          sortedObjects(ours) !== sortedObjects(feast!),
+      );
+    expect(different).toEqual([]);
+  });
+
+  it('refuses whatever the parser refuses', () => {
+    const refused = vectors.filter((vector) => vector.accepted === false);
+    expect(refused.length).toBeGreaterThan(50);
+    const printed = refused
+      .map(({ id, note, bytes_b64 }) => ({
+        id,
+        note,
+        ours: valueJson(Buffer.from(bytes_b64, 'base64'), 'string'),
+      }))
+      .filter(({ ours }) => ours !== undefined);
+    expect(printed).toEqual([]);
+  });
+});
+
+describe('valueJson', () => {
+  const encoded = (value: Parameters<typeof create<typeof ValueSchema>>[1]): Uint8Array =>
+    toBinary(ValueSchema, create(ValueSchema, value));
+
+  it('prints NaN and infinities as null where that is asked for, inside lists too', () => {
+    expect(valueJson(encoded({ val: { case: 'doubleVal', value: NaN } }), 'null')).toBe('null');
+    const list = { case: 'floatListVal', value: { val: [1, Infinity, -Infinity, NaN] } } as const;
+    expect(valueJson(encoded({ val: list }), 'null')).toBe('[1.0,null,null,null]');
+    expect(valueJson(encoded({ val: list }), 'string')).toBe('[1.0,"Infinity","-Infinity","NaN"]');
+  });
+
+  it('reads a value in the middle of a larger buffer', () => {
+    const value = encoded({ val: { case: 'doubleVal', value: 2.5 } });
+    const buffer = Buffer.concat([Buffer.from([1, 2, 3]), value, Buffer.from([4])]);
+    expect(valueJson(buffer.subarray(3, 3 + value.length), 'string')).toBe('2.5');
+  });
+
+  it('prints years beyond four digits with a sign', () => {
+    const value = { unixTimestamp: 253_402_300_799n, zone: 'Asia/Tokyo' };
+    expect(valueJson(encoded({ val: { case: 'zonedTimestampVal', value } }), 'string')).toBe(
+      '"+010000-01-01T08:59:59+09:00"',
+    );
+  });
+
+  it('takes the offset of the zone at that instant, seconds and all', () => {
+    const value = { unixTimestamp: -3_786_825_600n, zone: 'Europe/Berlin' };
+    expect(valueJson(encoded({ val: { case: 'zonedTimestampVal', value } }), 'string')).toBe(
+      '"1850-01-01T00:53:28+00:53:28"',
+    );
+  });
+});
