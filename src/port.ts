@@ -76,13 +76,13 @@ export async function openPort(options: PortOptions): Promise<Port> {
       void options.engine.drain();
       const idleCheck = setInterval(() => http1.closeIdleConnections(), 50);
       let timer: NodeJS.Timeout | undefined;
-      const timedOut = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, timeoutMs);
+      const timedOut = new Promise<true>((resolve) => {
+        timer = setTimeout(resolve, timeoutMs, true);
       });
-      await Promise.race([closed, timedOut]);
+      const isLate = (await Promise.race([closed, timedOut])) === true;
       clearTimeout(timer);
       clearInterval(idleCheck);
-      const cutCount = sockets.size;
+      const cutCount = isLate ? sockets.size : 0;
       for (const socket of sockets) socket.destroy();
       options.engine.close();
       http1.close();

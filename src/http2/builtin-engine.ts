@@ -9,9 +9,6 @@ import type {
   StreamListener,
 } from './http2-engine.ts';
 
-/** The largest stream id: a GOAWAY that announces the end without refusing anything yet (RFC 9113 section 6.8). */
-const MAX_STREAM_ID = 2 ** 31 - 1;
-
 /** An `Http2Engine` on `node:http2`. */
 export function createBuiltinEngine(limits: EngineLimits, listener: StreamListener): Http2Engine {
   const sessions = new Set<http2.ServerHttp2Session>();
@@ -37,6 +34,9 @@ export function createBuiltinEngine(limits: EngineLimits, listener: StreamListen
   return {
     accept(socket: Socket): void {
       server.emit('connection', socket);
+      // The session takes the unshifted bytes in the next tick and then reads below the stream. A stream that stayed
+      // paused would never tell it that the client hung up.
+      setImmediate(() => socket.resume());
     },
     get connectionCount(): number {
       return sessions.size;
@@ -51,19 +51,17 @@ export function createBuiltinEngine(limits: EngineLimits, listener: StreamListen
 }
 
 /**
- * Announces the end, waits one round trip so that requests already under way arrive, then closes: streams that are open
- * by then are finished, later ones are refused and a gRPC client sends them elsewhere by itself.
+ * Sends GOAWAY with the last stream taken; streams up to it are finished, later ones a gRPC client sends elsewhere by
+ * itself. One GOAWAY, not the two of RFC 9113 section 6.8: after the first nghttp2 reads no more once no stream is open.
  */
 function drainSession(session: http2.ServerHttp2Session): Promise<void> {
   return new Promise((resolve) => {
-    if (session.closed || session.destroyed) {
+    if (session.destroyed) {
       resolve();
       return;
     }
     session.once('close', resolve);
-    session.goaway(http2.constants.NGHTTP2_NO_ERROR, MAX_STREAM_ID);
-    const pinged = session.ping(() => session.close());
-    if (!pinged) session.close();
+    session.close();
   });
 }
 

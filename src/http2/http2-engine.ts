@@ -59,7 +59,7 @@ export interface Http2Engine {
   /** Takes over a connection; bytes already read are unshifted into the socket first. */
   accept(socket: Socket): void;
   readonly connectionCount: number;
-  /** Tells clients to go elsewhere (two GOAWAYs), lets open streams end; resolves when the last connection has. */
+  /** Tells clients to go elsewhere (GOAWAY), lets open streams end; resolves when the last connection has. */
   drain(): Promise<void>;
   /** Cuts every connection. */
   close(): void;
