@@ -1,0 +1,118 @@
+import { checkViewName } from './check-name.ts';
+import { invalidDefinition } from './definition-error.ts';
+import {
+  DEFINITION,
+  type FeatureView,
+  type FeatureViewProjectionData,
+  type OnDemandFeatureView,
+  type OnDemandFeatureViewData,
+  type OnDemandMode,
+  type RequestSource,
+} from './definition.ts';
+import { describe, type DescriptionOptions } from './describe.ts';
+import { fieldsOfSchema, type FieldNames, type Schema } from './field.ts';
+import { projectionMethods, wholeView } from './projection.ts';
+
+/** What an on-demand view may be computed from. */
+export type OnDemandSource = FeatureView | FeatureViewProjectionData | RequestSource;
+
+/** What `defineOnDemandFeatureView` takes. */
+export interface OnDemandFeatureViewOptions<S extends Schema> extends DescriptionOptions {
+  readonly name: string;
+  /** Views, projections of views and request sources that the function sees. */
+  readonly sources: readonly [OnDemandSource, ...OnDemandSource[]];
+  /** Name → type of what the function returns. */
+  readonly schema: S;
+  /** `pandas` (the default): data frame in, data frame out. `python`: dictionary of lists. */
+  readonly mode?: OnDemandMode;
+  /**
+   * Python source of the function, run by Feast's own servers: one `def` of one argument. Left out, `apply` keeps the
+   * function that the registry has, and for a new view writes one that says that there is none.
+   */
+  readonly pythonSource?: string;
+}
+
+/**
+ * Defines features that are computed while a request is answered: their names and types, and what they are computed from.
+ *
+ * @throws SideboardError INVALID_DEFINITION
+ */
+export function defineOnDemandFeatureView<const S extends Schema>(
+  options: OnDemandFeatureViewOptions<S>,
+): OnDemandFeatureView<FieldNames<S>> {
+  checkViewName('on demand feature view', options.name);
+  const subject = `on demand feature view "${options.name}"`;
+  const features = fieldsOfSchema(subject, 'feature', options.schema);
+  const sources = (options.sources ?? []).map((source, index) => toSource(subject, source, index));
+  if (sources.length === 0) {
+    throw invalidDefinition(subject, 'it has no sources', 'list views or request sources');
+  }
+  checkSourceNames(subject, sources);
+  const mode = options.mode ?? 'pandas';
+  if (mode !== 'pandas' && mode !== 'python') {
+    throw invalidDefinition(
+      subject,
+      `mode "${String(mode)}" is not supported`,
+      'use pandas or python',
+    );
+  }
+  if (options.pythonSource !== undefined && !/^def\s+\w+\s*\(/m.test(options.pythonSource)) {
+    throw invalidDefinition(
+      subject,
+      'its pythonSource defines no function',
+      'write one def of one argument',
+    );
+  }
+  const view: OnDemandFeatureViewData = {
+    [DEFINITION]: 'on_demand_feature_view',
+    name: options.name,
+    sources: Object.freeze(sources),
+    features,
+    mode,
+    pythonSource: options.pythonSource,
+    ...describe(subject, options),
+  };
+  const whole = wholeView(view);
+  return Object.freeze({ ...view, ...projectionMethods<FieldNames<S>, never>(() => whole) });
+}
+
+function toSource(
+  subject: string,
+  source: OnDemandSource,
+  index: number,
+): FeatureViewProjectionData | RequestSource {
+  if (source?.[DEFINITION] === 'request_source') return source;
+  if (source?.[DEFINITION] === 'feature_view') return wholeView(source);
+  if (source?.[DEFINITION] === 'projection' && source.view[DEFINITION] === 'feature_view') {
+    return source;
+  }
+  throw invalidDefinition(
+    subject,
+    `sources[${index}] is not a feature view, a projection of one or a request source`,
+    'list what the define functions return',
+  );
+}
+
+function checkSourceNames(
+  subject: string,
+  sources: readonly (FeatureViewProjectionData | RequestSource)[],
+): void {
+  const seen = new Set<string>();
+  for (const source of sources) {
+    const name = onDemandSourceName(source);
+    if (seen.has(name)) {
+      throw invalidDefinition(
+        subject,
+        `two of its sources are called "${name}"`,
+        'select all features of a view at once, or rename one with withName()',
+      );
+    }
+    seen.add(name);
+  }
+}
+
+/** The key of a source in the registry: the request source's name, or the name that the view goes by. */
+export function onDemandSourceName(source: FeatureViewProjectionData | RequestSource): string {
+  if (source[DEFINITION] === 'request_source') return source.name;
+  return source.alias === '' ? source.view.name : source.alias;
+}

@@ -1,0 +1,110 @@
+import { open, readdir } from 'node:fs/promises';
+import { registerHooks } from 'node:module';
+import { extname, join, relative, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isSideboardError } from '../errors.ts';
+import {
+  collectDefinitions,
+  type DefinitionSet,
+  type FoundDefinition,
+} from './collect-definitions.ts';
+import { invalidDefinition } from './definition-error.ts';
+import { isDefinition } from './definition.ts';
+
+/** What a feature repository imports to define its objects. */
+const PACKAGE_NAME = 'sideboard';
+
+/** Folders deeper than this under a repository are taken for a mistake, such as a link to its own parent. */
+const MAX_DEPTH = 16;
+
+/** A feature repository as its files define it. */
+export interface FeatureRepository {
+  readonly definitions: DefinitionSet;
+  /** Files that were imported, relative to the repository, sorted. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Imports every TypeScript file of a feature repository and gathers the definitions that they export. Left out are hidden
+ * folders, `node_modules`, tests, declarations and programs (files that start with `#!`). `import … from 'sideboard'` inside it means this very program, installed
+ * there or not. Files are imported once per process: a change on disk shows in the next one.
+ *
+ * @param repoPath absolute
+ * @throws SideboardError INVALID_DEFINITION when a file cannot be imported, nothing is defined, or a definition is wrong
+ */
+export async function loadFeatureRepository(repoPath: string): Promise<FeatureRepository> {
+  const files = (await listFiles(repoPath, 0)).map((file) => relative(repoPath, file)).toSorted();
+  const hooks = resolveOwnPackage(repoPath);
+  const found: FoundDefinition[] = [];
+  try {
+    for (const file of files) {
+      const exports = await importFile(repoPath, file);
+      for (const value of Object.values(exports)) {
+        if (isDefinition(value)) found.push({ definition: value, place: file });
+      }
+    }
+  } finally {
+    hooks.deregister();
+  }
+  if (found.length === 0) {
+    throw invalidDefinition(
+      `feature repository ${repoPath}`,
+      files.length === 0 ? 'it has no TypeScript files' : 'its files export no definitions',
+      "export what defineEntity(), defineFeatureView() and the like return, as in `import { defineEntity } from 'sideboard'`",
+    );
+  }
+  return { definitions: collectDefinitions(found), files };
+}
+
+async function listFiles(folder: string, depth: number): Promise<readonly string[]> {
+  if (depth > MAX_DEPTH) return [];
+  const found: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
+    if (entry.isDirectory()) found.push(...(await listFiles(path, depth + 1)));
+    else if (isSource(entry.name) && !(await isProgram(path))) found.push(path);
+  }
+  return found;
+}
+
+function isSource(name: string): boolean {
+  return /\.m?ts$/.test(name) && !/\.(d|test|spec)\.m?ts$/.test(name);
+}
+
+/** Programs that live beside the definitions start with `#!`; importing them would run them. */
+async function isProgram(path: string): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
+    return buffer.toString('latin1', 0, bytesRead) === '#!';
+  } finally {
+    await file.close();
+  }
+}
+
+async function importFile(repoPath: string, file: string): Promise<Record<string, unknown>> {
+  try {
+    return (await import(pathToFileURL(join(repoPath, file)).href)) as Record<string, unknown>;
+  } catch (error) {
+    if (isSideboardError(error)) throw error;
+    throw invalidDefinition(
+      `feature repository file ${file}`,
+      `it cannot be imported (${error instanceof Error ? error.message : String(error)})`,
+      'mend it, or move it out of the feature repository',
+    );
+  }
+}
+
+/** Makes `sideboard` mean this program for every file under `repoPath`, whatever is or is not installed there. */
+function resolveOwnPackage(repoPath: string): { deregister(): void } {
+  // Sources in a checkout, JavaScript in the built package.
+  const entry = new URL(`./sideboard${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
+  const prefix = pathToFileURL(repoPath + sep).href;
+  return registerHooks({
+    resolve(specifier, context, nextResolve) {
+      const isOurs = specifier === PACKAGE_NAME && context.parentURL?.startsWith(prefix) === true;
+      return isOurs ? { url: entry.href, shortCircuit: true } : nextResolve(specifier, context);
+    },
+  });
+}
