@@ -28,7 +28,7 @@ export class JsonSyntaxError extends Error {
 
   constructor(reason: string, text: string, index: number) {
     super(reason);
-    this.position = [...text.slice(0, index)].length;
+    this.position = Array.from(text.slice(0, index)).length;
   }
 }
 

@@ -11,7 +11,7 @@ class Malformed extends Error {}
 /** Values inside each other: two messages each, and parsers stop at a hundred messages. */
 const MAX_DEPTH = MAX_NESTING / 2 + 1;
 
-const EMPTY = new Uint8Array(0);
+const EMPTY: Uint8Array = new Uint8Array(0);
 
 // `ignoreBOM` keeps a byte order mark, which is part of the string.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

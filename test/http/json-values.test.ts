@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
-import { ValueSchema } from '../../gen/feast/types/Value_pb.ts';
+import {
+  FloatListSchema,
+  ValueSchema,
+  ZonedTimestampSchema,
+} from '../../gen/feast/types/Value_pb.ts';
 import { valueJson } from '../../src/http/json-values.ts';
 import { describeWithShared, sharedPath } from '../support/shared.ts';
 
@@ -80,9 +84,14 @@ describe('valueJson', () => {
 
   it('prints NaN and infinities as null where that is asked for, inside lists too', () => {
     expect(valueJson(encoded({ val: { case: 'doubleVal', value: NaN } }), 'null')).toBe('null');
-    const list = { case: 'floatListVal', value: { val: [1, Infinity, -Infinity, NaN] } } as const;
-    expect(valueJson(encoded({ val: list }), 'null')).toBe('[1.0,null,null,null]');
-    expect(valueJson(encoded({ val: list }), 'string')).toBe('[1.0,"Infinity","-Infinity","NaN"]');
+    const list = encoded({
+      val: {
+        case: 'floatListVal',
+        value: create(FloatListSchema, { val: [1, Infinity, -Infinity, NaN] }),
+      },
+    });
+    expect(valueJson(list, 'null')).toBe('[1.0,null,null,null]');
+    expect(valueJson(list, 'string')).toBe('[1.0,"Infinity","-Infinity","NaN"]');
   });
 
   it('reads a value in the middle of a larger buffer', () => {
@@ -92,14 +101,20 @@ describe('valueJson', () => {
   });
 
   it('prints years beyond four digits with a sign', () => {
-    const value = { unixTimestamp: 253_402_300_799n, zone: 'Asia/Tokyo' };
+    const value = create(ZonedTimestampSchema, {
+      unixTimestamp: 253_402_300_799n,
+      zone: 'Asia/Tokyo',
+    });
     expect(valueJson(encoded({ val: { case: 'zonedTimestampVal', value } }), 'string')).toBe(
       '"+010000-01-01T08:59:59+09:00"',
     );
   });
 
   it('takes the offset of the zone at that instant, seconds and all', () => {
-    const value = { unixTimestamp: -3_786_825_600n, zone: 'Europe/Berlin' };
+    const value = create(ZonedTimestampSchema, {
+      unixTimestamp: -3_786_825_600n,
+      zone: 'Europe/Berlin',
+    });
     expect(valueJson(encoded({ val: { case: 'zonedTimestampVal', value } }), 'string')).toBe(
       '"1850-01-01T00:53:28+00:53:28"',
     );

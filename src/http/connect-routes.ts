@@ -1,0 +1,163 @@
+import {
+  fromBinary,
+  toBinary,
+  type DescMethod,
+  type DescService,
+  type Message,
+} from '@bufbuild/protobuf';
+import {
+  Code,
+  ConnectError,
+  createConnectRouter,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+  type ServiceImpl,
+} from '@connectrpc/connect';
+import type { UniversalHandler } from '@connectrpc/connect/protocol';
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from '@connectrpc/connect-node';
+import { GrpcFeatureServer } from '../../gen/feast/serving/GrpcServer_pb.ts';
+import { ServingService } from '../../gen/feast/serving/ServingService_pb.ts';
+import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
+import { SideboardError } from '../errors.ts';
+import { runAdmitted, type Exchange, type HttpCall, type HttpCallObserver } from './http-call.ts';
+
+/** A method as bytes, shared with gRPC over HTTP/2; its answer begins with free bytes for a frame's prefix. */
+export type MethodOnBytes = (message: Uint8Array, call: HttpCall) => Promise<Uint8Array>;
+
+/** A service and its methods by name; those that stream are served over gRPC only. */
+export interface ServiceOnBytes {
+  readonly name: string;
+  readonly methods: Readonly<
+    Record<
+      string,
+      { readonly kind: 'unary'; readonly call: MethodOnBytes } | { readonly kind: 'streaming' }
+    >
+  >;
+}
+
+/** What the Connect protocols need. */
+export interface ConnectRoutesOptions {
+  readonly services: readonly ServiceOnBytes[];
+  /** Free bytes at the beginning of a method's answer. */
+  readonly headroomBytes: number;
+  readonly maxRequestBytes: number;
+  readonly maxResponseBytes: number;
+  readonly maxConcurrentRequests: number;
+  readonly observer: HttpCallObserver;
+  /** The gRPC status of an error. */
+  readonly statusOf: (error: unknown) => { readonly code: number; readonly message: string };
+}
+
+/** Connect, gRPC-Web and Connect with JSON, by full method path. */
+export interface ConnectRoutes {
+  has(path: string): boolean;
+  /** Answers an exchange whose path `has` knows. Never rejects. */
+  answer(exchange: Exchange): Promise<void>;
+}
+
+const DESCRIPTIONS: readonly DescService[] = [ServingService, GrpcFeatureServer, Health];
+
+/** Connect's codes are gRPC's numbers. */
+const CODE_BY_NUMBER: ReadonlyMap<number, Code> = new Map(
+  Object.values(Code)
+    .filter((code) => typeof code === 'number')
+    .map((code) => [code, code]),
+);
+
+/** The exchange of a call, carried through the library to the method. */
+const exchangeKey = createContextKey<Exchange | undefined>(undefined);
+
+/**
+ * The services of the gRPC side over HTTP/1.1, through the Connect library: it does the protocols, the methods are the
+ * ones that gRPC calls, so that both give one answer.
+ */
+export function createConnectRoutes(options: ConnectRoutesOptions): ConnectRoutes {
+  const router = createConnectRouter({
+    // gRPC needs HTTP/2, which has its own listener.
+    grpc: false,
+    readMaxBytes: options.maxRequestBytes,
+    writeMaxBytes: options.maxResponseBytes,
+    acceptCompression: [compressionGzip, compressionBrotli],
+  });
+  for (const description of DESCRIPTIONS) {
+    const service = options.services.find(({ name }) => name === description.typeName);
+    if (service === undefined) continue;
+    router.service(description, implement(description, service, options));
+  }
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return {
+    has: (path) => handlers.has(path),
+    answer: (exchange) => answerWith(handlers.get(exchange.path)!, exchange),
+  };
+}
+
+async function answerWith(handler: UniversalHandler, exchange: Exchange): Promise<void> {
+  const { request, response } = exchange;
+  try {
+    // The library puts the Host header into a URL; it has no other use for it, and not every header makes one.
+    request.headers.host = 'localhost';
+    const values = createContextValues().set(exchangeKey, exchange);
+    const universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    await universalResponseToNodeResponse(await handler(universal), response);
+  } catch (error) {
+    exchange.error ??= error;
+    if (!response.headersSent) response.writeHead(500, { connection: 'close' });
+    response.end();
+  }
+}
+
+function implement(
+  description: DescService,
+  service: ServiceOnBytes,
+  options: ConnectRoutesOptions,
+): Partial<ServiceImpl<DescService>> {
+  const implementation: Record<string, unknown> = {};
+  for (const method of description.methods) {
+    const onBytes = service.methods[method.name];
+    if (onBytes?.kind !== 'unary') continue;
+    implementation[method.localName] = (message: Message, context: HandlerContext) =>
+      callOnBytes(method, onBytes.call, { message, context, options });
+  }
+  return implementation as Partial<ServiceImpl<DescService>>;
+}
+
+/** One unary call: the request back to bytes, the method, its bytes to a message. */
+async function callOnBytes(
+  method: DescMethod,
+  onBytes: MethodOnBytes,
+  call: { message: Message; context: HandlerContext; options: ConnectRoutesOptions },
+): Promise<Message> {
+  const { message, context, options } = call;
+  const exchange = context.values.get(exchangeKey)!;
+  const timeoutMs = context.timeoutMs();
+  if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;
+  try {
+    const answer = await runAdmitted(options.observer, options.maxConcurrentRequests, () =>
+      onBytes(toBinary(method.input, message), exchange),
+    );
+    return decodeAnswer(method, answer.subarray(options.headroomBytes));
+  } catch (error) {
+    exchange.error = error;
+    const { code, message: text } = options.statusOf(error);
+    throw new ConnectError(text, CODE_BY_NUMBER.get(code) ?? Code.Internal);
+  }
+}
+
+/** gRPC passes stored bytes on as they are; here they are read, and what cannot be read is the store's fault. */
+function decodeAnswer(method: DescMethod, bytes: Uint8Array): Message {
+  try {
+    return fromBinary(method.output, bytes);
+  } catch (cause) {
+    throw new SideboardError(
+      'CORRUPT_STORED_VALUE',
+      'A stored value is not a valid message; ask for it over gRPC to see its bytes, or write its row again',
+      { cause },
+    );
+  }
+}

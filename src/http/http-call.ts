@@ -1,0 +1,131 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { cancelled, SideboardError } from '../errors.ts';
+
+/** What a method may know of the call that it answers; the gRPC side has the same. */
+export interface HttpCall {
+  /** Full method path, or the path of a JSON route. */
+  readonly path: string;
+  /** On the clock of `performance.now()`; `Infinity` = the caller waits for ever. */
+  readonly deadlineAtMs: number;
+  /** Aborted when the caller went away. */
+  readonly signal: AbortSignal;
+  /** Request header by lower-case name; several of one name are joined with commas. */
+  metadata(name: string): string | undefined;
+  /** Sizes for the log and the metrics, set by the method once it knows them. */
+  rowCount: number;
+  featureCount: number;
+}
+
+/** Told about every call, once, when it is over. */
+export interface HttpCallObserver {
+  /** @param status a gRPC code and the message that the caller saw; `error` is what was thrown, if anything was. */
+  onCallEnd(
+    call: HttpCall,
+    status: { readonly code: number; readonly message: string },
+    durationMs: number,
+    error?: unknown,
+  ): void;
+  /** Calls being answered now, by all protocols of the server together. */
+  inFlightCount: number;
+}
+
+/** One HTTP request while it is being answered. */
+export interface Exchange extends HttpCall {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  deadlineAtMs: number;
+  /** What went wrong, for the observer; the caller has been, or will be, told. */
+  error: unknown;
+}
+
+/** What an exchange needs to be watched from outside. */
+export interface ExchangeOptions {
+  readonly path: string;
+  /** For callers that set no deadline, milliseconds; 0 = none. */
+  readonly defaultDeadlineMs: number;
+  readonly observer: HttpCallObserver;
+  /** The gRPC status of an error: `grpc/status.ts` alone knows it. */
+  readonly statusOf: (error: unknown) => { readonly code: number; readonly message: string };
+}
+
+/** The deadline is counted from here; the observer hears when the response has left, or the caller has. */
+export function beginExchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: ExchangeOptions,
+): Exchange {
+  const startedAtMs = performance.now();
+  const abort = new AbortController();
+  const exchange: Exchange = {
+    request,
+    response,
+    path: options.path,
+    deadlineAtMs:
+      options.defaultDeadlineMs > 0 ? startedAtMs + options.defaultDeadlineMs : Infinity,
+    signal: abort.signal,
+    metadata(name: string): string | undefined {
+      const value = request.headers[name];
+      return Array.isArray(value) ? value.join(', ') : value;
+    },
+    rowCount: 0,
+    featureCount: 0,
+    error: undefined,
+  };
+  response.once('close', () => {
+    if (!response.writableFinished) {
+      exchange.error ??= cancelled();
+      abort.abort();
+    }
+    const status =
+      exchange.error === undefined
+        ? statusOfHttp(response.statusCode)
+        : options.statusOf(exchange.error);
+    options.observer.onCallEnd(exchange, status, performance.now() - startedAtMs, exchange.error);
+  });
+  return exchange;
+}
+
+/**
+ * Runs what costs something: refuses beyond the limit of requests in work, which all protocols share.
+ *
+ * @throws SideboardError OVERLOADED
+ */
+export async function runAdmitted<T>(
+  observer: HttpCallObserver,
+  maxConcurrentRequests: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (observer.inFlightCount >= maxConcurrentRequests) {
+    throw new SideboardError(
+      'OVERLOADED',
+      `${maxConcurrentRequests} requests are being answered already (max_concurrent_requests)`,
+    );
+  }
+  observer.inFlightCount += 1;
+  try {
+    return await work();
+  } finally {
+    observer.inFlightCount -= 1;
+  }
+}
+
+/** gRPC codes (https://grpc.io/docs/guides/status-codes/) of answers that no error of ours stands behind. */
+const GRPC_CODE_OF_HTTP: Readonly<Record<number, number>> = {
+  400: 3,
+  404: 5,
+  405: 12,
+  408: 4,
+  413: 8,
+  415: 3,
+  422: 3,
+  429: 8,
+  501: 12,
+  503: 14,
+  504: 4,
+};
+
+/** Counts a plain HTTP answer among the gRPC codes, so that one metric covers all protocols. */
+function statusOfHttp(status: number): { code: number; message: string } {
+  if (status < 400) return { code: 0, message: '' };
+  return { code: GRPC_CODE_OF_HTTP[status] ?? (status < 500 ? 3 : 13), message: `HTTP ${status}` };
+}

@@ -1,0 +1,79 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { cancelled, deadlineExceeded, SideboardError } from '../errors.ts';
+import { BodyRejected, detailAnswer } from './feast-error.ts';
+import type { Exchange } from './http-call.ts';
+
+const unzip = promisify(gunzip);
+
+/**
+ * The body of a request, unpacked if it came gzipped. Waits for the caller's bytes no longer than its deadline.
+ *
+ * @throws SideboardError MESSAGE_TOO_LARGE (packed or unpacked), DEADLINE_EXCEEDED, CANCELLED
+ * @throws BodyRejected for another content encoding or broken gzip
+ */
+export async function readRequestBody(exchange: Exchange, maxBytes: number): Promise<Buffer> {
+  const { request } = exchange;
+  const encoding = (request.headers['content-encoding'] ?? 'identity').toLowerCase();
+  if (encoding !== 'identity' && encoding !== 'gzip') {
+    throw new BodyRejected(
+      detailAnswer(415, `Content-Encoding ${encoding} is not supported; use identity or gzip`, {
+        'accept-encoding': 'gzip',
+      }),
+    );
+  }
+  const body = await receive(exchange, maxBytes);
+  return encoding === 'gzip' ? await unpack(body, maxBytes) : body;
+}
+
+function receive(exchange: Exchange, maxBytes: number): Promise<Buffer> {
+  const { request, deadlineAtMs } = exchange;
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
+    return Promise.reject(bodyTooLarge(maxBytes));
+  }
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    let timer: NodeJS.Timeout | undefined;
+    const settle = (end: () => void): void => {
+      clearTimeout(timer);
+      request.off('data', onData);
+      request.pause();
+      end();
+    };
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length;
+      if (length > maxBytes) settle(() => reject(bodyTooLarge(maxBytes)));
+      else chunks.push(chunk);
+    };
+    const untilDeadlineMs = deadlineAtMs - performance.now();
+    if (untilDeadlineMs < 2 ** 31) {
+      timer = setTimeout(
+        () => settle(() => reject(deadlineExceeded('while the request was arriving'))),
+        untilDeadlineMs,
+      );
+    }
+    request.on('data', onData);
+    request.once('end', () => settle(() => resolve(Buffer.concat(chunks, length))));
+    request.once('error', () => settle(() => reject(cancelled())));
+    request.once('close', () => settle(() => reject(cancelled())));
+  });
+}
+
+async function unpack(body: Buffer, maxBytes: number): Promise<Buffer> {
+  try {
+    return await unzip(body, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw bodyTooLarge(maxBytes);
+    }
+    throw new BodyRejected(detailAnswer(400, 'The request body is not valid gzip'));
+  }
+}
+
+function bodyTooLarge(maxBytes: number): SideboardError {
+  return new SideboardError(
+    'MESSAGE_TOO_LARGE',
+    `The request body is larger than ${maxBytes} bytes (max_request_bytes); ask for fewer rows at a time`,
+  );
+}

@@ -1,0 +1,104 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { BodyRejected, feastErrorAnswer, type JsonAnswer } from './feast-error.ts';
+
+const zip = promisify(gzip);
+
+/** Smaller answers cost more to pack than to send. */
+const MIN_GZIP_BYTES = 64 * 1024;
+/** Answers are mostly digits and repeated words: the fastest level takes them to a fifth. */
+const GZIP_LEVEL = 1;
+
+/** The rest of a refused request is thrown away for this long before its connection is closed. */
+const LINGER_MS = 1000;
+/** A refused request of no more than this is read to its end, and its connection kept. */
+const MAX_UNREAD_BYTES = 64 * 1024;
+
+/** Sends an answer with a body of JSON; a HEAD request gets its headers. */
+export function sendAnswer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: JsonAnswer,
+): void {
+  sendBody(request, response, answer.status, Buffer.from(answer.body), answer.headers);
+}
+
+/** Sends what was thrown, in the shape that Feast's clients read. */
+export function sendError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: unknown,
+): void {
+  sendAnswer(
+    request,
+    response,
+    error instanceof BodyRejected ? error.answer : feastErrorAnswer(error),
+  );
+}
+
+/** Sends a JSON text with status 200, gzipped where it is long and the caller takes that. */
+export async function sendJsonText(
+  request: IncomingMessage,
+  response: ServerResponse,
+  text: string,
+): Promise<void> {
+  const body = Buffer.from(text);
+  if (body.length < MIN_GZIP_BYTES || !acceptsGzip(request)) {
+    sendBody(request, response, 200, body);
+    return;
+  }
+  const packed = await zip(body, { level: GZIP_LEVEL });
+  sendBody(request, response, 200, packed, {
+    'content-encoding': 'gzip',
+    vary: 'accept-encoding',
+  });
+}
+
+function acceptsGzip(request: IncomingMessage): boolean {
+  const accepted = request.headers['accept-encoding'] ?? '';
+  return /(?:^|,)\s*gzip\s*(?:;\s*q\s*=\s*(?!0(?:\.0*)?\s*(?:,|$))[^,]*)?(?:,|$)/i.test(accepted);
+}
+
+function sendBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  body: Buffer,
+  headers: OutgoingHttpHeaders = {},
+): void {
+  // The caller has gone, or was answered by the server's own timeout.
+  if (response.destroyed || response.headersSent) return;
+  const pending = isMuchPending(request);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    ...(pending ? { connection: 'close' } : {}),
+    ...headers,
+  });
+  if (!pending) {
+    response.end(request.method === 'HEAD' ? undefined : body);
+    return;
+  }
+  // Closing at once would reset the connection under a caller that still sends, and it would never see the answer.
+  response.write(body);
+  request.resume();
+  const end = (): void => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(end, LINGER_MS);
+  request.once('close', end);
+}
+
+/**
+ * Whether more of the request is still to come than is worth reading to its end for the sake of the connection.
+ * (A request that has just arrived whole is not `complete` yet while it is handed over.)
+ */
+function isMuchPending(request: IncomingMessage): boolean {
+  if (request.complete) return false;
+  return (
+    request.headers['transfer-encoding'] !== undefined ||
+    Number(request.headers['content-length'] ?? 0) > MAX_UNREAD_BYTES
+  );
+}
