@@ -33,7 +33,10 @@ export interface ObjectChange {
 
 /** What became of a registry. */
 export interface RegistryChanges {
-  /** In the order project, entities, data sources, views, services; empty = the registry already says all this. */
+  /**
+   * The project, what is deleted, then entities, data sources, views and services; empty = the registry already says
+   * all this.
+   */
   readonly changes: readonly ObjectChange[];
   /** Objects of the project that definitions cannot express or that such objects need; they stay as they are. */
   readonly kept: readonly KeptObject[];
@@ -47,7 +50,7 @@ export interface ChangeContext {
   readonly newId: () => string;
 }
 
-/** What `reconcile` needs besides the objects themselves. */
+/** What merging needs besides the objects themselves. */
 interface MergeContext extends ChangeContext {
   readonly registry: Registry;
   readonly now: Timestamp;
@@ -79,22 +82,26 @@ export function changeRegistry(
     changes: [],
   };
   createProject(merge);
-  reconcile(merge, entityKind, objects.entities);
-  reconcile(merge, dataSourceKind, objects.dataSources);
+  // First what goes, so that a name is free for an object of another kind.
+  deleteUndefined(merge, featureServiceKind, objects.featureServices);
+  deleteUndefined(merge, onDemandKind, objects.onDemandFeatureViews);
+  deleteUndefined(merge, featureViewKind, objects.featureViews);
+  deleteUndefined(merge, dataSourceKind, objects.dataSources);
+  deleteUndefined(merge, entityKind, objects.entities);
+  upsert(merge, entityKind, objects.entities);
+  upsert(merge, dataSourceKind, objects.dataSources);
   const recorded = registry.dataSources.filter((source) => source.project === context.project);
   stampEmbeddedSources(recorded, objects);
-  reconcile(merge, featureViewKind, objects.featureViews, {
+  upsert(merge, featureViewKind, objects.featureViews, {
     committed: (before, next) =>
       versionView(merge, featureViewKind, { before, next, meta: next.meta }),
-    deleted: (name) => forgetVersions(registry, name, context.project),
   });
-  reconcile(merge, onDemandKind, objects.onDemandFeatureViews, {
+  upsert(merge, onDemandKind, objects.onDemandFeatureViews, {
     prepare: settleFunction,
     committed: (before, next) =>
       versionView(merge, onDemandKind, { before, next, meta: next.meta }),
-    deleted: (name) => forgetVersions(registry, name, context.project),
   });
-  reconcile(merge, featureServiceKind, objects.featureServices);
+  upsert(merge, featureServiceKind, objects.featureServices);
   return { changes: merge.changes, kept };
 }
 
@@ -112,17 +119,15 @@ interface Hooks<D extends DescMessage> {
   prepare?(before: MessageShape<D> | undefined, next: MessageShape<D>): void;
   /** After an object was created or changed. */
   committed?(before: MessageShape<D> | undefined, next: MessageShape<D>): void;
-  deleted?(name: string): void;
 }
 
-function reconcile<D extends DescMessage>(
+function upsert<D extends DescMessage>(
   merge: MergeContext,
   kind: RegistryKind<D>,
   wanted: readonly MessageShape<D>[],
   hooks: Hooks<D> = {},
 ): void {
   const list = kind.list(merge.registry);
-  const wantedNames = new Set(wanted.map((object) => kind.identity(object).name));
   for (const next of wanted) {
     const { name } = kind.identity(next);
     const index = list.findIndex((object) => isNamed(kind, object, name, merge.project));
@@ -140,14 +145,24 @@ function reconcile<D extends DescMessage>(
     const action = before === undefined ? 'create' : 'update';
     merge.changes.push({ action, kind: kind.kind, name, fields: fields ?? [] });
   }
-  for (let index = list.length - 1; index >= 0; index--) {
-    const object = list[index];
-    if (object === undefined) continue;
+}
+
+function deleteUndefined<D extends DescMessage>(
+  merge: MergeContext,
+  kind: RegistryKind<D>,
+  wanted: readonly MessageShape<D>[],
+): void {
+  const list = kind.list(merge.registry);
+  const wantedNames = new Set(wanted.map((object) => kind.identity(object).name));
+  const gone = list.filter((object) => {
     const { name, project } = kind.identity(object);
-    if (project !== merge.project || wantedNames.has(name)) continue;
-    if (merge.protectedNames.has(`${kind.kind} ${name}`)) continue;
-    list.splice(index, 1);
-    hooks.deleted?.(name);
+    const isProtected = merge.protectedNames.has(`${kind.kind} ${name}`);
+    return project === merge.project && !wantedNames.has(name) && !isProtected;
+  });
+  for (const object of gone) {
+    const { name, project } = kind.identity(object);
+    list.splice(list.indexOf(object), 1);
+    forgetVersions(merge.registry, { viewType: kind.kind, name, project });
     merge.changes.push({ action: 'delete', kind: kind.kind, name, fields: [] });
   }
 }

@@ -1,4 +1,4 @@
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, realpath } from 'node:fs/promises';
 import { registerHooks } from 'node:module';
 import { extname, join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -33,12 +33,14 @@ export interface FeatureRepository {
  * @throws SideboardError INVALID_DEFINITION when a file cannot be imported, nothing is defined, or a definition is wrong
  */
 export async function loadFeatureRepository(repoPath: string): Promise<FeatureRepository> {
-  const files = (await listFiles(repoPath, 0)).map((file) => relative(repoPath, file)).toSorted();
-  const hooks = resolveOwnPackage(repoPath);
+  // Modules are known by their real paths.
+  const root = await realpath(repoPath);
+  const files = (await listFiles(root, 0)).map((file) => relative(root, file)).toSorted();
+  const hooks = resolveOwnPackage(root);
   const found: FoundDefinition[] = [];
   try {
     for (const file of files) {
-      const exports = await importFile(repoPath, file);
+      const exports = await importFile(root, file);
       for (const value of Object.values(exports)) {
         if (isDefinition(value)) found.push({ definition: value, place: file });
       }
@@ -96,15 +98,21 @@ async function importFile(repoPath: string, file: string): Promise<Record<string
   }
 }
 
-/** Makes `sideboard` mean this program for every file under `repoPath`, whatever is or is not installed there. */
+/**
+ * Makes `sideboard` mean this program for every file under `repoPath`, whatever is or is not installed there, and takes
+ * its TypeScript for modules whether or not a `package.json` says so.
+ */
 function resolveOwnPackage(repoPath: string): { deregister(): void } {
   // Sources in a checkout, JavaScript in the built package.
   const entry = new URL(`./sideboard${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
   const prefix = pathToFileURL(repoPath + sep).href;
   return registerHooks({
     resolve(specifier, context, nextResolve) {
-      const isOurs = specifier === PACKAGE_NAME && context.parentURL?.startsWith(prefix) === true;
-      return isOurs ? { url: entry.href, shortCircuit: true } : nextResolve(specifier, context);
+      const isInside = context.parentURL?.startsWith(prefix) === true;
+      if (isInside && specifier === PACKAGE_NAME) return { url: entry.href, shortCircuit: true };
+      const resolved = nextResolve(specifier, context);
+      const isDefinitions = resolved.url.startsWith(prefix) && isSource(resolved.url);
+      return isDefinitions ? { ...resolved, format: 'module-typescript' } : resolved;
     },
   });
 }

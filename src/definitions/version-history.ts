@@ -7,13 +7,17 @@ import {
 } from '../../gen/feast/core/FeatureViewVersion_pb.ts';
 import type { Registry } from '../../gen/feast/core/Registry_pb.ts';
 
-/** One view that came to be or whose schema changed. */
-export interface VersionedChange<D extends DescMessage> {
-  readonly schema: D;
+/** Whose history it is. */
+export interface VersionedView {
   /** `feature_view` or `on_demand_feature_view`, as records name it. */
   readonly viewType: string;
   readonly name: string;
   readonly project: string;
+}
+
+/** One view that came to be or whose schema changed. */
+export interface VersionedChange<D extends DescMessage> extends VersionedView {
+  readonly schema: D;
   /** The view before the change; `undefined` when it is new. */
   readonly before: MessageShape<D> | undefined;
   /** The view after it. */
@@ -45,18 +49,19 @@ export function recordVersion<D extends DescMessage>(
   history.records.push(createRecord(change, change.next, version));
 }
 
-/** Forgets the versions of a view that is deleted. */
-export function forgetVersions(registry: Registry, name: string, project: string): void {
+/** Forgets the versions of an object that is deleted; those of kinds that have none are none. */
+export function forgetVersions(registry: Registry, view: VersionedView): void {
   const history = registry.featureViewVersionHistory;
   if (history === undefined) return;
-  history.records = history.records.filter((record) => !belongsTo(record, { name, project }));
+  history.records = history.records.filter((record) => !belongsTo(record, view));
 }
 
-function belongsTo(
-  record: FeatureViewVersionRecord,
-  view: { readonly name: string; readonly project: string },
-): boolean {
-  return record.featureViewName === view.name && record.projectId === view.project;
+function belongsTo(record: FeatureViewVersionRecord, view: VersionedView): boolean {
+  return (
+    record.featureViewName === view.name &&
+    record.projectId === view.project &&
+    record.featureViewType === view.viewType
+  );
 }
 
 function createRecord<D extends DescMessage>(
