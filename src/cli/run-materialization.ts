@@ -1,0 +1,74 @@
+import type { Config } from '../config/config.ts';
+import { SideboardError } from '../errors.ts';
+import type { IngestedView, IngestionProgress } from '../ingestion/ingest-view.ts';
+import { materialize } from '../ingestion/materialize.ts';
+import type { MaterializationScope, MaterializeResult } from '../ingestion/materialize.ts';
+import { recordMaterialization } from '../registry/record-materialization.ts';
+import { readRegistryFile, updateRegistryFile } from '../registry/registry-file.ts';
+import { buildRegistrySnapshot } from '../registry/registry-snapshot.ts';
+
+/** A materialization of a configured repository. */
+export interface MaterializationRun {
+  readonly config: Config;
+  readonly scope: MaterializationScope;
+  /** `undefined` or empty = all that are online and enabled. */
+  readonly viewNames?: readonly string[] | undefined;
+  /** A version of the one view that is named, such as `v2`. */
+  readonly version?: string | undefined;
+  /** Whether a bad row fails its view. */
+  readonly strict?: boolean | undefined;
+  readonly onProgress?: ((progress: IngestionProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Materializes feature views of a repository into its online store and records the interval of each in its registry file
+ * as soon as the store has all its rows.
+ *
+ * @throws SideboardError REGISTRY_UNAVAILABLE when there is no registry yet; else as `materialize`.
+ */
+export async function runMaterialization(run: MaterializationRun): Promise<MaterializeResult> {
+  const { config } = run;
+  const { path, versioningEnabled } = config.registry;
+  const registry = await readRegistryFile(path);
+  if (registry === undefined) {
+    throw new SideboardError(
+      'REGISTRY_UNAVAILABLE',
+      `there is no registry at ${path}; write it with: sideboard apply`,
+    );
+  }
+  const { openOnlineStore } = await import('../online-store/open-online-store.ts');
+  const store = await openOnlineStore(config.onlineStore, config.entityKeySerializationVersion);
+  try {
+    return await materialize({
+      project: config.project,
+      store,
+      entityKeyVersion: config.entityKeySerializationVersion,
+      repoPath: config.repoPath,
+      batchRows: config.materialization.onlineWriteBatchSize,
+      strict: run.strict ?? false,
+      signal: run.signal,
+      registry: buildRegistrySnapshot(registry, { project: config.project, versioningEnabled }),
+      scope: run.scope,
+      viewNames: run.viewNames,
+      version: run.version,
+      onProgress: run.onProgress,
+      onViewDone: async (view) => {
+        await record(config, view);
+      },
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+async function record(config: Config, view: IngestedView): Promise<void> {
+  await updateRegistryFile(config.registry.path, (registry) => {
+    recordMaterialization(registry, {
+      project: config.project,
+      viewName: view.viewName,
+      startNs: view.window.startNs,
+      endNs: view.window.endNs,
+    });
+  });
+}
