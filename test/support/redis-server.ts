@@ -1,0 +1,304 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { waitUntil } from './wait-until.ts';
+
+const HOST = '127.0.0.1';
+/** A cluster node talks to its peers on another port; keep both small enough to exist. */
+const BUS_PORT_OFFSET = 10_000;
+const HIGHEST_PORT = 65_535 - BUS_PORT_OFFSET;
+const SLOTS = 16_384;
+
+/** How to start one Redis process. */
+export interface RedisServerOptions {
+  /** Fixed port, for starting again where a process was; a free one by default. */
+  readonly port?: number;
+  /** Of the default user; none by default. */
+  readonly password?: string;
+  /** Paths of PEM files: the port speaks TLS alone. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
+  /** More command-line arguments, such as `['--maxmemory', '100mb']`. */
+  readonly args?: readonly string[];
+}
+
+/** A real Redis process on loopback, without persistence. It dies with this process at the latest. */
+export interface RedisServer {
+  readonly host: string;
+  readonly port: number;
+  /** Without credentials. */
+  readonly url: string;
+  /** Stops answering, as a hung machine does, until `resume`. */
+  pause(): void;
+  resume(): void;
+  /** Ends it at once, as a crash does; what it held is lost. Resolves when its port is free. */
+  kill(): Promise<void>;
+  /** Starts it again on its port after `kill`. */
+  restart(): Promise<void>;
+  /** Ends it and removes its files. Safe to call again. */
+  stop(): Promise<void>;
+}
+
+/** Starts one Redis and resolves when it answers. */
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const port = options.port ?? (await freePort());
+  const dir = await mkdtemp(join(tmpdir(), 'sideboard-redis-'));
+  const args = ['redis-server', ...serverArguments(port, dir, options)];
+  return superviseRedis({ args, port, dir, options });
+}
+
+function serverArguments(port: number, dir: string, options: RedisServerOptions): string[] {
+  const { tls, password } = options;
+  const args = ['--bind', HOST, '--dir', dir, '--save', '', '--appendonly', 'no'];
+  args.push('--loglevel', 'warning', '--port', tls === undefined ? String(port) : '0');
+  if (tls !== undefined) {
+    args.push('--tls-port', String(port), '--tls-auth-clients', 'no');
+    args.push('--tls-cert-file', tls.certFile, '--tls-key-file', tls.keyFile);
+    args.push('--tls-ca-cert-file', tls.caFile);
+  }
+  if (password !== undefined) {
+    args.push('--requirepass', password);
+  }
+  return [...args, ...(options.args ?? [])];
+}
+
+interface Supervised {
+  readonly args: readonly string[];
+  readonly port: number;
+  readonly dir: string;
+  readonly options: RedisServerOptions;
+}
+
+async function superviseRedis(supervised: Supervised): Promise<RedisServer> {
+  const { port, dir } = supervised;
+  let running = await spawnRedis(supervised);
+  let isStopped = false;
+  return {
+    host: HOST,
+    port,
+    url: `${supervised.options.tls === undefined ? 'redis' : 'rediss'}://${HOST}:${port}`,
+    pause: () => process.kill(running.pid, 'SIGSTOP'),
+    resume: () => process.kill(running.pid, 'SIGCONT'),
+    kill: () => end(running),
+    async restart() {
+      running = await spawnRedis(supervised);
+    },
+    async stop() {
+      if (!isStopped) {
+        isStopped = true;
+        await end(running);
+        await rm(dir, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+interface RunningRedis {
+  /** A shell that kills Redis when its standard input ends: by `end`, or because this process is gone. */
+  readonly guard: ChildProcess;
+  readonly pid: number;
+}
+
+async function spawnRedis({ args, port, options }: Supervised): Promise<RunningRedis> {
+  const script = '"$@" >&2 & pid=$!; echo $pid; cat >/dev/null; kill -9 $pid; wait $pid';
+  const guard = spawn('sh', ['-c', script, 'sh', ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let log = '';
+  let pid = 0;
+  guard.stderr.on('data', (chunk: Buffer) => {
+    log = (log + chunk.toString()).slice(-2000);
+  });
+  guard.stdout.on('data', (chunk: Buffer) => {
+    pid ||= Number(chunk.toString());
+  });
+  try {
+    await waitUntil(() => pid > 0 && answers(port, options), { what: `Redis on port ${port}` });
+  } catch (error) {
+    guard.stdin.end();
+    throw new Error(`redis-server did not start (is it installed?): ${log}`, { cause: error });
+  }
+  return { guard, pid };
+}
+
+async function end({ guard }: RunningRedis): Promise<void> {
+  if (guard.exitCode !== null || guard.signalCode !== null) {
+    return;
+  }
+  const exited = new Promise((resolve) => guard.once('exit', resolve));
+  guard.stdin?.end();
+  await exited;
+}
+
+async function answers(port: number, options: RedisServerOptions): Promise<boolean> {
+  const client = adminClient(port, options);
+  try {
+    await client.connect();
+    return (await client.ping()) === 'PONG';
+  } catch {
+    return false;
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** A plain client for preparing and looking at a server in a test; the caller disconnects it. */
+export function adminClient(port: number, options: RedisServerOptions = {}): Redis {
+  const client = new Redis({
+    host: HOST,
+    port,
+    lazyConnect: true,
+    connectTimeout: 2_000,
+    retryStrategy: () => null,
+    ...(options.password === undefined ? {} : { password: options.password }),
+    ...(options.tls === undefined ? {} : { tls: { rejectUnauthorized: false } }),
+  });
+  client.on('error', () => {
+    // The command that meets the error reports it.
+  });
+  return client;
+}
+
+export interface RedisClusterOptions {
+  /** 3 by default. */
+  readonly shards?: number;
+  /** Per shard; none by default. */
+  readonly replicas?: number;
+}
+
+/** A real Redis Cluster on loopback. */
+export interface RedisClusterServers {
+  readonly nodes: readonly RedisServer[];
+  /** Nodes that were started as masters; shard `i` has slots from `i * 16384 / shards`. */
+  readonly masters: readonly RedisServer[];
+  stop(): Promise<void>;
+}
+
+/** Starts a cluster and resolves when every node sees all slots served. Losing a shard leaves the others working. */
+export async function startRedisCluster(
+  options: RedisClusterOptions = {},
+): Promise<RedisClusterServers> {
+  const shards = options.shards ?? 3;
+  const replicas = options.replicas ?? 0;
+  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
+  args.push('--cluster-require-full-coverage', 'no', '--repl-diskless-sync-delay', '0');
+  const nodes = await Promise.all(
+    Array.from({ length: shards * (1 + replicas) }, () => startRedis({ args })),
+  );
+  const clients = nodes.map((node) => adminClient(node.port));
+  try {
+    await formCluster(nodes, clients, shards);
+  } catch (error) {
+    await Promise.all(nodes.map((node) => node.stop()));
+    throw error;
+  } finally {
+    clients.forEach((client) => client.disconnect());
+  }
+  return {
+    nodes,
+    masters: nodes.slice(0, shards),
+    stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
+  };
+}
+
+async function formCluster(
+  nodes: readonly RedisServer[],
+  clients: readonly Redis[],
+  shards: number,
+): Promise<void> {
+  for (const [i, client] of clients.slice(0, shards).entries()) {
+    const first = Math.floor((i * SLOTS) / shards);
+    const end = Math.floor(((i + 1) * SLOTS) / shards);
+    await client.call('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1));
+    const slots = Array.from({ length: end - first }, (_, slot) => String(first + slot));
+    await client.call('CLUSTER', 'ADDSLOTS', ...slots);
+  }
+  for (const node of nodes.slice(1)) {
+    await clients[0]!.call('CLUSTER', 'MEET', HOST, String(node.port));
+  }
+  const knowsAll = async (client: Redis): Promise<boolean> => {
+    const info = String(await client.call('CLUSTER', 'INFO'));
+    return info.includes(`cluster_known_nodes:${nodes.length}\r`);
+  };
+  await waitUntil(async () => (await Promise.all(clients.map(knowsAll))).every(Boolean), {
+    what: 'cluster nodes to know each other',
+  });
+  const ids = await Promise.all(clients.map((client) => client.call('CLUSTER', 'MYID')));
+  for (const [i, client] of clients.slice(shards).entries()) {
+    await client.call('CLUSTER', 'REPLICATE', String(ids[i % shards]));
+  }
+  const isReady = async (client: Redis): Promise<boolean> => {
+    const info = String(await client.call('CLUSTER', 'INFO'));
+    const role = String(await client.call('INFO', 'replication'));
+    return (
+      info.includes('cluster_state:ok') &&
+      info.includes(`cluster_slots_ok:${SLOTS}`) &&
+      !role.includes('master_link_status:down')
+    );
+  };
+  await waitUntil(async () => (await Promise.all(clients.map(isReady))).every(Boolean), {
+    what: 'the cluster to serve all slots',
+  });
+}
+
+/** A master, its replica and one sentinel that watches them as `mymaster`. */
+export interface RedisSentinelServers {
+  readonly master: RedisServer;
+  readonly replica: RedisServer;
+  readonly sentinel: RedisServer;
+  readonly masterName: string;
+  stop(): Promise<void>;
+}
+
+/** Starts the group and resolves when the sentinel knows the master and its replica. */
+export async function startRedisSentinel(): Promise<RedisSentinelServers> {
+  const masterName = 'mymaster';
+  const master = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
+  const replica = await startRedis({ args: ['--replicaof', HOST, String(master.port)] });
+  const port = await freePort();
+  const dir = await mkdtemp(join(tmpdir(), 'sideboard-sentinel-'));
+  const configFile = join(dir, 'sentinel.conf');
+  const lines = [
+    `port ${port}`,
+    `bind ${HOST}`,
+    `dir ${dir}`,
+    `sentinel monitor ${masterName} ${HOST} ${master.port} 1`,
+    `sentinel down-after-milliseconds ${masterName} 1000`,
+    `sentinel failover-timeout ${masterName} 3000`,
+  ];
+  await writeFile(configFile, `${lines.join('\n')}\n`);
+  const args = ['redis-server', configFile, '--sentinel'];
+  const sentinel = await superviseRedis({ args, port, dir, options: {} });
+  const client = adminClient(port);
+  await waitUntil(
+    async () => {
+      const state = String(await client.call('SENTINEL', 'master', masterName));
+      return state.includes('num-slaves,1');
+    },
+    { what: 'the sentinel to find the replica' },
+  ).finally(() => client.disconnect());
+  return {
+    master,
+    replica,
+    sentinel,
+    masterName,
+    stop: async () => void (await Promise.all([sentinel.stop(), replica.stop(), master.stop()])),
+  };
+}
+
+/** A port that nobody listens on, low enough for a cluster node. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = await new Promise<number>((resolve, reject) => {
+      const server = createServer();
+      server.once('error', reject);
+      server.listen(0, HOST, () => {
+        const address = server.address();
+        server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
+      });
+    });
+    if (port > 1024 && port <= HIGHEST_PORT) {
+      return port;
+    }
+  }
+}
