@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DuckDBInstance, DuckDBTypeId } from '@duckdb/node-api';
+import { DuckDBInstance, DuckDBTypeId, SQLNULL } from '@duckdb/node-api';
 import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api';
 import { invalidSourceData } from './ingestion-error.ts';
 import type { SourceFiles } from './source-files.ts';
@@ -87,8 +87,10 @@ async function openParquet(
   connection: DuckDBConnection,
   paths: readonly string[],
 ): Promise<OpenedFiles> {
+  // Columns go by their names: files of one source may have been written in different orders, or before a column was added.
+  const byName = paths.length > 1 ? ', union_by_name = true' : '';
   const relation = {
-    sql: `read_parquet(${fileList(paths)}) AS source`,
+    sql: `read_parquet(${fileList(paths)}${byName}) AS source`,
     position: PARQUET_POSITION,
   };
   const types = await readTypes(connection, relation);
@@ -147,8 +149,18 @@ async function readTypes(
   relation: SourceRelation,
 ): Promise<Map<string, DuckDBType>> {
   const empty = await connection.run(`SELECT * FROM ${relation.sql} LIMIT 0`);
-  const types = empty.columnTypes();
-  return new Map(empty.columnNames().map((name, i) => [name, types[i]!]));
+  const types = new Map<string, DuckDBType>();
+  for (const [i, name] of empty.columnNames().entries()) {
+    types.set(name, empty.columnType(i));
+  }
+  // A result shows columns without a type (nothing but nulls) as INTEGER; only the description tells.
+  const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${relation.sql}`);
+  for (const [name, type] of described.getRows()) {
+    if (type === '"NULL"') {
+      types.set(String(name), SQLNULL);
+    }
+  }
+  return types;
 }
 
 /**
