@@ -27,11 +27,13 @@ const MAX_COUNT = 2 ** 31 - 1;
 /** Node's timers take no longer delay. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-const count = (min = 1): SettingKind => ({ type: 'integer', min, max: MAX_COUNT });
-const milliseconds = (min: number): SettingKind => ({ type: 'integer', min, max: MAX_DELAY_MS });
-const port: SettingKind = { type: 'integer', min: 0, max: 65_535 };
-const bytes: SettingKind = { type: 'bytes', min: 1024, max: 2 ** 32 - 1 };
-const choice = (...choices: string[]): SettingKind => ({ type: 'choice', choices });
+// Not annotated: the types of values are derived from what these return.
+const count = (min = 1) => ({ type: 'integer', min, max: MAX_COUNT }) as const;
+const milliseconds = (min: number) => ({ type: 'integer', min, max: MAX_DELAY_MS }) as const;
+const port = { type: 'integer', min: 0, max: 65_535 } as const;
+const bytes = { type: 'bytes', min: 1024, max: 2 ** 32 - 1 } as const;
+const choice = <const Choices extends readonly string[]>(...choices: Choices) =>
+  ({ type: 'choice', choices }) as const;
 
 /** Every setting of our own, in the order of the documentation. Schema, flags, variables and docs are made from it. */
 export const SETTINGS = [
@@ -256,6 +258,21 @@ export const SETTINGS = [
 
 /** The name of a setting of our own. */
 export type SettingName = (typeof SETTINGS)[number]['name'];
+
+type ValueOf<Kind> = Kind extends { type: 'integer' | 'bytes' | 'utc_offset' }
+  ? number
+  : Kind extends { type: 'boolean' }
+    ? boolean
+    : Kind extends { type: 'choice'; choices: readonly (infer Choice)[] }
+      ? Choice
+      : string;
+
+/** A checked value for every setting; `undefined` where nobody set it and it has no default. UTC offsets in seconds. */
+export type SettingValues = {
+  readonly [S in (typeof SETTINGS)[number] as S['name']]:
+    | ValueOf<S['kind']>
+    | (S['default'] extends undefined ? undefined : never);
+};
 
 /** The environment variable of a setting. */
 export function settingVariable(name: string): string {

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import type { Setting, SettingKind } from './settings.ts';
+
+const SIZE = /^(\d+)\s*(B|KiB|MiB|GiB)?$/;
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+};
+const OFFSET = /^([+-])(\d{2}):?(\d{2})$/;
+
+/** Text as `true` or `false` where it is one of the words that Feast's own configuration takes for them. */
+export function booleanFromText(value: unknown): unknown {
+  if (value === 1 || value === 0) return value === 1;
+  if (typeof value !== 'string') return value;
+  const word = value.trim().toLowerCase();
+  if (['true', 't', 'yes', 'y', 'on', '1'].includes(word)) return true;
+  if (['false', 'f', 'no', 'n', 'off', '0'].includes(word)) return false;
+  return value;
+}
+
+/** Text as a number where it is plain decimal digits. */
+export function integerFromText(value: unknown): unknown {
+  return typeof value === 'string' && /^[+-]?\d{1,15}$/.test(value.trim())
+    ? Number(value.trim())
+    : value;
+}
+
+/**
+ * The schema of one setting. Variables and flags bring text, YAML brings typed values: both pass. Its output is a number,
+ * boolean or text; a `utc_offset` becomes seconds.
+ */
+export function settingSchema(setting: Setting): z.ZodType<string | number | boolean> {
+  const problem = `must be ${describeKind(setting.kind)}`;
+  return schemaOfKind(setting.kind, problem);
+}
+
+/** What a setting takes, in words: `a whole number from 0 to 65535`. */
+export function describeKind(kind: SettingKind): string {
+  switch (kind.type) {
+    case 'integer':
+      return kind.max === 2 ** 31 - 1
+        ? `a whole number, ${kind.min} or more`
+        : `a whole number from ${kind.min} to ${kind.max}`;
+    case 'bytes':
+      return `a number of bytes, ${kind.min} or more and below 4GiB, such as 65536 or 16MiB`;
+    case 'boolean':
+      return 'true or false';
+    case 'choice':
+      return `one of ${kind.choices.join(', ')}`;
+    case 'text':
+    case 'secret':
+      return 'text (in quotes where it looks like a number)';
+    case 'file':
+      return 'the path of a file';
+    case 'utc_offset':
+      return 'a UTC offset such as +02:00 (in quotes)';
+  }
+}
+
+function schemaOfKind(kind: SettingKind, error: string): z.ZodType<string | number | boolean> {
+  switch (kind.type) {
+    case 'integer':
+      return z.preprocess(
+        integerFromText,
+        z.int({ error }).min(kind.min, error).max(kind.max, error),
+      );
+    case 'bytes':
+      return z.preprocess(sizeFromText, z.int({ error }).min(kind.min, error).max(kind.max, error));
+    case 'boolean':
+      return z.preprocess(booleanFromText, z.boolean({ error }));
+    case 'choice':
+      return z.enum(kind.choices as [string, ...string[]], { error });
+    case 'text':
+    case 'secret':
+    case 'file':
+      return z.string({ error }).min(1, error);
+    case 'utc_offset':
+      return z.preprocess(offsetFromText, z.int({ error }).min(-86_399, error).max(86_399, error));
+  }
+}
+
+function sizeFromText(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  const [, digits, unit = 'B'] = SIZE.exec(value.trim()) ?? [];
+  return digits === undefined ? value : Number(digits) * SIZE_UNITS[unit]!;
+}
+
+function offsetFromText(value: unknown): unknown {
+  if (value === 'Z') return 0;
+  const [, sign, hours, minutes] = typeof value === 'string' ? (OFFSET.exec(value) ?? []) : [];
+  if (sign === undefined || Number(minutes) > 59) return undefined;
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 3600 + Number(minutes) * 60);
+}
