@@ -3,13 +3,15 @@ import { file_feast_serving_GrpcServer } from '../gen/feast/serving/GrpcServer_p
 import { file_feast_serving_ServingService } from '../gen/feast/serving/ServingService_pb.ts';
 import { file_grpc_health_v1_health } from '../gen/grpc/health/v1/health_pb.ts';
 import type { Config } from './config/config.ts';
+import { hashFeatureField } from './feast-encoding/hash-field.ts';
 import { createDispatcher } from './grpc/dispatch.ts';
 import { createFeatureServices } from './grpc/feature-services.ts';
-import type { GrpcService } from './grpc/grpc-service.ts';
+import { FRAME_HEADROOM, type GrpcService } from './grpc/grpc-service.ts';
 import { createHealthService, createHealthState } from './grpc/health.ts';
 import { createReflectionServices } from './grpc/reflection.ts';
+import { statusOf } from './grpc/status.ts';
 import { createBuiltinEngine } from './http2/builtin-engine.ts';
-import { createHttpHandler } from './http/http-handler.ts';
+import { createHttpHandler, HTTP_ROUTE_PATHS } from './http/http-handler.ts';
 import { openOnlineStore } from './online-store/open-online-store.ts';
 import { openPort } from './port.ts';
 import { openFileRegistry } from './registry/file-registry.ts';
@@ -114,7 +116,11 @@ async function composeServer(
     ),
   );
 
-  const observer = createCallObserver(metrics, logger, methodPaths(services));
+  const observer = createCallObserver(
+    metrics,
+    logger,
+    new Set([...methodPaths(services), ...HTTP_ROUTE_PATHS]),
+  );
   const dispatcher = createDispatcher({
     services,
     limits: {
@@ -137,7 +143,17 @@ async function composeServer(
     host: config.server.host,
     port: config.server.port,
     engine,
-    handler: createHttpHandler({ reader, registry, health, config, metrics, logger }),
+    handler: createHttpHandler({
+      reader,
+      services,
+      headroomBytes: FRAME_HEADROOM,
+      limits: config.limits,
+      nonFiniteJson: config.semantics.nonFiniteJson,
+      defaultDeadlineMs: config.server.defaultDeadlineMs,
+      isReady: health.isServing,
+      observer,
+      statusOf,
+    }),
   });
   let closing: Promise<void> | undefined;
   opened.push(async () => {
@@ -171,10 +187,8 @@ async function composeServer(
   };
 }
 
-function methodPaths(services: readonly GrpcService[]): ReadonlySet<string> {
-  return new Set(
-    services.flatMap((service) =>
-      Object.keys(service.methods).map((method) => `/${service.name}/${method}`),
-    ),
+function methodPaths(services: readonly GrpcService[]): string[] {
+  return services.flatMap((service) =>
+    Object.keys(service.methods).map((method) => `/${service.name}/${method}`),
   );
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { settingFlags, settingOverrides } from '../config/setting-flags.ts';
 import { cliConfig } from './context.ts';
 
 /** `sideboard serve`: runs until SIGTERM or SIGINT, then drains and exits 0; a second signal exits at once. */
@@ -6,13 +7,16 @@ export function registerServe(program: Command): void {
   const command = program
     .command('serve')
     .description('answers feature requests: gRPC, Connect, gRPC-Web and JSON on one port')
-    .option('-h, --host <host>', 'address to listen on')
-    .option('-p, --port <port>', 'port of every protocol (default 6566)')
     .helpOption('--help', 'show what is possible');
+  for (const { name, flags, description } of settingFlags()) {
+    // Feast's short flags for the two that it has.
+    const short = name === 'host' ? '-h, ' : name === 'port' ? '-p, ' : '';
+    command.option(short + flags, description);
+  }
   command.action(async () => {
     const { describeConfig } = await import('../config/describe-config.ts');
     const { startServer } = await import('../server.ts');
-    const config = cliConfig(command, command.opts());
+    const config = cliConfig(command, settingOverrides(command.opts()));
     const server = await startServer(config);
     const { logger } = server;
     logger.info({ config: describeConfig(config) }, 'configuration');
