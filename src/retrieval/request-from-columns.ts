@@ -37,12 +37,11 @@ export function requestFromColumns(
     selection: () => whole,
     columns: columns.map(packColumn),
     contextColumns: contextColumns.map(packColumn),
-    includeVersionMetadata: selection.includeVersionMetadata,
   };
 }
 
 /** Lays the values of a column end to end. */
-function packColumn({ name, values }: EncodedColumn): EntityColumn {
+export function packColumn({ name, values }: EncodedColumn): EntityColumn {
   const starts = new Int32Array(values.length);
   const ends = new Int32Array(values.length);
   let at = 0;

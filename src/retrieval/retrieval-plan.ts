@@ -1,26 +1,21 @@
 import type { PreparedRead } from '../online-store/online-store.ts';
 import type { ValueTypeNumber } from '../registry/registry-model.ts';
 
-/** The views that are read with one entity key: same join keys, from the same request columns. */
-export interface EntityGroupPlan {
-  /** Join keys, sorted by UTF-8 bytes. */
-  readonly joinKeys: readonly string[];
-  /** Aligned with `joinKeys`: index into `RetrievalRequest.columns`, or -1 for `__dummy_id` (always ""). */
-  readonly requestColumns: Int32Array;
-  /** Aligned with `joinKeys`: type that entity values are converted to; 0 = as they come. */
-  readonly valueTypes: Int32Array;
-  /** First bytes of every serialized entity key of the group. */
-  readonly keyPrefix: Uint8Array;
-  readonly prepared: PreparedRead;
-  /** One per view of the group, in the order of the prepared layout. */
-  readonly views: readonly GroupViewPlan[];
+/** One use of a request column: as (part of) entity keys, as a column of the answer, or both. */
+export interface EntityColumnPlan {
+  /** Index into `RetrievalRequest.columns`. */
+  readonly requestColumn: number;
+  /** Type that its values are converted to; 0 = they stay as they come. */
+  readonly valueType: ValueTypeNumber;
+  /** Whether entity keys are made of it, so that its values must have a type that keys can hold. */
+  readonly isJoinKey: boolean;
 }
 
 /** One view inside a group: its cells stand next to each other, the timestamp last. */
 export interface GroupViewPlan {
   /** As messages name it. */
   readonly name: string;
-  /** By its name in the view, aligned with the cells from `firstCell`. */
+  /** By their names in the view, aligned with the cells from `firstCell`. */
   readonly featureNames: readonly string[];
   readonly firstCell: number;
   /** `firstCell + featureNames.length`. */
@@ -29,12 +24,15 @@ export interface GroupViewPlan {
   readonly ttlSeconds: number;
 }
 
-/** An entity column of the answer. */
-export interface EntityOutputPlan {
-  /** Index into `RetrievalRequest.columns`. */
-  readonly requestColumn: number;
-  /** Type that its values are converted to; 0 = as they come. */
-  readonly valueType: ValueTypeNumber;
+/** The views that are read with one entity key: same join keys, from the same request columns. */
+export interface EntityGroupPlan {
+  /** Aligned with the sorted join keys: index into `RetrievalPlan.entityColumns`; -1 = `__dummy_id`, which is always "". */
+  readonly keyColumns: Int32Array;
+  /** First bytes of every serialized entity key of the group. */
+  readonly keyPrefix: Uint8Array;
+  readonly prepared: PreparedRead;
+  /** In the order of the prepared layout. */
+  readonly views: readonly GroupViewPlan[];
 }
 
 /**
@@ -44,8 +42,9 @@ export interface EntityOutputPlan {
 export interface RetrievalPlan {
   /** One per output column. */
   readonly outputNames: readonly string[];
-  /** The first output columns. */
-  readonly entityOutputs: readonly EntityOutputPlan[];
+  readonly entityColumns: readonly EntityColumnPlan[];
+  /** One per output column that is an entity column, these being the first: index into `entityColumns`. */
+  readonly entityOutputs: Int32Array;
   readonly groups: readonly EntityGroupPlan[];
   /** One per output column: index into `groups`; -1 for entity columns. */
   readonly groupOfColumn: Int32Array;
@@ -53,12 +52,16 @@ export interface RetrievalPlan {
   readonly viewOfColumn: Int32Array;
   /** One per output column: its position among the cells of its group; -1 for entity columns. */
   readonly cellOfColumn: Int32Array;
-  /** One per output column: position of its view's event timestamp; -1 for entity columns. */
-  readonly timestampCellOfColumn: Int32Array;
   /** The encoded field `metadata` of the response, tag and length included. */
   readonly metadataField: Uint8Array;
   /** The views that were read and their versions; empty unless the selection asked for it. */
-  readonly viewVersions: readonly { readonly name: string; readonly version: number }[];
-  /** Approximate memory that the plan occupies, for the cache's bound. */
+  readonly viewVersions: readonly ViewVersion[];
+  /** Memory that the plan occupies, roughly; for the bound of the cache. */
   readonly sizeBytes: number;
+}
+
+/** `feast.serving.FeatureViewMetadata`. */
+export interface ViewVersion {
+  readonly name: string;
+  readonly version: number;
 }

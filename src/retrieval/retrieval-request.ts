@@ -46,7 +46,6 @@ export interface RetrievalRequest {
   readonly columns: readonly EntityColumn[];
   /** Columns of `request_context`: request data of on-demand feature views. */
   readonly contextColumns: readonly EntityColumn[];
-  readonly includeVersionMetadata: boolean;
 }
 
 /** What one request may cost; each beyond its limit is refused before the store is asked. */

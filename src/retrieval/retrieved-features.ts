@@ -40,6 +40,8 @@ export interface RetrievedFeatures {
   readonly statuses: Uint8Array;
   /** Encoded bytes of the `values` field of each output column, tags and lengths included. */
   readonly valueFieldBytes: Float64Array;
+  /** Size of the encoded response message. */
+  readonly responseBytes: number;
 }
 
 /** Encoded `google.protobuf.Timestamp` of the epoch, and encoded null `Value`: no bytes. */
@@ -63,8 +65,10 @@ export function valueAt(retrieved: RetrievedFeatures, column: number, row: numbe
 /** The encoded `google.protobuf.Timestamp` at (output column, row); empty = the epoch, also where nothing is known. */
 export function timestampAt(retrieved: RetrievedFeatures, column: number, row: number): Uint8Array {
   const { plan } = retrieved;
-  if (column < retrieved.entityColumns.length) return EMPTY;
-  return cellAt(retrieved, plan.groupOfColumn[column]!, plan.timestampCellOfColumn[column]!, row);
+  const group = plan.groupOfColumn[column]!;
+  if (group < 0) return EMPTY;
+  const view = plan.groups[group]!.views[plan.viewOfColumn[column]!]!;
+  return cellAt(retrieved, group, view.timestampCell, row);
 }
 
 function cellAt(

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { varintSize, writeVarint } from '../feast-encoding/varint.ts';
+import type { EntityColumn } from './retrieval-request.ts';
+import type { GroupRows, RetrievedFeatures } from './retrieved-features.ts';
+
+/** Tags of `GetOnlineFeaturesResponse.results` and of the fields of its `FeatureVector`s. */
+const RESULTS_TAG = 0x12;
+const VALUES_TAG = 0x0a;
+const STATUSES_TAG = 0x12;
+const EVENT_TIMESTAMPS_TAG = 0x1a;
+
+/** From here on a native copy is worth its call (measured: they are even at 24 to 48 bytes). */
+const SHORT_COPY_BYTES = 32;
+
+/**
+ * Splices the encoded `feast.serving.GetOnlineFeaturesResponse` from what the store returned: sizes first, then every byte
+ * once. Fields stand in the order of their numbers, so that the bytes are those of a protobuf library.
+ *
+ * @param headroomBytes left free (and zero) in front, for a frame header.
+ * @returns a new buffer, headroom included.
+ */
+export function assembleResponse(retrieved: RetrievedFeatures, headroomBytes: number): Uint8Array {
+  const { plan, rowCount, entityColumns, groups, statuses } = retrieved;
+  const entityTimestamps = emptyTimestamps(rowCount);
+  const viewTimestamps = plan.groups.map(({ views }, g) =>
+    views.map(({ timestampCell }) => timestampFields(groups[g]!, timestampCell)),
+  );
+  const out = Buffer.allocUnsafe(headroomBytes + retrieved.responseBytes);
+  out.fill(0, 0, headroomBytes);
+  let at = copyBytes(out, headroomBytes, plan.metadataField, 0, plan.metadataField.length);
+  for (let column = 0; column < plan.outputNames.length; column++) {
+    const group = plan.groupOfColumn[column]!;
+    const timestamps =
+      group < 0 ? entityTimestamps : viewTimestamps[group]![plan.viewOfColumn[column]!]!;
+    const valueBytes = retrieved.valueFieldBytes[column]!;
+    out[at++] = RESULTS_TAG;
+    at = writeVarint(out, at, vectorBytes(valueBytes, rowCount, timestamps.length));
+    at =
+      group < 0
+        ? writeEntityValues(out, at, entityColumns[column]!)
+        : writeCells(out, at, groups[group]!, plan.cellOfColumn[column]!);
+    at = writeStatuses(out, at, statuses, column * rowCount, rowCount);
+    at = copyBytes(out, at, timestamps, 0, timestamps.length);
+  }
+  assert.equal(at, out.length, 'the measured size of a response is its size');
+  return out;
+}
+
+/** Size of the encoded message that `assembleResponse` makes. */
+export function measureResponse(retrieved: Omit<RetrievedFeatures, 'responseBytes'>): number {
+  const { plan, rowCount, groups } = retrieved;
+  const viewTimestampBytes = plan.groups.map(({ views }, g) =>
+    views.map(({ timestampCell }) => timestampFieldsBytes(groups[g]!, timestampCell)),
+  );
+  let bytes = plan.metadataField.length;
+  for (let column = 0; column < plan.outputNames.length; column++) {
+    const group = plan.groupOfColumn[column]!;
+    const timestampBytes =
+      group < 0 ? 2 * rowCount : viewTimestampBytes[group]![plan.viewOfColumn[column]!]!;
+    const vector = vectorBytes(retrieved.valueFieldBytes[column]!, rowCount, timestampBytes);
+    bytes += 1 + varintSize(vector) + vector;
+  }
+  return bytes;
+}
+
+/** Size of one `FeatureVector`: values, statuses (packed, a byte each), event timestamps. */
+function vectorBytes(valueBytes: number, rowCount: number, timestampBytes: number): number {
+  const statusBytes = rowCount === 0 ? 0 : 1 + varintSize(rowCount) + rowCount;
+  return valueBytes + statusBytes + timestampBytes;
+}
+
+function writeEntityValues(
+  out: Uint8Array,
+  at: number,
+  { bytes, starts, ends }: EntityColumn,
+): number {
+  for (let row = 0; row < starts.length; row++) {
+    const start = starts[row]!;
+    const end = ends[row]!;
+    out[at++] = VALUES_TAG;
+    at = writeVarint(out, at, end - start);
+    at = copyBytes(out, at, bytes, start, end);
+  }
+  return at;
+}
+
+/** Writes the values of one feature, a row each; what is absent is an unset `Value`. */
+function writeCells(
+  out: Uint8Array,
+  at: number,
+  { cells, width, entityOfRow }: GroupRows,
+  cellIndex: number,
+): number {
+  for (let row = 0; row < entityOfRow.length; row++) {
+    const entity = entityOfRow[row]!;
+    const cell = entity < 0 ? null : cells[entity * width + cellIndex]!;
+    at = writeBytesField(out, at, VALUES_TAG, cell);
+  }
+  return at;
+}
+
+function writeBytesField(
+  out: Uint8Array,
+  at: number,
+  tag: number,
+  payload: Uint8Array | null,
+): number {
+  out[at++] = tag;
+  if (payload === null) {
+    out[at++] = 0;
+    return at;
+  }
+  const length = payload.length;
+  if (length < 0x80) out[at++] = length;
+  else at = writeVarint(out, at, length);
+  return copyBytes(out, at, payload, 0, length);
+}
+
+function writeStatuses(
+  out: Uint8Array,
+  at: number,
+  statuses: Uint8Array,
+  start: number,
+  rowCount: number,
+): number {
+  if (rowCount === 0) return at;
+  out[at++] = STATUSES_TAG;
+  at = writeVarint(out, at, rowCount);
+  return copyBytes(out, at, statuses, start, start + rowCount);
+}
+
+/** The field `event_timestamps` of a view, a row each: the same bytes for each of its features, so made once. */
+function timestampFields(rows: GroupRows, timestampCell: number): Uint8Array {
+  const { cells, width, entityOfRow } = rows;
+  const out = Buffer.allocUnsafe(timestampFieldsBytes(rows, timestampCell));
+  let at = 0;
+  for (let row = 0; row < entityOfRow.length; row++) {
+    const entity = entityOfRow[row]!;
+    const timestamp = entity < 0 ? null : cells[entity * width + timestampCell]!;
+    at = writeBytesField(out, at, EVENT_TIMESTAMPS_TAG, timestamp);
+  }
+  return out;
+}
+
+function timestampFieldsBytes(
+  { cells, width, entityOfRow }: GroupRows,
+  timestampCell: number,
+): number {
+  let bytes = 0;
+  for (let row = 0; row < entityOfRow.length; row++) {
+    const entity = entityOfRow[row]!;
+    const timestamp = entity < 0 ? null : cells[entity * width + timestampCell]!;
+    const length = timestamp === null ? 0 : timestamp.length;
+    bytes += 1 + varintSize(length) + length;
+  }
+  return bytes;
+}
+
+/** The field `event_timestamps` of an entity column: the epoch in every row. */
+function emptyTimestamps(rowCount: number): Uint8Array {
+  const out = new Uint8Array(2 * rowCount);
+  for (let at = 0; at < out.length; at += 2) out[at] = EVENT_TIMESTAMPS_TAG;
+  return out;
+}
+
+function copyBytes(
+  out: Uint8Array,
+  at: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  if (end - start > SHORT_COPY_BYTES) {
+    out.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
+    return at + end - start;
+  }
+  for (let i = start; i < end; i++) out[at++] = source[i]!;
+  return at;
+}

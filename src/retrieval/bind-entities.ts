@@ -1,0 +1,163 @@
+import { Buffer } from 'node:buffer';
+import {
+  ENTITY_VALUE_HEADER_BYTES,
+  writeEntityBytes,
+  writeScannedEntityValue,
+} from '../feast-encoding/entity-key.ts';
+import { createScannedValue, scanValue, type ScannedValue } from '../feast-encoding/value-scan.ts';
+import { ValueType } from '../feast-encoding/value-type.ts';
+import { isNullType } from './coerce-entity-column.ts';
+import type { EntityGroupPlan } from './retrieval-plan.ts';
+import type { EntityColumn } from './retrieval-request.ts';
+
+/** The entity keys of one group for one request. */
+export interface BoundEntities {
+  /** One per distinct entity, in order of first occurrence: serialized entity key and the store's suffix. */
+  readonly keys: readonly Uint8Array[];
+  /** One per request row: index into `keys`, or -1 where a join key is null. */
+  readonly entityOfRow: Int32Array;
+}
+
+/** An integer takes at most this much more in an entity key than as a `Value`. */
+const MAX_VALUE_GROWTH = ENTITY_VALUE_HEADER_BYTES + 8;
+
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * Serializes the entity keys of a group, all into one slab, and drops the repeated ones.
+ *
+ * @param columns aligned with `RetrievalPlan.entityColumns`, converted by `coerceEntityColumn`.
+ */
+export function bindEntities(
+  group: EntityGroupPlan,
+  columns: readonly EntityColumn[],
+  rowCount: number,
+): BoundEntities {
+  const keyColumns = Array.from(group.keyColumns, (index) => columns[index]);
+  const slab = Buffer.allocUnsafe(slabBytes(group, keyColumns, rowCount));
+  const entityOfRow = new Int32Array(rowCount);
+  const keys: Uint8Array[] = [];
+  const keyStarts = new Int32Array(rowCount + 1);
+  const table = rowCount > 1 ? createTable(rowCount) : NO_TABLE;
+  const scanned = createScannedValue();
+  let end = 0;
+  for (let row = 0; row < rowCount; row++) {
+    const after = writeKey(slab, end, group, keyColumns, row, scanned);
+    if (after < 0) {
+      entityOfRow[row] = -1;
+      continue;
+    }
+    const entity = findOrInsert(table, slab, keyStarts, keys.length, after);
+    entityOfRow[row] = entity;
+    if (entity === keys.length) {
+      keys.push(slab.subarray(end, after));
+      keyStarts[keys.length] = after;
+      end = after;
+    }
+  }
+  return { keys, entityOfRow };
+}
+
+/** Upper bound of the bytes of all keys of a group. */
+function slabBytes(
+  group: EntityGroupPlan,
+  keyColumns: readonly (EntityColumn | undefined)[],
+  rowCount: number,
+): number {
+  const fixed = group.keyPrefix.length + group.prepared.keySuffix.length;
+  let bytes = rowCount * (fixed + keyColumns.length * MAX_VALUE_GROWTH);
+  for (const column of keyColumns) {
+    if (column !== undefined) bytes += payloadBytes(column, rowCount);
+  }
+  return bytes;
+}
+
+function payloadBytes({ starts, ends }: EntityColumn, rowCount: number): number {
+  let bytes = 0;
+  for (let row = 0; row < rowCount; row++) bytes += ends[row]! - starts[row]!;
+  return bytes;
+}
+
+/** Writes the key of a row at `at`; returns the position after it, or -1 where one of its values is null. */
+function writeKey(
+  slab: Uint8Array,
+  at: number,
+  group: EntityGroupPlan,
+  keyColumns: readonly (EntityColumn | undefined)[],
+  row: number,
+  scanned: ScannedValue,
+): number {
+  at = copyBytes(slab, at, group.keyPrefix);
+  for (let k = 0; k < keyColumns.length; k++) {
+    const column = keyColumns[k];
+    if (column === undefined) {
+      at = writeEntityBytes(slab, at, ValueType.STRING, NO_BYTES, 0, 0);
+      continue;
+    }
+    scanValue(column.bytes, column.starts[row]!, column.ends[row]!, scanned);
+    if (isNullType(scanned.valueType)) return -1;
+    at = writeScannedEntityValue(slab, at, column.bytes, scanned);
+  }
+  return copyBytes(slab, at, group.prepared.keySuffix);
+}
+
+/** Both ends of a key are a few dozen bytes: a loop beats a native copy. */
+function copyBytes(out: Uint8Array, at: number, bytes: Uint8Array): number {
+  for (let i = 0; i < bytes.length; i++) out[at++] = bytes[i]!;
+  return at;
+}
+
+/** Open addressing over the slab: entity + 1 per slot, 0 = free. Its size is a power of two, at least twice the rows. */
+function createTable(rowCount: number): Int32Array {
+  return new Int32Array(2 ** Math.ceil(Math.log2(rowCount * 2)));
+}
+
+const NO_TABLE = new Int32Array(0);
+
+/**
+ * The entity whose key equals the one at `[keyStarts[count], end)`; `count`, and now in the table, where there is none.
+ *
+ * @param keyStarts where the key of each entity so far begins; the next one begins where it ends.
+ */
+function findOrInsert(
+  table: Int32Array,
+  slab: Uint8Array,
+  keyStarts: Int32Array,
+  count: number,
+  end: number,
+): number {
+  if (table.length === 0) return count;
+  const start = keyStarts[count]!;
+  const mask = table.length - 1;
+  let slot = hashBytes(slab, start, end) & mask;
+  for (;;) {
+    const entity = table[slot]! - 1;
+    if (entity < 0) {
+      table[slot] = count + 1;
+      return count;
+    }
+    if (equalBytes(slab, keyStarts[entity]!, keyStarts[entity + 1]!, start, end)) return entity;
+    slot = (slot + 1) & mask;
+  }
+}
+
+/** FNV-1a, its upper bits folded into the lower ones that the table uses. */
+function hashBytes(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+function equalBytes(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  otherStart: number,
+  otherEnd: number,
+): boolean {
+  if (end - start !== otherEnd - otherStart) return false;
+  for (let i = end - start - 1; i >= 0; i--) {
+    if (bytes[start + i] !== bytes[otherStart + i]) return false;
+  }
+  return true;
+}

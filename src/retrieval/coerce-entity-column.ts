@@ -1,0 +1,61 @@
+import { readValue } from '../feast-encoding/value-reader.ts';
+import { createScannedValue, scanValue } from '../feast-encoding/value-scan.ts';
+import { isEntityKeyType, ValueType, valueTypeName } from '../feast-encoding/value-type.ts';
+import { writeValue } from '../feast-encoding/value-writer.ts';
+import { coerceEntityValue } from './coerce-entity-value.ts';
+import { packColumn } from './request-from-columns.ts';
+import { invalidEntityValue, unsupportedJoinKeyType } from './retrieval-errors.ts';
+import type { EntityColumnPlan } from './retrieval-plan.ts';
+import type { EntityColumn } from './retrieval-request.ts';
+
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * Gives every value of an entity column the type that its join key is declared with. A column that has it already, as
+ * nearly all do, is returned as it is; nulls stay nulls.
+ *
+ * @throws SideboardError INVALID_ENTITY_VALUE naming column, row and types; UNSUPPORTED_JOIN_KEY_TYPE where the type is not
+ *   declared and the value's own type cannot be in an entity key
+ */
+export function coerceEntityColumn(
+  column: EntityColumn,
+  plan: EntityColumnPlan,
+  lossy: boolean,
+): EntityColumn {
+  if (!plan.isJoinKey) return column;
+  const { bytes, starts, ends } = column;
+  const scanned = createScannedValue();
+  let converts = false;
+  for (let row = 0; row < starts.length; row++) {
+    scanValue(bytes, starts[row]!, ends[row]!, scanned);
+    const type = scanned.valueType;
+    if (type === plan.valueType || isNullType(type)) continue;
+    if (plan.valueType !== 0) converts = true;
+    else if (!isEntityKeyType(type)) throw unsupportedJoinKeyType(column.name, valueTypeName(type));
+  }
+  return converts ? convertColumn(column, plan.valueType, lossy) : column;
+}
+
+/** Whether a `Value` with this oneof member (0 = none) is a null. */
+export function isNullType(valueType: number): boolean {
+  return valueType === ValueType.INVALID || valueType === ValueType.NULL;
+}
+
+function convertColumn(column: EntityColumn, valueType: number, lossy: boolean): EntityColumn {
+  const { name, bytes, starts, ends } = column;
+  const values: Uint8Array[] = [];
+  for (let row = 0; row < starts.length; row++) {
+    const encoded = bytes.subarray(starts[row], ends[row]);
+    const typed = readValue(encoded);
+    if (isNullType(typed.type)) {
+      values.push(NO_BYTES);
+      continue;
+    }
+    const value = coerceEntityValue(typed, valueType, lossy);
+    if (value === undefined) {
+      throw invalidEntityValue(name, row, valueTypeName(typed.type), valueTypeName(valueType));
+    }
+    values.push(writeValue(valueType, value));
+  }
+  return packColumn({ name, values });
+}

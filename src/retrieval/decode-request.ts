@@ -1,0 +1,78 @@
+import { Buffer } from 'node:buffer';
+import { MAX_NESTING, skipLength, skipPayload, skipTag } from '../feast-encoding/wire.ts';
+import { decodeColumn } from './decode-columns.ts';
+import { decodeSelection } from './decode-selection.ts';
+import { readTag } from './read-wire.ts';
+import { invalidRequest, messageTooLarge } from './retrieval-errors.ts';
+import type { EntityColumn, RetrievalLimits, RetrievalRequest } from './retrieval-request.ts';
+
+/** Tags of the two maps of a `GetOnlineFeaturesRequest`. Everything else in it is the selection. */
+const ENTITIES_TAG = 0x1a;
+const REQUEST_CONTEXT_TAG = 0x2a;
+
+/**
+ * Decodes an encoded `feast.serving.GetOnlineFeaturesRequest` in one pass. The selection is not decoded but identified by
+ * its bytes and the names of the columns. Entity columns come sorted by name, because a map has no order.
+ *
+ * @param message is kept by the request and must not change while it is in use.
+ * @throws SideboardError INVALID_REQUEST, MESSAGE_TOO_LARGE, LIMIT_EXCEEDED for too many rows
+ */
+export function decodeRequest(
+  message: Uint8Array,
+  limits: Pick<RetrievalLimits, 'maxRequestBytes' | 'maxRows'>,
+): RetrievalRequest {
+  if (message.length > limits.maxRequestBytes) {
+    throw messageTooLarge('request', message.length, limits.maxRequestBytes, 'max_request_bytes');
+  }
+  const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
+  const columns: EntityColumn[] = [];
+  const contextColumns: EntityColumn[] = [];
+  let selectionId = '';
+  let selectionStart = 0;
+  let at = 0;
+  while (at < bytes.length) {
+    const payload = skipTag(bytes, at, bytes.length);
+    const tag = payload < 0 ? 0 : readTag(bytes, at);
+    const after = payload < 0 ? -1 : skipPayload(bytes, payload, bytes.length, tag, MAX_NESTING);
+    if (after < 0) {
+      throw invalidRequest(`malformed feast.serving.GetOnlineFeaturesRequest at byte ${at}`);
+    }
+    if (tag === ENTITIES_TAG || tag === REQUEST_CONTEXT_TAG) {
+      if (at > selectionStart) selectionId += bytes.toString('latin1', selectionStart, at);
+      selectionStart = after;
+      const entry = skipLength(bytes, payload, after);
+      const column = decodeColumn(bytes, entry, after, limits.maxRows);
+      (tag === ENTITIES_TAG ? columns : contextColumns).push(column);
+    }
+    at = after;
+  }
+  if (at > selectionStart) selectionId += bytes.toString('latin1', selectionStart, at);
+  const entityColumns = inMapOrder(columns);
+  const requestContext = inMapOrder(contextColumns);
+  return {
+    // No tag is 0, so what follows cannot be mistaken for a field.
+    selectionId: `${selectionId}\0${namesId(entityColumns)}\0${namesId(requestContext)}`,
+    selection: () => decodeSelection(bytes, entityColumns, requestContext),
+    columns: entityColumns,
+    contextColumns: requestContext,
+  };
+}
+
+/** Sorted by name; of several entries with one name the last one counts. */
+function inMapOrder(columns: EntityColumn[]): readonly EntityColumn[] {
+  if (columns.length < 2) return columns;
+  columns.sort(byName);
+  return columns.filter((column, index) => column.name !== columns[index + 1]?.name);
+}
+
+function byName(a: EntityColumn, b: EntityColumn): number {
+  if (a.name === b.name) return 0;
+  return a.name < b.name ? -1 : 1;
+}
+
+/** The names, each with its length so that two lists are never alike. */
+function namesId(columns: readonly EntityColumn[]): string {
+  let id = '';
+  for (const { name } of columns) id += `${name.length}:${name}`;
+  return id;
+}

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
+import type { Cell, EntityRead, OnlineStore } from '../online-store/online-store.ts';
+import type { RegistrySnapshot, RegistrySource } from '../registry/registry-model.ts';
+import { measureResponse } from './assemble-response.ts';
+import { bindEntities, type BoundEntities } from './bind-entities.ts';
+import { checkStoredRows } from './check-stored-rows.ts';
+import { coerceEntityColumn } from './coerce-entity-column.ts';
+import { compilePlan } from './compile-plan.ts';
+import { createPlanCache, type PlanCache } from './plan-cache.ts';
+import { entityRowLengthMismatch, limitExceeded, messageTooLarge } from './retrieval-errors.ts';
+import type { RetrievalPlan } from './retrieval-plan.ts';
+import type {
+  EntityColumn,
+  RetrievalLimits,
+  RetrievalRequest,
+  RetrievalSemantics,
+} from './retrieval-request.ts';
+import type { RetrievedFeatures } from './retrieved-features.ts';
+import { settleRows } from './row-status.ts';
+
+/** What a feature reader is made of. */
+export interface FeatureReaderOptions {
+  readonly registry: RegistrySource;
+  readonly store: OnlineStore;
+  readonly entityKeyVersion: EntityKeyVersion;
+  readonly limits: RetrievalLimits;
+  readonly semantics: RetrievalSemantics;
+}
+
+/** What a request says besides its message. */
+export interface ReadFeaturesOptions {
+  /** Whether the protocol marks values older than their TTL; `semantics.onlineTtl` may overrule it. */
+  readonly enforceTtl: boolean;
+  /** Whole seconds since the epoch. */
+  readonly nowSeconds: number;
+  /** On the clock of `performance.now()`; `Infinity` = none. */
+  readonly deadlineAtMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The read path: from a decoded request to the rows that answer it. */
+export interface FeatureReader {
+  /**
+   * Reads what a request asks for. The registry is looked at once, in the beginning, so that an answer belongs to one
+   * snapshot; the store is asked once.
+   *
+   * @throws SideboardError (by rejection) whatever is wrong with the request, see `compilePlan` and `coerceEntityColumn`;
+   *   ENTITY_ROW_LENGTH_MISMATCH, LIMIT_EXCEEDED, MESSAGE_TOO_LARGE, CORRUPT_STORED_VALUE, REGISTRY_UNAVAILABLE, and what
+   *   `OnlineStore.read` rejects with
+   */
+  read(request: RetrievalRequest, options: ReadFeaturesOptions): Promise<RetrievedFeatures>;
+}
+
+/** Creates a feature reader; it holds the compiled plans of the current registry snapshot. */
+export function createFeatureReader(options: FeatureReaderOptions): FeatureReader {
+  const { registry, store, limits, semantics } = options;
+  let planned: { readonly snapshot: RegistrySnapshot; readonly cache: PlanCache } | undefined;
+
+  function planFor(request: RetrievalRequest): RetrievalPlan {
+    const snapshot = registry.current();
+    // A new snapshot starts with an empty cache, so nothing is ever invalidated.
+    if (planned?.snapshot !== snapshot)
+      planned = { snapshot, cache: planCacheOf(snapshot, options) };
+    return planned.cache.planFor(request);
+  }
+
+  return {
+    async read(request, readOptions) {
+      const plan = planFor(request);
+      const rowCount = countRows(request, plan, limits);
+      const columns = plan.entityColumns.map((column) =>
+        coerceEntityColumn(
+          request.columns[column.requestColumn]!,
+          column,
+          semantics.lossyEntityCoercion,
+        ),
+      );
+      const bound = plan.groups.map((group) => bindEntities(group, columns, rowCount));
+      const groupCells = await store.read(readsOf(plan, bound), readOptions);
+      return settle(plan, columns, bound, groupCells, { rowCount, readOptions, limits, semantics });
+    },
+  };
+}
+
+function planCacheOf(snapshot: RegistrySnapshot, options: FeatureReaderOptions): PlanCache {
+  const { store, entityKeyVersion, limits } = options;
+  const context = { snapshot, store, entityKeyVersion, maxFeatures: limits.maxFeatures };
+  return createPlanCache(limits.planCacheBytes, (selection) => compilePlan(selection, context));
+}
+
+/** The number of rows of every column. @throws SideboardError ENTITY_ROW_LENGTH_MISMATCH, LIMIT_EXCEEDED */
+function countRows(
+  { columns, contextColumns }: RetrievalRequest,
+  plan: RetrievalPlan,
+  { maxRows, maxCells }: RetrievalLimits,
+): number {
+  const rowCount = columns[0]!.starts.length;
+  if (!haveLength(columns, rowCount) || !haveLength(contextColumns, rowCount)) {
+    throw entityRowLengthMismatch(
+      [...columns, ...contextColumns].map(({ name, starts }) => `${name}: ${starts.length}`),
+    );
+  }
+  if (rowCount > maxRows) throw limitExceeded('rows', rowCount, maxRows, 'max_rows');
+  const cellCount = rowCount * (plan.outputNames.length - plan.entityOutputs.length);
+  if (cellCount > maxCells) {
+    throw limitExceeded('values (rows × features)', cellCount, maxCells, 'max_cells');
+  }
+  return rowCount;
+}
+
+function haveLength(columns: readonly EntityColumn[], rowCount: number): boolean {
+  for (const { starts } of columns) if (starts.length !== rowCount) return false;
+  return true;
+}
+
+function readsOf(plan: RetrievalPlan, bound: readonly BoundEntities[]): readonly EntityRead[] {
+  return plan.groups.map(({ prepared }, g) => ({ prepared, keys: bound[g]!.keys }));
+}
+
+/** Everything after the store's answer: checked, given its statuses, measured. */
+function settle(
+  plan: RetrievalPlan,
+  columns: readonly EntityColumn[],
+  bound: readonly BoundEntities[],
+  groupCells: readonly (readonly Cell[])[],
+  request: Pick<FeatureReaderOptions, 'limits' | 'semantics'> & {
+    readonly rowCount: number;
+    readonly readOptions: ReadFeaturesOptions;
+  },
+): RetrievedFeatures {
+  const { rowCount, readOptions, limits, semantics } = request;
+  const groups = plan.groups.map((group, g) => {
+    const { keys, entityOfRow } = bound[g]!;
+    const cells = groupCells[g]!;
+    const { width } = group.prepared;
+    assert.equal(cells.length, keys.length * width, 'a store returns every cell it was asked for');
+    checkStoredRows(group, keys, cells);
+    return { cells, width, entityCount: keys.length, entityOfRow };
+  });
+  const entityColumns = Array.from(plan.entityOutputs, (index) => columns[index]!);
+  const settled = settleRows(plan, entityColumns, groups, rowCount, {
+    semantics,
+    enforceTtl: enforcesTtl(semantics, readOptions),
+    nowSeconds: readOptions.nowSeconds,
+  });
+  const retrieved = { plan, rowCount, entityColumns, groups, ...settled };
+  const responseBytes = measureResponse(retrieved);
+  if (responseBytes > limits.maxResponseBytes) {
+    throw messageTooLarge('response', responseBytes, limits.maxResponseBytes, 'max_response_bytes');
+  }
+  return { ...retrieved, responseBytes };
+}
+
+function enforcesTtl(
+  { onlineTtl }: RetrievalSemantics,
+  { enforceTtl }: ReadFeaturesOptions,
+): boolean {
+  return onlineTtl === 'protocol' ? enforceTtl : onlineTtl === 'enforce';
+}

@@ -1,0 +1,199 @@
+import { featureServiceNotFound, featureViewNotFound } from '../errors.ts';
+import type {
+  FeatureServiceDefinition,
+  RegistrySnapshot,
+  ViewDefinition,
+} from '../registry/registry-model.ts';
+import { parseFeatureReference } from './feature-reference.ts';
+import {
+  featureNameCollision,
+  featureNotFound,
+  featureViewDisabled,
+  featureViewNotServable,
+  featureViewVersionNotFound,
+  limitExceeded,
+  noFeaturesRequested,
+  versionedReadUnsupported,
+} from './retrieval-errors.ts';
+import type { Selection } from './retrieval-request.ts';
+
+/** One use of a view by a selection: by plain references, or by one projection of a feature service. */
+export interface RequestedView {
+  /** At the version that is read. */
+  readonly definition: ViewDefinition;
+  readonly version: number;
+  /** Name that its rows are stored under. */
+  readonly storedName: string;
+  /** The part of full feature names that stands for the view: alias or name, with `@vN` where a version was pinned. */
+  readonly nameToUse: string;
+  /** Join key of the view → entity column; join keys that are not in it are read from the column of their own name. */
+  readonly joinKeyMap: ReadonlyMap<string, string>;
+}
+
+/** One feature of the answer. */
+export interface RequestedFeature {
+  /** Index into `ResolvedSelection.views`. */
+  readonly view: number;
+  /** Name in the view. */
+  readonly featureName: string;
+  readonly outputName: string;
+}
+
+/** A selection looked up in a registry snapshot. */
+export interface ResolvedSelection {
+  /** In order of first mention. */
+  readonly views: readonly RequestedView[];
+  /** In requested order. */
+  readonly features: readonly RequestedFeature[];
+}
+
+/** What is still to be done with a mention of a feature: which use of a view it belongs to, and its name there. */
+interface Mention {
+  readonly view: RequestedView;
+  readonly featureName: string;
+}
+
+const NO_JOIN_KEY_MAP: ReadonlyMap<string, string> = new Map();
+
+/**
+ * Looks up what a selection asks for. A feature service wins over a list of references.
+ *
+ * @throws SideboardError FEATURE_SERVICE_NOT_FOUND, FEATURE_VIEW_NOT_FOUND, FEATURE_VIEW_VERSION_NOT_FOUND,
+ *   FEATURE_NOT_FOUND, INVALID_FEATURE_REFERENCE, NO_FEATURES_REQUESTED, VERSIONED_READ_UNSUPPORTED, LIMIT_EXCEEDED,
+ *   FEATURE_NAME_COLLISION, FEATURE_VIEW_DISABLED, FEATURE_VIEW_NOT_SERVABLE
+ */
+export function resolveSelection(
+  selection: Selection,
+  snapshot: RegistrySnapshot,
+  maxFeatures: number,
+): ResolvedSelection {
+  const service = requestedService(selection, snapshot);
+  const count =
+    service === undefined
+      ? selection.features.length
+      : service.projections.reduce((sum, { featureNames }) => sum + featureNames.length, 0);
+  if (count === 0) throw noFeaturesRequested();
+  if (count > maxFeatures) {
+    throw limitExceeded('features', count, maxFeatures, 'max_features');
+  }
+  const mentions =
+    service === undefined
+      ? mentionsOfReferences(selection.features, snapshot)
+      : mentionsOfService(service, snapshot);
+  const views = [...new Set(mentions.map(({ view }) => view))];
+  const viewIndex = new Map(views.map((view, index) => [view, index]));
+  const features = mentions.map(({ view, featureName }) => ({
+    view: viewIndex.get(view)!,
+    featureName,
+    outputName: selection.fullFeatureNames ? `${view.nameToUse}__${featureName}` : featureName,
+  }));
+  refuseCollisions(features, selection.fullFeatureNames);
+  for (const { definition } of views) refuseUnservable(definition.name, snapshot);
+  return { views, features };
+}
+
+/** The named service; `undefined` where none was named (an empty name names none). */
+function requestedService(
+  selection: Selection,
+  snapshot: RegistrySnapshot,
+): FeatureServiceDefinition | undefined {
+  const name = selection.featureService;
+  if (name === undefined || name === '') return undefined;
+  const service = snapshot.featureServices.get(name);
+  if (service === undefined) throw featureServiceNotFound(name, snapshot.project);
+  return service;
+}
+
+function mentionsOfReferences(
+  references: readonly string[],
+  snapshot: RegistrySnapshot,
+): readonly Mention[] {
+  const views = new Map<string, RequestedView>();
+  return references.map((reference) => {
+    const { viewName, version, featureName } = parseFeatureReference(reference);
+    const nameToUse = version === undefined ? viewName : `${viewName}@v${version}`;
+    let view = views.get(nameToUse);
+    if (view === undefined) {
+      view = {
+        ...viewAtVersion(viewName, version, snapshot),
+        nameToUse,
+        joinKeyMap: NO_JOIN_KEY_MAP,
+      };
+      views.set(nameToUse, view);
+    }
+    return mention(view, featureName);
+  });
+}
+
+function mentionsOfService(
+  service: FeatureServiceDefinition,
+  snapshot: RegistrySnapshot,
+): readonly Mention[] {
+  return service.projections.flatMap((projection) => {
+    const { viewName, alias, joinKeyMap, versionTag } = projection;
+    const name = alias === '' ? viewName : alias;
+    const view = {
+      ...viewAtVersion(viewName, versionTag, snapshot),
+      nameToUse: versionTag === undefined ? name : `${name}@v${versionTag}`,
+      joinKeyMap,
+    };
+    return projection.featureNames.map((featureName) => mention(view, featureName));
+  });
+}
+
+function mention(view: RequestedView, featureName: string): Mention {
+  if (!view.definition.featuresByName.has(featureName)) {
+    throw featureNotFound(featureName, view.nameToUse);
+  }
+  return { view, featureName };
+}
+
+/** @param pinned `undefined` = the current version, also for a service that pins none. */
+function viewAtVersion(
+  viewName: string,
+  pinned: number | undefined,
+  snapshot: RegistrySnapshot,
+): Pick<RequestedView, 'definition' | 'version' | 'storedName'> {
+  if (pinned !== undefined && !snapshot.versioningEnabled) {
+    throw versionedReadUnsupported(viewName, pinned);
+  }
+  const current = snapshot.views.get(viewName);
+  if (current === undefined) throw featureViewNotFound(viewName, snapshot.project);
+  const version = pinned ?? current.versionNumber;
+  const definition =
+    version === current.versionNumber ? current : snapshot.viewVersions.get(viewName)?.get(version);
+  if (definition === undefined) {
+    throw featureViewVersionNotFound(viewName, version, snapshot.project);
+  }
+  // Versions above 0 have rows of their own where the registry keeps versions online.
+  const hasOwnRows = snapshot.versioningEnabled && version > 0;
+  return { definition, version, storedName: hasOwnRows ? `${viewName}_v${version}` : viewName };
+}
+
+function refuseCollisions(features: readonly RequestedFeature[], fullFeatureNames: boolean): void {
+  const seen = new Set<string>();
+  const collisions = new Set<string>();
+  for (const { outputName } of features) {
+    if (seen.has(outputName)) collisions.add(outputName);
+    seen.add(outputName);
+  }
+  if (collisions.size > 0) throw featureNameCollision([...collisions], fullFeatureNames);
+}
+
+/**
+ * A view that is being materialized again keeps serving: a refresh takes nothing down. The current definition decides,
+ * also for older versions.
+ */
+function refuseUnservable(viewName: string, snapshot: RegistrySnapshot): void {
+  const current = snapshot.views.get(viewName);
+  if (current === undefined) return;
+  if (current.disabled) throw featureViewDisabled(viewName);
+  switch (current.state) {
+    case 'unspecified':
+    case 'materializing':
+    case 'available_online':
+      return;
+    default:
+      throw featureViewNotServable(viewName, current.state);
+  }
+}

@@ -1,0 +1,140 @@
+import { timestampSeconds } from '../feast-encoding/timestamp.ts';
+import { varintSize } from '../feast-encoding/varint.ts';
+import type { Cell } from '../online-store/online-store.ts';
+import type { GroupViewPlan, RetrievalPlan } from './retrieval-plan.ts';
+import type { EntityColumn, RetrievalSemantics } from './retrieval-request.ts';
+import { FIELD_STATUS, type GroupRows } from './retrieved-features.ts';
+
+/** What decides over statuses besides the rows themselves. */
+export interface StatusRules {
+  readonly semantics: Pick<RetrievalSemantics, 'nullStatus' | 'missingEntity'>;
+  /** Whether values older than their view's TTL are marked. */
+  readonly enforceTtl: boolean;
+  /** Whole seconds since the epoch. */
+  readonly nowSeconds: number;
+}
+
+/** The answer's statuses and how large its values are; what `RetrievedFeatures` says of them. */
+export interface SettledRows {
+  readonly statuses: Uint8Array;
+  readonly valueFieldBytes: Float64Array;
+}
+
+/**
+ * Decides the status of every value and adds up the encoded size of each output column's values.
+ *
+ * @param entityColumns one per entity column of the answer.
+ */
+export function settleRows(
+  plan: RetrievalPlan,
+  entityColumns: readonly EntityColumn[],
+  groups: readonly GroupRows[],
+  rowCount: number,
+  rules: StatusRules,
+): SettledRows {
+  const columnCount = plan.outputNames.length;
+  const statuses = new Uint8Array(columnCount * rowCount).fill(
+    FIELD_STATUS.PRESENT,
+    0,
+    entityColumns.length * rowCount,
+  );
+  const valueFieldBytes = new Float64Array(columnCount);
+  for (const [column, entityColumn] of entityColumns.entries()) {
+    valueFieldBytes[column] = entityColumnBytes(entityColumn, rowCount);
+  }
+  const codes = statusCodes(rules);
+  const expired = groups.map((rows, g) =>
+    plan.groups[g]!.views.map((view) => expiredEntities(rows, view, rules)),
+  );
+  for (let column = entityColumns.length; column < columnCount; column++) {
+    const group = plan.groupOfColumn[column]!;
+    valueFieldBytes[column] = settleColumn(
+      groups[group]!,
+      plan.cellOfColumn[column]!,
+      expired[group]![plan.viewOfColumn[column]!],
+      codes,
+      statuses,
+      column * rowCount,
+    );
+  }
+  return { statuses, valueFieldBytes };
+}
+
+/** The statuses that the switches decide. */
+interface StatusCodes {
+  readonly absent: number;
+  readonly stored: number;
+  readonly storedNull: number;
+}
+
+function statusCodes({ semantics }: StatusRules): StatusCodes {
+  return {
+    absent: semantics.missingEntity === 'present' ? FIELD_STATUS.PRESENT : FIELD_STATUS.NOT_FOUND,
+    stored: FIELD_STATUS.PRESENT,
+    storedNull:
+      semantics.nullStatus === 'null_value' ? FIELD_STATUS.NULL_VALUE : FIELD_STATUS.PRESENT,
+  };
+}
+
+/** Writes the statuses of one column from `at` on; returns the encoded size of its values. */
+function settleColumn(
+  { cells, width, entityOfRow }: GroupRows,
+  cellIndex: number,
+  expired: Uint8Array | undefined,
+  codes: StatusCodes,
+  statuses: Uint8Array,
+  at: number,
+): number {
+  let bytes = 0;
+  for (let row = 0; row < entityOfRow.length; row++) {
+    const entity = entityOfRow[row]!;
+    const cell: Cell = entity < 0 ? null : cells[entity * width + cellIndex]!;
+    if (cell === null) {
+      statuses[at + row] = codes.absent;
+      bytes += 2;
+      continue;
+    }
+    const length = cell.length;
+    bytes += 1 + varintSize(length) + length;
+    if (expired !== undefined && expired[entity] === 1) {
+      statuses[at + row] = FIELD_STATUS.OUTSIDE_MAX_AGE;
+    } else {
+      statuses[at + row] = isStoredNull(cell, length) ? codes.storedNull : codes.stored;
+    }
+  }
+  return bytes;
+}
+
+/** A null is stored as nothing; somebody else may have written `null_val` (field 19, a varint of one byte). */
+function isStoredNull(cell: Uint8Array, length: number): boolean {
+  return length === 0 || (length === 3 && cell[0] === 0x98 && cell[1] === 0x01);
+}
+
+/**
+ * Which entities' rows of a view are too old, one byte each; `undefined` = none can be. Feast's Go and Java rule: whole
+ * seconds, strictly more than the TTL, and a row without event timestamp does not age.
+ */
+function expiredEntities(
+  { cells, width, entityCount }: GroupRows,
+  { ttlSeconds, timestampCell }: GroupViewPlan,
+  { enforceTtl, nowSeconds }: StatusRules,
+): Uint8Array | undefined {
+  if (!enforceTtl || ttlSeconds === 0) return undefined;
+  const expired = new Uint8Array(entityCount);
+  for (let entity = 0; entity < entityCount; entity++) {
+    const timestamp = cells[entity * width + timestampCell]!;
+    if (timestamp === null) continue;
+    const eventSeconds = Number(timestampSeconds(timestamp, 0, timestamp.length));
+    if (nowSeconds - eventSeconds > ttlSeconds) expired[entity] = 1;
+  }
+  return expired;
+}
+
+function entityColumnBytes({ starts, ends }: EntityColumn, rowCount: number): number {
+  let bytes = 0;
+  for (let row = 0; row < rowCount; row++) {
+    const length = ends[row]! - starts[row]!;
+    bytes += 1 + varintSize(length) + length;
+  }
+  return bytes;
+}
