@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { SideboardError, type ErrorCode } from '../src/errors.ts';
 import { GRPC_CODE_BY_ERROR, grpcCodeName } from '../src/grpc/status.ts';
-import type { ErrorCode } from '../src/errors.ts';
+import { feastErrorAnswer } from '../src/http/feast-error.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const MAX_FILE_BYTES = 300_000;
@@ -92,7 +93,7 @@ describe('docs/errors.md', () => {
     const [meaning, grpc, http, remedy] = rows.get(code) ?? [];
     expect(meaning).toMatch(/\S+ \S+/);
     expect(grpc).toBe(grpcCodeName(GRPC_CODE_BY_ERROR[code]));
-    expect(http).toMatch(/^(\d{3}|-)$/);
+    expect(http).toBe(String(feastErrorAnswer(new SideboardError(code, 'any')).status));
     expect(remedy).toMatch(/\S+ \S+/);
   });
 });
