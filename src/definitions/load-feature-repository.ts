@@ -1,4 +1,4 @@
-import { open, readdir, realpath } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { registerHooks } from 'node:module';
 import { extname, join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -10,6 +10,7 @@ import {
 } from './collect-definitions.ts';
 import { invalidDefinition } from './definition-error.ts';
 import { isDefinition } from './definition.ts';
+import { loadIgnoredFiles } from './ignored-files.ts';
 
 /** What a feature repository imports to define its objects. */
 const PACKAGE_NAME = 'sideboard';
@@ -26,7 +27,8 @@ export interface FeatureRepository {
 
 /**
  * Imports every TypeScript file of a feature repository and gathers the definitions that they export. Left out are hidden
- * folders, `node_modules`, tests, declarations and programs (files that start with `#!`). `import … from 'sideboard'` inside it means this very program, installed
+ * folders, `node_modules`, tests, declarations and what `.feastignore` names. `import … from 'sideboard'` inside it means
+ * this very program, installed
  * there or not. Files are imported once per process: a change on disk shows in the next one.
  *
  * @param repoPath absolute
@@ -35,7 +37,11 @@ export interface FeatureRepository {
 export async function loadFeatureRepository(repoPath: string): Promise<FeatureRepository> {
   // Modules are known by their real paths.
   const root = await realpath(repoPath);
-  const files = (await listFiles(root, 0)).map((file) => relative(root, file)).toSorted();
+  const isIgnored = await loadIgnoredFiles(root);
+  const files = (await listFiles(root, 0))
+    .map((file) => relative(root, file))
+    .filter((file) => !isIgnored(file))
+    .toSorted();
   const hooks = resolveOwnPackage(root);
   const found: FoundDefinition[] = [];
   try {
@@ -51,7 +57,9 @@ export async function loadFeatureRepository(repoPath: string): Promise<FeatureRe
   if (found.length === 0) {
     throw invalidDefinition(
       `feature repository ${repoPath}`,
-      files.length === 0 ? 'it has no TypeScript files' : 'its files export no definitions',
+      files.length === 0
+        ? 'it has no TypeScript files to import'
+        : 'its files export no definitions',
       "export what defineEntity(), defineFeatureView() and the like return, as in `import { defineEntity } from 'sideboard'`",
     );
   }
@@ -65,24 +73,13 @@ async function listFiles(folder: string, depth: number): Promise<readonly string
     const path = join(folder, entry.name);
     if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
     if (entry.isDirectory()) found.push(...(await listFiles(path, depth + 1)));
-    else if (isSource(entry.name) && !(await isProgram(path))) found.push(path);
+    else if (isSource(entry.name)) found.push(path);
   }
   return found;
 }
 
 function isSource(name: string): boolean {
   return /\.m?ts$/.test(name) && !/\.(d|test|spec)\.m?ts$/.test(name);
-}
-
-/** Programs that live beside the definitions start with `#!`; importing them would run them. */
-async function isProgram(path: string): Promise<boolean> {
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
-    return buffer.toString('latin1', 0, bytesRead) === '#!';
-  } finally {
-    await file.close();
-  }
 }
 
 async function importFile(repoPath: string, file: string): Promise<Record<string, unknown>> {
@@ -93,7 +90,7 @@ async function importFile(repoPath: string, file: string): Promise<Record<string
     throw invalidDefinition(
       `feature repository file ${file}`,
       `it cannot be imported (${error instanceof Error ? error.message : String(error)})`,
-      'mend it, or move it out of the feature repository',
+      'mend it, or name it in .feastignore if it defines nothing',
     );
   }
 }
