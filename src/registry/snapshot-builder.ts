@@ -1,0 +1,124 @@
+import type { Entity } from '../../gen/feast/core/Entity_pb.ts';
+import type { FeatureService } from '../../gen/feast/core/FeatureService_pb.ts';
+import { describeProjection } from './on-demand-definition.ts';
+import type {
+  EntityDefinition,
+  FeatureServiceDefinition,
+  RegistrySnapshot,
+  ViewDefinition,
+} from './registry-model.ts';
+
+/** Which objects of a registry belong to a project. */
+export interface ProjectScope {
+  readonly project: string;
+  /**
+   * Whether objects that name no project belong to it too: where the registry knows no other project (a registry that was
+   * exported from a database keeps the project outside of the objects).
+   */
+  readonly takesUnnamed: boolean;
+}
+
+/** Whether an object of that project is in scope. */
+export function isInScope(project: string, scope: ProjectScope): boolean {
+  return project === scope.project || (project === '' && scope.takesUnnamed);
+}
+
+/** @param named every project name that the registry mentions. */
+export function scopeOf(project: string, named: Iterable<string>): ProjectScope {
+  const others = new Set(named);
+  others.delete(project);
+  others.delete('');
+  return { project, takesUnnamed: others.size === 0 };
+}
+
+/** A view of the project, and the push source that feeds it. */
+export interface ViewEntry {
+  readonly view: ViewDefinition;
+  readonly pushSource: string | undefined;
+}
+
+/** Everything of one project, in registry order; views in the order in which Feast looks names up. */
+export interface SnapshotParts {
+  readonly project: string;
+  readonly versionId: string;
+  readonly lastUpdatedMs: number;
+  readonly entities: ReadonlyMap<string, EntityDefinition>;
+  readonly views: readonly ViewEntry[];
+  /** Earlier definitions of views, with their version numbers. */
+  readonly history: readonly ViewDefinition[];
+  readonly services: readonly FeatureServiceDefinition[];
+  readonly versioningEnabled: boolean;
+}
+
+/** Indexes the parts of a project. Of several objects with one name the first counts, as in Feast. */
+export function assembleSnapshot(parts: SnapshotParts): RegistrySnapshot {
+  const views = new Map<string, ViewDefinition>();
+  const pushSources = new Map<string, string[]>();
+  for (const { view, pushSource } of parts.views) {
+    if (views.has(view.name)) continue;
+    views.set(view.name, view);
+    if (pushSource === undefined) continue;
+    const fed = pushSources.get(pushSource);
+    if (fed === undefined) pushSources.set(pushSource, [view.name]);
+    else fed.push(view.name);
+  }
+  const viewVersions = new Map<string, Map<number, ViewDefinition>>();
+  for (const view of views.values()) {
+    viewVersions.set(view.name, new Map([[view.versionNumber, view]]));
+  }
+  for (const earlier of parts.history) {
+    // A name that is no longer in the registry is not served at any version.
+    const versions = viewVersions.get(earlier.name);
+    if (versions !== undefined && !versions.has(earlier.versionNumber)) {
+      versions.set(earlier.versionNumber, earlier);
+    }
+  }
+  const featureServices = new Map<string, FeatureServiceDefinition>();
+  for (const service of parts.services) {
+    if (!featureServices.has(service.name)) featureServices.set(service.name, service);
+  }
+  for (const fed of pushSources.values()) Object.freeze(fed);
+  return Object.freeze({
+    project: parts.project,
+    versionId: parts.versionId,
+    lastUpdatedMs: parts.lastUpdatedMs,
+    entities: parts.entities,
+    views,
+    viewVersions,
+    featureServices,
+    pushSources,
+    versioningEnabled: parts.versioningEnabled,
+  });
+}
+
+/** Entities of the scope by name; of several with one name the first. */
+export function defineEntities(
+  entities: Iterable<Entity>,
+  scope: ProjectScope,
+): ReadonlyMap<string, EntityDefinition> {
+  const byName = new Map<string, EntityDefinition>();
+  for (const { spec } of entities) {
+    if (spec === undefined || !isInScope(spec.project, scope) || byName.has(spec.name)) continue;
+    byName.set(
+      spec.name,
+      Object.freeze({
+        name: spec.name,
+        joinKey: spec.joinKey === '' ? spec.name : spec.joinKey,
+        valueType: spec.valueType,
+      }),
+    );
+  }
+  return byName;
+}
+
+/** A feature service, frozen. */
+export function defineService({ spec }: FeatureService): FeatureServiceDefinition {
+  return Object.freeze({
+    name: spec?.name ?? '',
+    projections: Object.freeze((spec?.features ?? []).map(describeProjection)),
+    precomputeOnline: spec?.precomputeOnline ?? false,
+    tags: Object.freeze({ ...spec?.tags }),
+    owner: spec?.owner ?? '',
+    description: spec?.description ?? '',
+  });
+}

@@ -1,0 +1,175 @@
+import type { Duration } from '@bufbuild/protobuf/wkt';
+import type { FeatureSpecV2 } from '../../gen/feast/core/Feature_pb.ts';
+import { FeatureViewState } from '../../gen/feast/core/FeatureView_pb.ts';
+import type { FeatureView } from '../../gen/feast/core/FeatureView_pb.ts';
+import type { LabelView } from '../../gen/feast/core/LabelView_pb.ts';
+import type { OnDemandFeatureView } from '../../gen/feast/core/OnDemandFeatureView_pb.ts';
+import type { StreamFeatureView } from '../../gen/feast/core/StreamFeatureView_pb.ts';
+import { describeMaterialization } from './batch-source.ts';
+import { describeOnDemand } from './on-demand-definition.ts';
+import type {
+  EntityDefinition,
+  FieldDefinition,
+  ViewDefinition,
+  ViewKind,
+  ViewState,
+} from './registry-model.ts';
+
+/** The message of each kind of view. */
+export type ViewMessage =
+  | { readonly kind: 'feature_view'; readonly view: FeatureView }
+  | { readonly kind: 'stream_feature_view'; readonly view: StreamFeatureView }
+  | { readonly kind: 'on_demand_feature_view'; readonly view: OnDemandFeatureView }
+  | { readonly kind: 'label_view'; readonly view: LabelView };
+
+/** Feast's stand-in for the entity of views without one, and its join key, which is always the text ''. */
+export const DUMMY_ENTITY = '__dummy';
+const DUMMY_JOIN_KEY = '__dummy_id';
+const STRING = 2;
+
+const STATES: Readonly<Record<number, ViewState>> = {
+  [FeatureViewState.STATE_UNSPECIFIED]: 'unspecified',
+  [FeatureViewState.CREATED]: 'created',
+  [FeatureViewState.GENERATED]: 'generated',
+  [FeatureViewState.MATERIALIZING]: 'materializing',
+  [FeatureViewState.AVAILABLE_ONLINE]: 'available_online',
+};
+
+/** What the message of a view has to say beyond what is alike in all kinds. */
+interface ViewTraits {
+  readonly ttl: Duration | undefined;
+  readonly online: boolean;
+  readonly disabled: boolean;
+  readonly state: FeatureViewState;
+  readonly versionNumber: number;
+}
+
+/**
+ * A view as the server needs it, frozen.
+ *
+ * @param entities of the same project, by name. An entity that is not there contributes the join key that
+ *   `entity_columns` still holds, else one of its own name and no type.
+ * @param versionNumber of an earlier definition; `undefined` = the one that the message itself says is current.
+ */
+export function defineView(
+  message: ViewMessage,
+  entities: ReadonlyMap<string, EntityDefinition>,
+  versionNumber?: number,
+): ViewDefinition {
+  const { spec } = message.view;
+  const traits = traitsOf(message);
+  const features = freezeFields(spec?.features ?? []);
+  const entityNames =
+    spec === undefined || spec.entities.length === 0 ? [DUMMY_ENTITY] : spec.entities;
+  const materialization = materializationOf(message);
+  return Object.freeze({
+    kind: message.kind,
+    name: spec?.name ?? '',
+    entityNames: Object.freeze([...entityNames]),
+    joinKeys: joinKeysOf(entityNames, spec?.entityColumns ?? [], entities),
+    features,
+    featuresByName: new Map(features.map((feature) => [feature.name, feature])),
+    ttlSeconds: Math.max(0, Number(traits.ttl?.seconds ?? 0n)),
+    disabled: traits.disabled,
+    online: traits.online,
+    state: STATES[traits.state] ?? 'other',
+    versionNumber: versionNumber ?? traits.versionNumber,
+    tags: Object.freeze({ ...spec?.tags }),
+    owner: spec?.owner ?? '',
+    description: spec?.description ?? '',
+    ...(materialization === undefined ? {} : { materialization }),
+    ...(message.kind === 'on_demand_feature_view' && message.view.spec !== undefined
+      ? { onDemand: describeOnDemand(message.view.spec) }
+      : {}),
+  });
+}
+
+/** Field definitions of features, frozen, in their order. */
+export function freezeFields(features: readonly FeatureSpecV2[]): readonly FieldDefinition[] {
+  return Object.freeze(features.map(({ name, valueType }) => Object.freeze({ name, valueType })));
+}
+
+/** The push source that feeds a view, or `undefined`. */
+export function pushSourceOf(message: ViewMessage): string | undefined {
+  const source = sourceOf(message);
+  const isPush = source?.options.case === 'pushOptions' || source?.type === PUSH_SOURCE;
+  return isPush && source.name !== '' ? source.name : undefined;
+}
+
+/** `DataSource.SourceType.PUSH_SOURCE`. */
+const PUSH_SOURCE = 9;
+
+function sourceOf({ kind, view }: ViewMessage) {
+  switch (kind) {
+    case 'feature_view':
+    case 'stream_feature_view':
+      return view.spec?.streamSource;
+    case 'label_view':
+      return view.spec?.source;
+    case 'on_demand_feature_view':
+      return undefined;
+  }
+}
+
+function traitsOf({ kind, view }: ViewMessage): ViewTraits {
+  switch (kind) {
+    case 'feature_view':
+    case 'stream_feature_view':
+      return {
+        ttl: view.spec?.ttl,
+        online: view.spec?.online ?? false,
+        disabled: view.spec?.disabled ?? false,
+        state: view.meta?.state ?? FeatureViewState.STATE_UNSPECIFIED,
+        versionNumber: view.meta?.currentVersionNumber ?? 0,
+      };
+    case 'on_demand_feature_view':
+      return {
+        ttl: undefined,
+        online: view.spec?.writeToOnlineStore ?? false,
+        disabled: view.spec?.disabled ?? false,
+        state: view.meta?.state ?? FeatureViewState.STATE_UNSPECIFIED,
+        versionNumber: view.meta?.currentVersionNumber ?? 0,
+      };
+    case 'label_view':
+      return {
+        ttl: view.spec?.ttl,
+        online: view.spec?.online ?? false,
+        disabled: false,
+        state: FeatureViewState.STATE_UNSPECIFIED,
+        versionNumber: 0,
+      };
+  }
+}
+
+function materializationOf({ kind, view }: ViewMessage): ViewDefinition['materialization'] {
+  const rowsAreMaterialized = kind === 'feature_view' || kind === 'stream_feature_view';
+  return rowsAreMaterialized && view.spec !== undefined
+    ? describeMaterialization(view.spec, view.meta)
+    : undefined;
+}
+
+/** One per entity. What `entity_columns` says of a join key's type wins over its entity. */
+function joinKeysOf(
+  entityNames: readonly string[],
+  entityColumns: readonly FeatureSpecV2[],
+  entities: ReadonlyMap<string, EntityDefinition>,
+): readonly FieldDefinition[] {
+  const types = new Map(entityColumns.map((column) => [column.name, column.valueType]));
+  const known = new Set(entityNames.map((name) => entities.get(name)?.joinKey));
+  const unclaimed = entityColumns.map(({ name }) => name).filter((name) => !known.has(name));
+  const joinKeys = entityNames.map((entityName) => {
+    if (entityName === DUMMY_ENTITY) return { name: DUMMY_JOIN_KEY, valueType: STRING };
+    const entity = entities.get(entityName);
+    const name = entity?.joinKey ?? unclaimed.shift() ?? entityName;
+    return { name, valueType: types.get(name) || (entity?.valueType ?? 0) };
+  });
+  return Object.freeze(joinKeys.map((joinKey) => Object.freeze(joinKey)));
+}
+
+/** Kinds in the order in which Feast looks a name up. */
+export const VIEW_KINDS: readonly ViewKind[] = [
+  'feature_view',
+  'stream_feature_view',
+  'on_demand_feature_view',
+  'label_view',
+];
