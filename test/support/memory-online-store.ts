@@ -1,0 +1,131 @@
+import { Buffer } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
+import { cancelled, deadlineExceeded } from '../../src/errors.ts';
+import { decodeTimestamp, encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
+import type {
+  Cell,
+  EntityRead,
+  OnlineStore,
+  PreparedRead,
+  ReadLayout,
+  ReadOptions,
+  StoredField,
+  WriteBatch,
+  WriteResult,
+} from '../../src/online-store/online-store.ts';
+
+/** The fields of one entity, by `fieldOf`. */
+type Fields = Map<string, Uint8Array>;
+
+interface MemoryPreparedRead extends PreparedRead {
+  /** One per cell. */
+  readonly fields: readonly string[];
+}
+
+/** A store in memory, with a door for tests that want to put in what no writer would. */
+export interface MemoryOnlineStore extends OnlineStore {
+  /** Entity keys with project, in hex → what is stored. */
+  readonly entities: Map<string, Fields>;
+}
+
+/** Name of the field of a feature, or of a view's event timestamp (`featureName` undefined). */
+export function fieldOf(storedViewName: string, featureName?: string): string {
+  return JSON.stringify([storedViewName, featureName ?? null]);
+}
+
+/** A whole `OnlineStore` of maps: Redis's semantics (one hash per entity, newer rows win) without Redis. */
+export function createMemoryOnlineStore(): MemoryOnlineStore {
+  const entities = new Map<string, Fields>();
+  return {
+    kind: 'memory',
+    entities,
+    prepare,
+    async read(reads, options) {
+      refuseLate(options);
+      return reads.map((read) => readEntities(entities, read));
+    },
+    async write(batch, options) {
+      refuseLate(options);
+      return writeRows(entities, batch);
+    },
+    async update(project, _keep, remove) {
+      for (const [key, fields] of entities) {
+        if (!Buffer.from(key, 'hex').toString('latin1').endsWith(latin1(project))) continue;
+        for (const field of fields.keys()) {
+          if (remove.includes((JSON.parse(field) as [string])[0])) fields.delete(field);
+        }
+      }
+    },
+    async ping(options) {
+      refuseLate(options);
+    },
+    async check() {
+      return [{ level: 'ok', message: `${entities.size} entities in memory` }];
+    },
+    async inspect(project, entityKey) {
+      const key = storeKey(entityKey, project);
+      return { place: [['key', key]], fields: storedFields(entities.get(key)) };
+    },
+    async close() {
+      entities.clear();
+    },
+  };
+}
+
+function prepare({ project, views }: ReadLayout): MemoryPreparedRead {
+  const fields = views.flatMap(({ storedName, featureNames }) => [
+    ...featureNames.map((feature) => fieldOf(storedName, feature)),
+    fieldOf(storedName),
+  ]);
+  return { keySuffix: Buffer.from(project, 'utf8'), width: fields.length, fields };
+}
+
+function readEntities(
+  entities: ReadonlyMap<string, Fields>,
+  { prepared, keys }: EntityRead,
+): readonly Cell[] {
+  const { fields } = prepared as MemoryPreparedRead;
+  return keys.flatMap((key) => {
+    const stored = entities.get(Buffer.from(key).toString('hex'));
+    return fields.map((field) => stored?.get(field) ?? null);
+  });
+}
+
+function writeRows(
+  entities: Map<string, Fields>,
+  { project, view, rows }: WriteBatch,
+): WriteResult {
+  let written = 0;
+  for (const { entityKey, eventTimestampNs, values } of rows) {
+    const key = storeKey(entityKey, project);
+    const fields = entities.get(key) ?? new Map<string, Uint8Array>();
+    entities.set(key, fields);
+    const stored = fields.get(fieldOf(view.storedName));
+    const storedNs = stored === undefined ? 0n : decodeTimestamp(stored);
+    if (storedNs !== 0n && eventTimestampNs <= storedNs) continue;
+    written++;
+    fields.set(fieldOf(view.storedName), encodeTimestamp(eventTimestampNs));
+    for (const [index, value] of values.entries()) {
+      if (value !== undefined)
+        fields.set(fieldOf(view.storedName, view.featureNames[index]!), value);
+    }
+  }
+  return { written, stale: rows.length - written };
+}
+
+function storedFields(fields: Fields | undefined): StoredField[] {
+  return [...(fields ?? [])].map(([name, value]) => ({ name: Buffer.from(name), value }));
+}
+
+function storeKey(entityKey: Uint8Array, project: string): string {
+  return Buffer.concat([entityKey, Buffer.from(project, 'utf8')]).toString('hex');
+}
+
+function latin1(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+function refuseLate({ deadlineAtMs, signal }: ReadOptions): void {
+  if (signal?.aborted === true) throw cancelled();
+  if (performance.now() >= deadlineAtMs) throw deadlineExceeded('before the store was asked');
+}
