@@ -68,6 +68,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       '@connectrpc/connect-node',
       'node:buffer',
       'node:http',
+      'node:util',
       'node:zlib',
     ],
   },

@@ -1,0 +1,97 @@
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+
+const execFileAsync = promisify(execFile);
+
+/** Clock ticks of /proc are worth this many microseconds. */
+const TICK_US = 1e6 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+const PAGE_BYTES = Number(execFileSync('getconf', ['PAGESIZE'], { encoding: 'utf8' }));
+
+/** Which core does what. Redis and everything that makes load share the client's. */
+export interface Cores {
+  readonly server: number;
+  readonly client: number;
+}
+
+/** Binds this process, and whatever it starts from now on, to a core. */
+export function pinSelf(core: number): void {
+  execFileSync('taskset', ['-acp', String(core), String(process.pid)], { stdio: 'ignore' });
+}
+
+/** Starts a command bound to a core; its output is piped. The caller ends it with `stopProcess`. */
+export function startPinned(
+  core: number,
+  command: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  return spawn('taskset', ['-c', String(core), ...command], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+/** Ends a process by SIGTERM, after 20 s by SIGKILL; resolves when it is gone. */
+export async function stopProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  await exited;
+  clearTimeout(late);
+}
+
+/** Runs a program to its end and gives its standard output. @throws Error when it fails or takes too long */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  timeoutMs: number,
+): Promise<string> {
+  const { stdout } = await execFileAsync(program, [...args], {
+    timeout: timeoutMs,
+    maxBuffer: 1024 * 1024 * 1024,
+  });
+  return stdout;
+}
+
+/** What a process and all its descendants have used. */
+export interface Usage {
+  /** User and system time, that of ended children included. */
+  readonly cpuUs: number;
+  readonly rssBytes: number;
+}
+
+/** Reads /proc for a process and all below it. */
+export function usageOf(root: number): Usage {
+  const children = new Map<number, number[]>();
+  const own = new Map<number, Usage>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    let stat: string;
+    try {
+      stat = readFileSync(`/proc/${name}/stat`, 'latin1');
+    } catch {
+      continue; // It ended while we looked.
+    }
+    // Fields after the name in brackets, which may hold spaces: state, parent, ... (proc(5)).
+    const fields = stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
+    const at = (index: number): number => fields[index] ?? 0;
+    own.set(Number(name), {
+      cpuUs: (at(11) + at(12) + at(13) + at(14)) * TICK_US,
+      rssBytes: at(21) * PAGE_BYTES,
+    });
+    children.set(at(1), [...(children.get(at(1)) ?? []), Number(name)]);
+  }
+  let cpuUs = 0;
+  let rssBytes = 0;
+  const queue = [root];
+  for (let pid = queue.pop(); pid !== undefined; pid = queue.pop()) {
+    cpuUs += own.get(pid)?.cpuUs ?? 0;
+    rssBytes += own.get(pid)?.rssBytes ?? 0;
+    queue.push(...(children.get(pid) ?? []));
+  }
+  return { cpuUs, rssBytes };
+}

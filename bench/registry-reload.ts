@@ -1,0 +1,73 @@
+import { openGrpcClient } from './grpc-client.ts';
+import { runOpenLoop, type Latencies } from './open-loop.ts';
+import { SERVING_PATH, encodeRequest, entityIds, references } from './official-layout.ts';
+import { readMetric } from './read-metric.ts';
+import type { SeededRepo } from './seed.ts';
+import { startSideboard } from './sideboard-process.ts';
+
+/** Latencies of the same load with a registry that stays, and with one that is rewritten every second. */
+export interface RegistryReloadFigures {
+  readonly views: number;
+  readonly ratePerSecond: number;
+  readonly still: Latencies;
+  readonly reloading: Latencies;
+  /** Reloads that the server counted during the second run; about one per second, or the comparison says nothing. */
+  readonly reloads: number;
+}
+
+/** How to measure it. */
+export interface RegistryReloadOptions {
+  readonly repo: SeededRepo;
+  readonly views: number;
+  readonly entities: number;
+  readonly seconds: number;
+  readonly core: number;
+}
+
+const RATE_PER_SECOND = 400;
+const RELOADS = 'feature_server_registry_reload_total';
+const CHANGED = 'result="changed"';
+
+/** Answers 1 x 50 at a steady rate while the registry file is left alone, then while it is replaced every second. */
+export async function measureRegistryReload(
+  options: RegistryReloadOptions,
+): Promise<RegistryReloadFigures> {
+  const { repo, views, entities, seconds, core } = options;
+  await repo.writeRegistry(views, 0);
+  const server = await startSideboard({
+    repoPath: repo.path,
+    core,
+    env: { SIDEBOARD_REGISTRY_POLL_MS: '200' },
+  });
+  const client = await openGrpcClient(server.port);
+  const features = references(50);
+  const messages = Array.from({ length: 200 }, (_, n) =>
+    encodeRequest(features, entityIds(1, n, entities)),
+  );
+  const load = (forSeconds: number): Promise<Latencies> =>
+    runOpenLoop({
+      client,
+      path: SERVING_PATH,
+      messages,
+      ratePerSecond: RATE_PER_SECOND,
+      seconds: forSeconds,
+    });
+  try {
+    await load(4);
+    const still = await load(seconds);
+    const before = await readMetric(server, RELOADS, CHANGED);
+    let revision = 1;
+    let writing = Promise.resolve();
+    const rewrite = setInterval(() => {
+      writing = repo.writeRegistry(views, (revision += 1));
+    }, 1000);
+    const reloading = await load(seconds);
+    clearInterval(rewrite);
+    await writing;
+    const reloads = (await readMetric(server, RELOADS, CHANGED)) - before;
+    return { views, ratePerSecond: RATE_PER_SECOND, still, reloading, reloads };
+  } finally {
+    client.close();
+    await server.stop();
+  }
+}

@@ -1,0 +1,134 @@
+import { GHZ_CAVEAT } from './ghz.ts';
+import { figure, markdownTable, percent, spreadText } from './markdown.ts';
+import type { PeerFigures } from './peers.ts';
+import type { Parts } from './results.ts';
+import { spreadOf, type Spread } from './spread.ts';
+
+const NAMES: Readonly<Record<string, string>> = {
+  sideboard: '**sideboard**, gRPC',
+  'sideboard-json': '**sideboard**, JSON',
+  'stock-ts': 'stock TypeScript: grpc-js, protobuf-es, ioredis',
+  'feast-py-grpc': 'Feast Python, gRPC',
+  'feast-py-http': 'Feast Python, JSON',
+  'limit-grpc-go': 'limit: grpc-go echo of as many bytes',
+  'limit-grpc-js': 'limit: grpc-js echo of as many bytes',
+};
+
+/** Bars on CPU per request as a share of the stock stack's. */
+const SHARE_BARS = [
+  { workload: '1x50', most: 0.4 },
+  { workload: '100x50', most: 0.65 },
+] as const;
+const MOST_RSS_MIB = 150;
+const MOST_FIRST_REQUEST_MS = 20;
+
+/** The servers beside each other, workload by workload, cheapest first. */
+export function peersTable(peers: Parts['peers']): string {
+  const workloads = [...new Set(peers.map(({ workload }) => workload))];
+  const rows = workloads.flatMap((workload) =>
+    peers
+      .filter((each) => each.workload === workload)
+      .sort((a, b) => a.cpuUsPerRequest.median - b.cpuUsPerRequest.median)
+      .map((each) => [
+        each.workload,
+        NAMES[each.server] ?? each.server,
+        spreadText(each.cpuUsPerRequest),
+        figure(1e6 / each.cpuUsPerRequest.median),
+        figure(each.redisUsPerRequest.median),
+        optional(each.aloneP50Ms),
+        optional(each.loadedP50Ms),
+        optional(each.loadedP99Ms),
+        figure(each.rssMiB.median),
+        faultsText(each),
+      ]),
+  );
+  const head = ['rows x features', 'server', 'CPU us/request', '= requests/s per core'];
+  head.push('Redis CPU us', 'alone p50 ms', 'at load p50 ms', 'p99 ms', 'RSS MiB', 'answers');
+  return markdownTable(head, rows);
+}
+
+function faultsText({ server, faults }: PeerFigures): string {
+  if (faults.length > 0) return `${faults.length} faults: ${faults[0] ?? ''}`;
+  return server.startsWith('limit') ? 'fixed bytes' : 'verified';
+}
+
+function optional(spread: Spread | undefined): string {
+  return spread === undefined ? '-' : spreadText(spread);
+}
+
+/** What this stage of the project promised, and what was measured. */
+export function barsTable(figures: {
+  readonly [Name in 'peers' | 'memory' | 'cold' | 'registry']: Parts[Name] | undefined;
+}): string {
+  const { peers, memory, cold, registry } = figures;
+  const rows = SHARE_BARS.map(({ workload, most }) => {
+    const cpu = (server: string): number | undefined =>
+      peers?.find((each) => each.server === server && each.workload === workload)?.cpuUsPerRequest
+        .median;
+    const [ours, stock] = [cpu('sideboard'), cpu('stock-ts')];
+    const bar = `${workload}: CPU per request, at most ${percent(most)} of the stock stack's`;
+    if (ours === undefined || stock === undefined) return [bar, 'not measured', '-'];
+    const share = ours / stock;
+    return [
+      bar,
+      `${percent(share)} (${figure(ours)} of ${figure(stock)} us)`,
+      verdict(share <= most),
+    ];
+  });
+  const rss = memory?.afterLoadMiB;
+  rows.push([
+    `RSS with 1,000 views under ${MOST_RSS_MIB} MB`,
+    rss === undefined ? 'not measured' : `${figure((rss * 2 ** 20) / 1e6)} MB after plans and load`,
+    rss === undefined ? '-' : verdict((rss * 2 ** 20) / 1e6 < MOST_RSS_MIB),
+  ]);
+  const first = cold && spreadOf(cold.map(({ firstRequestMs }) => firstRequestMs));
+  rows.push([
+    `cold first request under ${MOST_FIRST_REQUEST_MS} ms`,
+    first === undefined ? 'not measured' : `${spreadText(first)} ms`,
+    first === undefined ? '-' : verdict(first.median < MOST_FIRST_REQUEST_MS),
+  ]);
+  const p99 = (which: 'still' | 'reloading'): string =>
+    registry === undefined ? '-' : spreadText(spreadOf(registry.map((each) => each[which].p99Ms)));
+  rows.push([
+    'a registry refresh slows no request down',
+    registry === undefined
+      ? 'not measured'
+      : `p99 ${p99('still')} ms without, ${p99('reloading')} ms with`,
+    'see below',
+  ]);
+  return markdownTable(['bar', 'measured', 'met'], rows);
+}
+
+function verdict(met: boolean): string {
+  return met ? 'yes' : '**no**';
+}
+
+/** Our own server by scenario. */
+export function loadTable(load: Parts['load']): string {
+  const rows = [...Map.groupBy(load, ({ scenario }) => scenario)].map(([scenario, group]) => {
+    const cpu = spreadOf(group.map((each) => each.cpuUsPerRequest));
+    return [
+      scenario,
+      spreadText(cpu),
+      figure(1e6 / cpu.median),
+      spreadText(spreadOf(group.map((each) => each.requestsPerSecond))),
+      figure(spreadOf(group.map((each) => each.rssMiB)).median),
+    ];
+  });
+  const head = ['rows x features', 'CPU us/request', '= requests/s per core'];
+  return markdownTable([...head, 'measured requests/s', 'RSS MiB'], rows);
+}
+
+/** The scenarios through ghz. */
+export function ghzTable(ghz: Parts['ghz']): string {
+  const rows = ghz.map((each) => [
+    each.scenario,
+    figure(each.ratePerSecond),
+    String(each.count),
+    String(each.errors),
+    figure(each.p50Ms),
+    figure(each.p99Ms),
+  ]);
+  const head = ['rows x features', 'requests/s', 'requests', 'errors', 'p50 ms', 'p99 ms'];
+  return `${markdownTable(head, rows)}\n\n${GHZ_CAVEAT}`;
+}

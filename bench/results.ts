@@ -1,0 +1,65 @@
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ColdStartFigures } from './cold-start.ts';
+import type { Machine } from './machine.ts';
+import type { LoadFigures } from './measure-load.ts';
+import type { MemoryFigures, SoakFigures } from './memory.ts';
+import type { PeerFigures } from './peers.ts';
+import type { ProfileFigures } from './profile.ts';
+import type { RegistryReloadFigures } from './registry-reload.ts';
+
+/** One scenario through ghz. */
+export interface GhzFigures {
+  readonly scenario: string;
+  readonly ratePerSecond: number;
+  readonly count: number;
+  readonly errors: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** What can be measured; each part is one entry of a results file. */
+export interface Parts {
+  readonly load: readonly LoadFigures[];
+  readonly ghz: readonly GhzFigures[];
+  readonly peers: readonly PeerFigures[];
+  readonly registry: readonly RegistryReloadFigures[];
+  readonly cold: readonly ColdStartFigures[];
+  readonly memory: MemoryFigures;
+  readonly soak: SoakFigures;
+  readonly profile: readonly ProfileFigures[];
+}
+
+/** Name of a part, as on the command line. */
+export type PartName = keyof Parts;
+
+/** A file of bench/results/: one run of bench/run.ts. */
+export interface RunResults {
+  /** ISO 8601. */
+  readonly when: string;
+  /** Arguments of bench/run.ts. */
+  readonly command: string;
+  readonly machine: Machine;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly parts: Partial<Parts>;
+}
+
+const FOLDER = join(import.meta.dirname, 'results');
+
+/** Writes a dated file, replacing an earlier state of the same run; gives its path. */
+export function saveResults(results: RunResults): string {
+  mkdirSync(FOLDER, { recursive: true });
+  const name = results.when.slice(0, 16).replaceAll(/[-:]/g, '');
+  const path = join(FOLDER, `${name}.json`);
+  writeFileSync(path, `${JSON.stringify(results, null, 1)}\n`);
+  return path;
+}
+
+/** All saved runs, oldest first. */
+export function loadResults(): RunResults[] {
+  return readdirSync(FOLDER)
+    .filter((file) => file.endsWith('.json'))
+    .sort()
+    .map((file) => JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as RunResults);
+}
