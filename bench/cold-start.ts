@@ -1,6 +1,6 @@
 import { openGrpcClient } from './grpc-client.ts';
 import { SERVING_PATH, encodeRequest, entityIds, references } from './official-layout.ts';
-import { startSideboard } from './sideboard-process.ts';
+import { startSideboard } from '../test/support/sideboard-process.ts';
 import { verifyReply } from './verify-reply.ts';
 
 /** One start of the server. */

@@ -2,7 +2,7 @@ import { runGhz } from './ghz.ts';
 import { JOIN_KEY, entityIds, references } from './official-layout.ts';
 import type { GhzFigures } from './results.ts';
 import type { Scenario } from './scenario.ts';
-import type { SideboardProcess } from './sideboard-process.ts';
+import type { SideboardProcess } from '../test/support/sideboard-process.ts';
 
 /** Runs one scenario through ghz: reflection, real entities in turn, a rate that leaves the server idle most of the time. */
 export async function measureGhz(

@@ -3,7 +3,7 @@ import { runH2load } from './h2load.ts';
 import { SERVING_PATH, encodeRequest, entityIds, references } from './official-layout.ts';
 import { usageOf } from './processes.ts';
 import type { Scenario } from './scenario.ts';
-import type { SideboardProcess } from './sideboard-process.ts';
+import type { SideboardProcess } from '../test/support/sideboard-process.ts';
 import { verifyReply } from './verify-reply.ts';
 
 /** One round of one scenario at saturation. */

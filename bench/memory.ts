@@ -4,7 +4,7 @@ import { SERVING_PATH, encodeRequest, entityIds, references } from './official-l
 import { usageOf } from './processes.ts';
 import { readMetric } from './read-metric.ts';
 import type { SeededRepo } from './seed.ts';
-import { startSideboard, type SideboardProcess } from './sideboard-process.ts';
+import { startSideboard, type SideboardProcess } from '../test/support/sideboard-process.ts';
 
 const MIB = 2 ** 20;
 

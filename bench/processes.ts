@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 
@@ -17,28 +17,6 @@ export interface Cores {
 /** Binds this process, and whatever it starts from now on, to a core. */
 export function pinSelf(core: number): void {
   execFileSync('taskset', ['-acp', String(core), String(process.pid)], { stdio: 'ignore' });
-}
-
-/** Starts a command bound to a core; its output is piped. The caller ends it with `stopProcess`. */
-export function startPinned(
-  core: number,
-  command: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): ChildProcess {
-  return spawn('taskset', ['-c', String(core), ...command], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-}
-
-/** Ends a process by SIGTERM, after 20 s by SIGKILL; resolves when it is gone. */
-export async function stopProcess(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill('SIGTERM');
-  const late = setTimeout(() => child.kill('SIGKILL'), 20_000);
-  await exited;
-  clearTimeout(late);
 }
 
 /** Runs a program to its end and gives its standard output. @throws Error when it fails or takes too long */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { summarizeProfile, type ProfileSummary } from './cpu-profile.ts';
 import { measureLoad } from './measure-load.ts';
 import type { Scenario } from './scenario.ts';
-import { startSideboard } from './sideboard-process.ts';
+import { startSideboard } from '../test/support/sideboard-process.ts';
 
 /** Where the server's own time goes under one scenario. */
 export interface ProfileFigures extends ProfileSummary {

@@ -1,4 +1,4 @@
-import type { SideboardProcess } from './sideboard-process.ts';
+import type { SideboardProcess } from '../test/support/sideboard-process.ts';
 
 /**
  * Reads a metric from a server's admin port and adds up its series; 0 where there is none yet.

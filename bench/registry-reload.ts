@@ -3,7 +3,7 @@ import { runOpenLoop, type Latencies } from './open-loop.ts';
 import { SERVING_PATH, encodeRequest, entityIds, references } from './official-layout.ts';
 import { readMetric } from './read-metric.ts';
 import type { SeededRepo } from './seed.ts';
-import { startSideboard } from './sideboard-process.ts';
+import { startSideboard } from '../test/support/sideboard-process.ts';
 
 /** Latencies of the same load with a registry that stays, and with one that is rewritten every second. */
 export interface RegistryReloadFigures {

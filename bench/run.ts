@@ -17,7 +17,7 @@ import { writeReport } from './report.ts';
 import { saveResults, type GhzFigures, type PartName, type Parts } from './results.ts';
 import { loadScenarios, type Scenario } from './scenario.ts';
 import { fillStore, makeRepo, type SeededRepo } from './seed.ts';
-import { startSideboard, type SideboardProcess } from './sideboard-process.ts';
+import { startSideboard, type SideboardProcess } from '../test/support/sideboard-process.ts';
 
 const MANY_VIEWS = 1000;
 

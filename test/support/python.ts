@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+const execFileAsync = promisify(execFile);
 const INTEROP = join(import.meta.dirname, '..', '..', '.interop');
 
 /**
@@ -25,12 +26,12 @@ export function interopPath(name: string): string {
   throw new Error(`${path} is missing: run \`bash scripts/interop --setup\` once`);
 }
 
-const execFileAsync = promisify(execFile);
-
 /** Limits of `runPython`, and what the script may see. */
 export interface PythonOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** For its standard input; nothing by default. */
+  readonly input?: string;
   /** Default 300 000: the first import of the SDK takes seconds on a busy machine. */
   readonly timeoutMs?: number;
 }
@@ -43,20 +44,42 @@ export interface PythonOptions {
 export async function runPython(
   script: string,
   args: readonly string[],
-  { cwd, env = {}, timeoutMs = 300_000 }: PythonOptions = {},
+  { cwd, env = {}, input = '', timeoutMs = 300_000 }: PythonOptions = {},
 ): Promise<string> {
-  const { stdout } = await execFileAsync(feastPython(), [script, ...args], {
+  return runProgram(feastPython(), [script, ...args], {
     cwd,
+    input,
+    timeoutMs,
+    env: { ...pythonEnvironment(), ...env },
+  });
+}
+
+/** What every Python process of the tests sees: no reports home, and UTC, since Feast writes local time to SQLite. */
+export function pythonEnvironment(): Record<string, string | undefined> {
+  return { ...process.env, FEAST_USAGE: 'False', TZ: 'UTC', PYTHONWARNINGS: 'ignore' };
+}
+
+/** How to run a program to its end. */
+export interface ProgramOptions {
+  readonly cwd?: string | undefined;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly input?: string;
+  readonly timeoutMs?: number;
+}
+
+/** Runs a program and gives its standard output. @throws Error with its standard error when it fails */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  { cwd, env, input = '', timeoutMs = 60_000 }: ProgramOptions = {},
+): Promise<string> {
+  const running = execFileAsync(program, [...args], {
+    cwd,
+    env,
     timeout: timeoutMs,
     maxBuffer: 512 * 1024 * 1024,
-    env: {
-      ...process.env,
-      // No reports home, and the time zone that CI has: Feast writes local time to SQLite.
-      FEAST_USAGE: 'False',
-      TZ: 'UTC',
-      PYTHONWARNINGS: 'ignore',
-      ...env,
-    },
   });
+  running.child.stdin?.end(input);
+  const { stdout } = await running;
   return stdout;
 }

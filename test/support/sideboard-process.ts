@@ -1,0 +1,109 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+/** The Node that npm installed; the one that runs us may be another. */
+const NODE = join(ROOT, 'node_modules', '.bin', 'node');
+const MAIN = join(ROOT, 'src', 'main.ts');
+
+/** Our server in a process of its own, started as a user starts it. */
+export interface SideboardProcess {
+  readonly pid: number;
+  readonly port: number;
+  /** Base URL of the admin server. */
+  readonly adminUrl: string;
+  /** From the start of the process to the line that says it serves. */
+  readonly startMs: number;
+  /** SIGTERM; resolves to the exit code when it is gone. */
+  stop(): Promise<number | null>;
+}
+
+/** How to start it. */
+export interface SideboardOptions {
+  readonly repoPath: string;
+  /** Of `feature_store.yaml` in `repoPath` by default. */
+  readonly configFile?: string;
+  /** Bind it to this core. */
+  readonly core?: number;
+  /** For Node, such as `--cpu-prof`. */
+  readonly nodeArguments?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Starts `sideboard serve` on ports of its own choice and resolves when it says that it serves.
+ *
+ * @throws Error with its last output when it ends instead
+ */
+export async function startSideboard(options: SideboardOptions): Promise<SideboardProcess> {
+  const startedAtMs = performance.now();
+  const { repoPath, configFile, core, nodeArguments = [] } = options;
+  const pin = core === undefined ? [] : ['taskset', '-c', String(core)];
+  const node = [NODE, '--disable-warning=ExperimentalWarning', ...nodeArguments, MAIN];
+  const config = configFile === undefined ? [] : ['-f', configFile];
+  const serve = ['-c', repoPath, ...config, 'serve', '--host', '127.0.0.1', '--port', '0'];
+  const [program = '', ...args] = [...pin, ...node, ...serve];
+  const child = spawn(program, args, {
+    env: {
+      ...process.env,
+      SIDEBOARD_ADMIN_PORT: '0',
+      SIDEBOARD_LOG_LEVEL: 'info',
+      NODE_ENV: 'production',
+      ...options.env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  // Whatever ends us leaves nothing behind.
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
+  const { address, admin } = await whenServing(child);
+  return {
+    pid: child.pid ?? 0,
+    port: Number(address.slice(address.lastIndexOf(':') + 1)),
+    adminUrl: `http://${admin}`,
+    startMs: performance.now() - startedAtMs,
+    stop: () => stopProcess(child),
+  };
+}
+
+/** SIGTERM, after 20 s SIGKILL; resolves to the exit code when the process is gone, `null` after a signal. */
+async function stopProcess(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => resolve(code));
+  });
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  const code = await exited;
+  clearTimeout(late);
+  return code;
+}
+
+interface ServingLine {
+  readonly msg?: string;
+  readonly address: string;
+  readonly admin: string;
+}
+
+function whenServing(child: ChildProcess): Promise<ServingLine> {
+  return new Promise((resolve, reject) => {
+    if (child.stdout === null || child.stderr === null) throw new Error('output is not piped');
+    let tail = '';
+    const remember = (line: string): void => {
+      tail = `${tail}\n${line}`.slice(-4000);
+    };
+    createInterface({ input: child.stderr }).on('line', remember);
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      remember(line);
+      if (!line.includes('"serving"')) return;
+      const parsed = JSON.parse(line) as ServingLine;
+      if (parsed.msg === 'serving') resolve(parsed);
+    });
+    child.once('error', reject);
+    child.once('exit', (code, signal) =>
+      reject(new Error(`the server ended (${code ?? signal}):${tail}`)),
+    );
+  });
+}
