@@ -107,7 +107,7 @@ function writeRows(
     fields.set(fieldOf(view.storedName), encodeTimestamp(eventTimestampNs));
     for (const [index, value] of values.entries()) {
       if (value !== undefined)
-        fields.set(fieldOf(view.storedName, view.featureNames[index]!), value);
+        fields.set(fieldOf(view.storedName, view.featureNames[index]), value);
     }
   }
   return { written, stale: rows.length - written };
