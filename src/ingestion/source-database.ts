@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance, DuckDBTypeId, SQLNULL } from '@duckdb/node-api';
@@ -52,7 +53,8 @@ export async function openSourceDatabase(
   files: SourceFiles,
   positionLimit: number,
 ): Promise<SourceDatabase> {
-  const folder = await mkdtemp(join(tmpdir(), 'sideboard-source-'));
+  // DuckDB makes it when it has to, so a killed run mostly leaves nothing behind.
+  const folder = join(tmpdir(), `sideboard-source-${randomUUID()}`);
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: MEMORY_LIMIT,
     temp_directory: folder,
