@@ -45,21 +45,22 @@ export interface RunResults {
   readonly parts: Partial<Parts>;
 }
 
-const FOLDER = join(import.meta.dirname, 'results');
+/** Where runs are kept. */
+export const RESULTS_FOLDER = join(import.meta.dirname, 'results');
 
 /** Writes a dated file, replacing an earlier state of the same run; gives its path. */
-export function saveResults(results: RunResults): string {
-  mkdirSync(FOLDER, { recursive: true });
+export function saveResults(folder: string, results: RunResults): string {
+  mkdirSync(folder, { recursive: true });
   const name = results.when.slice(0, 16).replaceAll(/[-:]/g, '');
-  const path = join(FOLDER, `${name}.json`);
+  const path = join(folder, `${name}.json`);
   writeFileSync(path, `${JSON.stringify(results, null, 1)}\n`);
   return path;
 }
 
 /** All saved runs, oldest first. */
 export function loadResults(): RunResults[] {
-  return readdirSync(FOLDER)
+  return readdirSync(RESULTS_FOLDER)
     .filter((file) => file.endsWith('.json'))
     .sort()
-    .map((file) => JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as RunResults);
+    .map((file) => JSON.parse(readFileSync(join(RESULTS_FOLDER, file), 'utf8')) as RunResults);
 }

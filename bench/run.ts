@@ -14,7 +14,13 @@ import { pinSelf, type Cores } from './processes.ts';
 import { measureProfile, type ProfileFigures } from './profile.ts';
 import { measureRegistryReload, type RegistryReloadFigures } from './registry-reload.ts';
 import { writeReport } from './report.ts';
-import { saveResults, type GhzFigures, type PartName, type Parts } from './results.ts';
+import {
+  RESULTS_FOLDER,
+  saveResults,
+  type GhzFigures,
+  type PartName,
+  type Parts,
+} from './results.ts';
 import { loadScenarios, type Scenario } from './scenario.ts';
 import { fillStore, makeRepo, type SeededRepo } from './seed.ts';
 import { startSideboard, type SideboardProcess } from '../test/support/sideboard-process.ts';
@@ -29,6 +35,7 @@ interface Flags {
   readonly entities: string;
   readonly soak: string;
   readonly work: string;
+  readonly out: string;
   readonly serverCore: string;
   readonly clientCore: string;
 }
@@ -173,13 +180,23 @@ async function run(flags: Flags): Promise<void> {
       await repo.writeRegistry(OFFICIAL_VIEWS, 0);
       parts[name] = await PARTS[name](bench);
       // After each part: a run that breaks keeps what it has.
-      say(saveResults({ when, command, machine, rounds, seconds, parts: parts as Partial<Parts> }));
+      say(
+        saveResults(flags.out, {
+          when,
+          command,
+          machine,
+          rounds,
+          seconds,
+          parts: parts as Partial<Parts>,
+        }),
+      );
     }
   } finally {
     await redis.stop();
     await rm(repo.path, { recursive: true });
   }
-  say(writeReport());
+  // Figures that were put elsewhere are somebody's trial and do not belong on the page.
+  if (flags.out === RESULTS_FOLDER) say(writeReport());
 }
 
 const program = new Command('bench')
@@ -191,6 +208,7 @@ const program = new Command('bench')
   .option('--entities <count>', 'rows of the store', '10000')
   .option('--soak <requests>', 'requests of the leak check', '1000000')
   .option('--work <dir>', 'where the peers are installed', join(import.meta.dirname, '..', '.work'))
+  .option('--out <dir>', 'where results are written', RESULTS_FOLDER)
   .option('--server-core <number>', 'core of the server', '0')
   .option('--client-core <number>', 'core of Redis and of what makes load', '1');
 program.action(() => run(program.opts<Flags>()));

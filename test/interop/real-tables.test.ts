@@ -105,8 +105,8 @@ describeWithShared('28,844 zip codes and 1,000 credit histories', () => {
     });
 
     test('change nothing when they are applied again', async () => {
-      const plan = JSON.parse(await sideboard(repoPath, 'plan', '--json')) as unknown;
-      expect(JSON.stringify(plan)).not.toMatch(/"(created|updated|deleted|added|removed)":\[\{/);
+      const plan = JSON.parse(await sideboard(repoPath, 'plan', '--json')) as { changes: unknown };
+      expect(plan.changes).toEqual([]);
     });
   });
 });
