@@ -2,9 +2,11 @@ import {
   fromBinary,
   toBinary,
   type DescMethod,
+  type DescMethodUnary,
   type DescService,
   type Message,
 } from '@bufbuild/protobuf';
+import { EmptySchema } from '@bufbuild/protobuf/wkt';
 import {
   Code,
   ConnectError,
@@ -12,7 +14,6 @@ import {
   createContextKey,
   createContextValues,
   type HandlerContext,
-  type ServiceImpl,
 } from '@connectrpc/connect';
 import type { UniversalHandler } from '@connectrpc/connect/protocol';
 import {
@@ -78,6 +79,28 @@ const exchangeKey = createContextKey<Exchange | undefined>(undefined);
  * ones that gRPC calls, so that both give one answer.
  */
 export function createConnectRoutes(options: ConnectRoutesOptions): ConnectRoutes {
+  const json = createHandlers(options, (method) => method);
+  // With bytes on both sides nothing needs to be decoded: to a message without fields all fields are unknown ones, which
+  // it keeps as they are and writes again in the same order.
+  const binary = createHandlers(options, (method) => ({
+    ...method,
+    input: EmptySchema,
+    output: EmptySchema,
+  }));
+  return {
+    has: (path) => json.has(path),
+    answer: (exchange) => {
+      const isJson = /json/i.test(exchange.metadata('content-type') ?? '');
+      return answerWith((isJson ? json : binary).get(exchange.path)!, exchange);
+    },
+  };
+}
+
+/** Handlers by path, with the message types that `typed` gives each method. */
+function createHandlers(
+  options: ConnectRoutesOptions,
+  typed: (method: DescMethodUnary) => DescMethodUnary,
+): ReadonlyMap<string, UniversalHandler> {
   const router = createConnectRouter({
     // gRPC needs HTTP/2, which has its own listener.
     grpc: false,
@@ -87,14 +110,20 @@ export function createConnectRoutes(options: ConnectRoutesOptions): ConnectRoute
   });
   for (const description of DESCRIPTIONS) {
     const service = options.services.find(({ name }) => name === description.typeName);
-    if (service === undefined) continue;
-    router.service(description, implement(description, service, options));
+    for (const method of description.methods) {
+      const onBytes = service?.methods[method.name];
+      if (onBytes?.kind !== 'unary' || !isUnary(method)) continue;
+      const typedMethod = typed(method);
+      router.rpc(typedMethod, (message: Message, context: HandlerContext) =>
+        callOnBytes(typedMethod, onBytes.call, { message, context, options }),
+      );
+    }
   }
-  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
-  return {
-    has: (path) => handlers.has(path),
-    answer: (exchange) => answerWith(handlers.get(exchange.path)!, exchange),
-  };
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+}
+
+function isUnary(method: DescMethod): method is DescMethodUnary {
+  return method.methodKind === 'unary';
 }
 
 async function answerWith(handler: UniversalHandler, exchange: Exchange): Promise<void> {
@@ -112,24 +141,9 @@ async function answerWith(handler: UniversalHandler, exchange: Exchange): Promis
   }
 }
 
-function implement(
-  description: DescService,
-  service: ServiceOnBytes,
-  options: ConnectRoutesOptions,
-): Partial<ServiceImpl<DescService>> {
-  const implementation: Record<string, unknown> = {};
-  for (const method of description.methods) {
-    const onBytes = service.methods[method.name];
-    if (onBytes?.kind !== 'unary') continue;
-    implementation[method.localName] = (message: Message, context: HandlerContext) =>
-      callOnBytes(method, onBytes.call, { message, context, options });
-  }
-  return implementation as Partial<ServiceImpl<DescService>>;
-}
-
 /** One unary call: the request back to bytes, the method, its bytes to a message. */
 async function callOnBytes(
-  method: DescMethod,
+  method: DescMethodUnary,
   onBytes: MethodOnBytes,
   call: { message: Message; context: HandlerContext; options: ConnectRoutesOptions },
 ): Promise<Message> {
@@ -149,14 +163,14 @@ async function callOnBytes(
   }
 }
 
-/** gRPC passes stored bytes on as they are; here they are read, and what cannot be read is the store's fault. */
-function decodeAnswer(method: DescMethod, bytes: Uint8Array): Message {
+/** Binary protocols pass stored bytes on as they are; JSON has to read them, and what it cannot read is the store's fault. */
+function decodeAnswer(method: DescMethodUnary, bytes: Uint8Array): Message {
   try {
     return fromBinary(method.output, bytes);
   } catch (cause) {
     throw new SideboardError(
       'CORRUPT_STORED_VALUE',
-      'A stored value is not a valid message; ask for it over gRPC to see its bytes, or write its row again',
+      'A stored value cannot be written as JSON; ask for it in a binary format, or write its row again',
       { cause },
     );
   }

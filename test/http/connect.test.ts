@@ -1,0 +1,240 @@
+import { toBinary, toJson } from '@bufbuild/protobuf';
+import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
+import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
+import { afterEach, describe, expect, it } from 'vitest';
+import { GrpcFeatureServer } from '../../gen/feast/serving/GrpcServer_pb.ts';
+import {
+  FieldStatus,
+  GetOnlineFeaturesResponseSchema,
+  ServingService,
+} from '../../gen/feast/serving/ServingService_pb.ts';
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Serving,
+} from '../../gen/grpc/health/v1/health_pb.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import {
+  startFeatureServer,
+  type FeatureServer,
+  type FeatureServerOptions,
+} from './feature-server.ts';
+
+const servers: FeatureServer[] = [];
+async function start(options?: FeatureServerOptions): Promise<FeatureServer> {
+  const server = await startFeatureServer(options);
+  servers.push(server);
+  return server;
+}
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+
+const TRANSPORTS: readonly [string, (baseUrl: string) => Transport][] = [
+  [
+    'Connect',
+    (baseUrl) => createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: true }),
+  ],
+  [
+    'Connect with JSON',
+    (baseUrl) => createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: false }),
+  ],
+  ['gRPC-Web', (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: '1.1' })],
+  [
+    'gRPC-Web with JSON',
+    (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: false }),
+  ],
+];
+
+const QUESTION = {
+  kind: { case: 'featureService' as const, value: 'driver_service' },
+  entities: {
+    driver_id: {
+      val: [
+        { val: { case: 'int64Val' as const, value: 1001n } },
+        { val: { case: 'int64Val' as const, value: 7n } },
+      ],
+    },
+  },
+};
+
+async function refusal(call: Promise<unknown>): Promise<[Code, string]> {
+  try {
+    await call;
+  } catch (error) {
+    if (error instanceof ConnectError) return [error.code, error.rawMessage];
+    throw error;
+  }
+  throw new Error('was answered');
+}
+
+describe.each(TRANSPORTS)('%s', (_name, transportTo) => {
+  it('reads features, with the TTL of Go and Java or without as in Python', async () => {
+    const server = await start();
+    const transport = transportTo(server.url);
+    const go = await createClient(ServingService, transport).getOnlineFeatures(QUESTION);
+    expect(go.metadata?.featureNames?.val).toEqual(['driver_id', 'conv_rate', 'trips']);
+    expect(go.results[2]!.values.map(({ val }) => val.value)).toEqual([
+      (1n << 60n) + 1n,
+      undefined,
+    ]);
+    expect(go.results[2]!.statuses).toEqual([FieldStatus.OUTSIDE_MAX_AGE, FieldStatus.NOT_FOUND]);
+    expect(go.results[2]!.eventTimestamps[0]).toMatchObject({
+      seconds: 1_735_689_600n,
+      nanos: 123_000_000,
+    });
+    const python = await createClient(GrpcFeatureServer, transport).getOnlineFeatures(QUESTION);
+    expect(python.results[2]!.statuses).toEqual([FieldStatus.PRESENT, FieldStatus.NOT_FOUND]);
+    await waitUntil(() => server.calls.length === 2, { what: 'the observer' });
+    expect(server.calls[0]).toEqual({
+      path: '/feast.serving.ServingService/GetOnlineFeatures',
+      code: 0,
+      rowCount: 2,
+      featureCount: 2,
+    });
+    expect(server.inFlightCount()).toBe(0);
+  });
+
+  it('refuses with the codes of gRPC', async () => {
+    const server = await start();
+    const transport = transportTo(server.url);
+    const client = createClient(ServingService, transport);
+    const unknown = { ...QUESTION, kind: { case: 'featureService' as const, value: 'nope' } };
+    expect(await refusal(client.getOnlineFeatures(unknown))).toEqual([
+      Code.NotFound,
+      'Feature service nope does not exist in project rides',
+    ]);
+    expect((await refusal(client.getOnlineFeatures({ ...QUESTION, entities: {} })))[0]).toBe(
+      Code.InvalidArgument,
+    );
+    const [code, message] = await refusal(createClient(GrpcFeatureServer, transport).push({}));
+    expect(code).toBe(Code.Unimplemented);
+    expect(message).toMatch(/sideboard materialize/);
+    await waitUntil(() => server.calls.length === 3, { what: 'the observer' });
+    expect(server.calls.map((call) => call.code)).toEqual([5, 3, 12]);
+  });
+
+  it('answers for health and says its version', async () => {
+    const server = await start();
+    const transport = transportTo(server.url);
+    const health = createClient(Health, transport);
+    expect((await health.check({})).status).toBe(Serving.SERVING);
+    server.health.setServing(false);
+    const { status } = await health.check({ service: 'GrpcFeatureServer' });
+    expect(status).toBe(Serving.NOT_SERVING);
+    expect((await refusal(health.check({ service: 'nope' })))[0]).toBe(Code.NotFound);
+    const info = await createClient(ServingService, transport).getFeastServingInfo({});
+    expect(info.version).toBe('0.0.0-test');
+  });
+
+  it('honours deadlines and cancellation down to the store', async () => {
+    const server = await start();
+    const client = createClient(ServingService, transportTo(server.url));
+    server.store.hold();
+    const [code] = await refusal(client.getOnlineFeatures(QUESTION, { timeoutMs: 40 }));
+    expect(code).toBe(Code.DeadlineExceeded);
+    await waitUntil(() => server.store.waitingCount === 0, { what: 'the read to end' });
+    const abort = new AbortController();
+    const pending = refusal(client.getOnlineFeatures(QUESTION, { signal: abort.signal }));
+    await waitUntil(() => server.store.waitingCount === 1, { what: 'the read' });
+    abort.abort();
+    expect((await pending)[0]).toBe(Code.Canceled);
+    await waitUntil(() => server.store.waitingCount === 0, { what: 'the read to end' });
+    await waitUntil(() => server.inFlightCount() === 0, { what: 'the call to end' });
+  });
+
+  it('refuses messages beyond the limits', async () => {
+    const server = await start({ limits: { maxRequestBytes: 1000 } });
+    const client = createClient(ServingService, transportTo(server.url));
+    const val = Array.from({ length: 500 }, () => QUESTION.entities.driver_id.val[0]!);
+    const [code] = await refusal(
+      client.getOnlineFeatures({ ...QUESTION, entities: { driver_id: { val } } }),
+    );
+    expect(code).toBe(Code.ResourceExhausted);
+    expect((await client.getOnlineFeatures(QUESTION)).results).toHaveLength(3);
+  });
+});
+
+describe('Connect on the wire', () => {
+  const path = '/feast.serving.ServingService/GetOnlineFeatures';
+
+  it('is one POST of JSON, as curl sends it', async () => {
+    const server = await start();
+    const response = await fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"feature_service":"driver_service","entities":{"driver_id":{"val":[{"int64_val":"1001"}]}},"zzz":1}',
+    });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      metadata: { featureNames: { val: ['driver_id', 'conv_rate', 'trips'] } },
+    });
+  });
+
+  it.each([
+    ['broken JSON', 'application/json', '{', 400],
+    ['a field of the wrong type', 'application/json', '{"entities":[]}', 400],
+    ['broken protobuf', 'application/proto', '\x1a\x03\x0a\x07k', 400],
+    ['another content type', 'text/plain', 'x', 415],
+    ['gRPC, which needs HTTP/2', 'application/grpc', '', 415],
+  ])('refuses %s', async (_name, contentType, body, status) => {
+    const server = await start();
+    const response = await fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': contentType },
+      body,
+    });
+    expect(response.status).toBe(status);
+    await waitUntil(() => server.calls.length === 1, { what: 'the observer' });
+    expect(server.calls[0]!.code).toBe(3);
+  });
+
+  it('calls it internal where not even the outermost fields can be told apart, as gRPC libraries do', async () => {
+    const server = await start();
+    const response = await fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/proto' },
+      body: '\x1a\x05\x0a\x01k',
+    });
+    expect(await response.json()).toMatchObject({ code: 'internal' });
+    expect((await fetch(`${server.url}/health`)).status).toBe(200);
+  });
+
+  it('refuses other methods and unknown procedures', async () => {
+    const server = await start();
+    expect((await fetch(server.url + path)).status).toBe(405);
+    const unknown = await fetch(`${server.url}/feast.serving.ServingService/Nope`, {
+      method: 'POST',
+    });
+    expect(unknown.status).toBe(404);
+  });
+
+  it('blames the store for stored bytes that have no JSON', async () => {
+    const server = await start();
+    const response = await fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"features":{"val":["driver_stats:note"]},"entities":{"driver_id":{"val":[{"int64_val":1003}]}}}',
+    });
+    expect(await response.json()).toMatchObject({ code: 'data_loss' });
+    await waitUntil(() => server.calls.length === 1, { what: 'the observer' });
+    expect(server.calls[0]!.code).toBe(15);
+  });
+
+  it('gives the same message whatever the format', async () => {
+    const server = await start();
+    const [binary, json] = await Promise.all(
+      [true, false].map((useBinaryFormat) =>
+        createClient(
+          GrpcFeatureServer,
+          createConnectTransport({ baseUrl: server.url, httpVersion: '1.1', useBinaryFormat }),
+        ).getOnlineFeatures(QUESTION),
+      ),
+    );
+    expect(toJson(GetOnlineFeaturesResponseSchema, json!)).toEqual(
+      toJson(GetOnlineFeaturesResponseSchema, binary!),
+    );
+    expect(toBinary(GetOnlineFeaturesResponseSchema, json!)).toEqual(
+      toBinary(GetOnlineFeaturesResponseSchema, binary!),
+    );
+  });
+});

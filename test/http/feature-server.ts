@@ -1,0 +1,303 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  GRPC_FEATURE_SERVER,
+  SERVING_SERVICE,
+  createFeatureServices,
+} from '../../src/grpc/feature-services.ts';
+import { FRAME_HEADROOM } from '../../src/grpc/grpc-service.ts';
+import { createHealthService, createHealthState, type HealthState } from '../../src/grpc/health.ts';
+import { statusOf } from '../../src/grpc/status.ts';
+import { cancelled, deadlineExceeded } from '../../src/errors.ts';
+import { serializeEntityKey } from '../../src/feast-encoding/entity-key.ts';
+import { encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
+import { ValueType } from '../../src/feast-encoding/value-type.ts';
+import { createHttpHandler, type HttpHandlerOptions } from '../../src/http/http-handler.ts';
+import type {
+  Cell,
+  EntityRead,
+  OnlineStore,
+  PreparedRead,
+  ReadLayout,
+  ReadOptions,
+} from '../../src/online-store/online-store.ts';
+import type {
+  FieldDefinition,
+  RegistrySnapshot,
+  RegistrySource,
+  ViewDefinition,
+} from '../../src/registry/registry-model.ts';
+import { createFeatureReader } from '../../src/retrieval/feature-reader.ts';
+
+/** Event time of every stored row: old enough for any TTL. */
+export const ROW_TIME_NS = 1_735_689_600_123_000_000n;
+
+/** What a test may change about the server. */
+export interface FeatureServerOptions {
+  readonly handler?: Partial<Omit<HttpHandlerOptions, 'limits'>>;
+  readonly limits?: Partial<HttpHandlerOptions['limits']>;
+  readonly maxRows?: number;
+}
+
+/** One call as the observer heard of it. */
+export interface ObservedCall {
+  readonly path: string;
+  readonly code: number;
+  readonly rowCount: number;
+  readonly featureCount: number;
+}
+
+/** The HTTP handler on a loopback port, over a reader, a registry with one view, and rows in memory. */
+export interface FeatureServer {
+  readonly url: string;
+  readonly port: number;
+  readonly server: Server;
+  readonly health: HealthState;
+  /** Calls that are over, in order. */
+  readonly calls: ObservedCall[];
+  readonly store: MemoryStore;
+  /** Calls being answered. */
+  inFlightCount(): number;
+  close(): Promise<void>;
+}
+
+/** View `driver_stats` (TTL one hour) of `driver_id`: rows 1001 and 1002, and 1003 whose `note` is not UTF-8. */
+export async function startFeatureServer(
+  options: FeatureServerOptions = {},
+): Promise<FeatureServer> {
+  const store = createMemoryStore();
+  const limits = {
+    maxRows: options.maxRows ?? 5000,
+    maxFeatures: 100,
+    maxCells: 100_000,
+    maxRequestBytes: 256 * 1024,
+    maxResponseBytes: 16 * 1024 * 1024,
+    maxConcurrentRequests: 100,
+    planCacheBytes: 1024 * 1024,
+    ...options.limits,
+  };
+  const reader = createFeatureReader({
+    registry: registrySource(),
+    store,
+    entityKeyVersion: 3,
+    limits,
+    semantics: {
+      onlineTtl: 'protocol',
+      nullStatus: 'present',
+      missingEntity: 'not_found',
+      lossyEntityCoercion: false,
+    },
+  });
+  const health = createHealthState([SERVING_SERVICE, GRPC_FEATURE_SERVER]);
+  health.setServing(true);
+  const calls: ObservedCall[] = [];
+  const observer: HttpHandlerOptions['observer'] = {
+    inFlightCount: 0,
+    onCallEnd({ path, rowCount, featureCount }, { code }): void {
+      calls.push({ path, code, rowCount, featureCount });
+    },
+  };
+  const server = createServer(
+    { requestTimeout: 300, headersTimeout: 300, connectionsCheckingInterval: 50 },
+    createHttpHandler({
+      reader,
+      services: [
+        ...createFeatureServices({ reader, limits, version: '0.0.0-test' }),
+        createHealthService(health),
+      ],
+      headroomBytes: FRAME_HEADROOM,
+      limits,
+      nonFiniteJson: 'string',
+      defaultDeadlineMs: 0,
+      isReady: () => health.isServing(),
+      observer,
+      statusOf,
+      ...options.handler,
+    }),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    server,
+    health,
+    calls,
+    store,
+    inFlightCount: () => observer.inFlightCount,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Rows in memory. `hold()` lets reads wait, as for a slow Redis, until their deadline, their caller or `release` ends it. */
+export interface MemoryStore extends OnlineStore {
+  hold(): void;
+  release(): void;
+  /** Reads that are waiting. */
+  readonly waitingCount: number;
+  /** Reads that ended because their caller went away. */
+  readonly cancelledCount: number;
+}
+
+function createMemoryStore(): MemoryStore {
+  const rows = new Map<string, ReadonlyMap<string, Cell>>();
+  const put = (driver: bigint, cells: Record<string, Uint8Array>): void => {
+    const key = serializeEntityKey(['driver_id'], [{ type: ValueType.INT64, value: driver }], 3);
+    const timestamp = encodeTimestamp(ROW_TIME_NS);
+    rows.set(Buffer.from(key).toString('hex'), new Map(Object.entries({ ...cells, timestamp })));
+  };
+  // conv_rate 1.0, trips 2^60 + 1, note "Zürich"; then NaN, an empty value, "b"; then a broken string.
+  put(1001n, {
+    conv_rate: Buffer.from('29000000000000f03f', 'hex'),
+    trips: Buffer.from('20818080808080808010', 'hex'),
+    note: Buffer.from('12075ac3bc72696368', 'hex'),
+  });
+  put(1002n, {
+    conv_rate: Buffer.from('29000000000000f87f', 'hex'),
+    trips: new Uint8Array(0),
+    note: Buffer.from('120162', 'hex'),
+  });
+  put(1003n, { note: Buffer.from('1202c328', 'hex') });
+
+  const layouts = new WeakMap<PreparedRead, ReadLayout>();
+  let gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
+  const counts = { waiting: 0, cancelled: 0 };
+  const unused = (): Promise<never> => Promise.reject(new Error('rows in memory are only read'));
+
+  return {
+    kind: 'memory',
+    get waitingCount() {
+      return counts.waiting;
+    },
+    get cancelledCount() {
+      return counts.cancelled;
+    },
+    hold() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      gate = { opened: promise, open: resolve };
+    },
+    release() {
+      gate?.open();
+      gate = undefined;
+    },
+    prepare(layout) {
+      const width = layout.views.reduce((sum, view) => sum + view.featureNames.length + 1, 0);
+      const prepared = { keySuffix: new Uint8Array(0), width };
+      layouts.set(prepared, layout);
+      return prepared;
+    },
+    async read(reads, readOptions) {
+      if (gate !== undefined) {
+        counts.waiting += 1;
+        try {
+          await untilOpen(gate.opened, readOptions);
+        } catch (error) {
+          if (readOptions.signal?.aborted === true) counts.cancelled += 1;
+          throw error;
+        } finally {
+          counts.waiting -= 1;
+        }
+      }
+      return reads.map((read) => cellsOf(read, layouts.get(read.prepared)!, rows));
+    },
+    write: unused,
+    update: unused,
+    ping: () => Promise.resolve(),
+    check: () => Promise.resolve([]),
+    inspect: unused,
+    close: () => Promise.resolve(),
+  };
+}
+
+function cellsOf(
+  { keys }: EntityRead,
+  layout: ReadLayout,
+  rows: ReadonlyMap<string, ReadonlyMap<string, Cell>>,
+): Cell[] {
+  return keys.flatMap((key) => {
+    const row = rows.get(Buffer.from(key).toString('hex'));
+    return layout.views.flatMap(({ featureNames }) =>
+      [...featureNames, 'timestamp'].map((name) => row?.get(name) ?? null),
+    );
+  });
+}
+
+function untilOpen(opened: Promise<void>, { deadlineAtMs, signal }: ReadOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leftMs = deadlineAtMs - performance.now();
+    const timer =
+      leftMs === Infinity
+        ? undefined
+        : setTimeout(() => reject(deadlineExceeded('while reading')), leftMs);
+    signal?.addEventListener('abort', () => reject(cancelled()), { once: true });
+    void opened.then(resolve).finally(() => clearTimeout(timer));
+  });
+}
+
+function registrySource(): RegistrySource {
+  const driverId: FieldDefinition = { name: 'driver_id', valueType: ValueType.INT64 };
+  const features: readonly FieldDefinition[] = [
+    { name: 'conv_rate', valueType: ValueType.DOUBLE },
+    { name: 'trips', valueType: ValueType.INT64 },
+    { name: 'note', valueType: ValueType.STRING },
+  ];
+  const view: ViewDefinition = {
+    kind: 'feature_view',
+    name: 'driver_stats',
+    entityNames: ['driver'],
+    joinKeys: [driverId],
+    features,
+    featuresByName: new Map(features.map((field) => [field.name, field])),
+    ttlSeconds: 3600,
+    disabled: false,
+    online: true,
+    state: 'available_online',
+    versionNumber: 0,
+    tags: {},
+    owner: '',
+    description: '',
+  };
+  const snapshot: RegistrySnapshot = {
+    project: 'rides',
+    versionId: '1',
+    lastUpdatedMs: 0,
+    entities: new Map([
+      ['driver', { name: 'driver', joinKey: 'driver_id', valueType: ValueType.INT64 }],
+    ]),
+    views: new Map([[view.name, view]]),
+    viewVersions: new Map([[view.name, new Map([[0, view]])]]),
+    featureServices: new Map([
+      [
+        'driver_service',
+        {
+          name: 'driver_service',
+          projections: [
+            {
+              viewName: view.name,
+              alias: '',
+              featureNames: ['conv_rate', 'trips'],
+              joinKeyMap: new Map(),
+              versionTag: undefined,
+            },
+          ],
+          precomputeOnline: false,
+          tags: {},
+          owner: '',
+          description: '',
+        },
+      ],
+    ]),
+    pushSources: new Map(),
+    versioningEnabled: false,
+  };
+  return {
+    current: () => snapshot,
+    ageMs: () => 0,
+    onChange: () => () => {},
+    refresh: () => Promise.resolve(false),
+    close: () => Promise.resolve(),
+  };
+}
