@@ -8,8 +8,6 @@ import { invalidEntityValue, unsupportedJoinKeyType } from './retrieval-errors.t
 import type { EntityColumnPlan } from './retrieval-plan.ts';
 import type { EntityColumn } from './retrieval-request.ts';
 
-const NO_BYTES = new Uint8Array(0);
-
 /**
  * Gives every value of an entity column the type that its join key is declared with. A column that has it already, as
  * nearly all do, is returned as it is; nulls stay nulls.
@@ -48,7 +46,7 @@ function convertColumn(column: EntityColumn, valueType: number, lossy: boolean):
     const encoded = bytes.subarray(starts[row], ends[row]);
     const typed = readValue(encoded);
     if (isNullType(typed.type)) {
-      values.push(NO_BYTES);
+      values.push(encoded);
       continue;
     }
     const value = coerceEntityValue(typed, valueType, lossy);

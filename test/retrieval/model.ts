@@ -1,0 +1,275 @@
+/**
+ * Retrieval done the slow, straightforward way: every message decoded with protobuf-es, every row looked up by its entity
+ * in a plain map, no plan, no bytes. Written from the contract, not from the code it checks.
+ */
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
+import { TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt';
+import {
+  FieldStatus,
+  GetOnlineFeaturesRequestSchema,
+  GetOnlineFeaturesResponseSchema,
+  type GetOnlineFeaturesResponse,
+} from '../../gen/feast/serving/ServingService_pb.ts';
+import { ValueSchema, type Value } from '../../gen/feast/types/Value_pb.ts';
+import type { ErrorCode } from '../../src/errors.ts';
+import type { RegistrySnapshot, ViewDefinition } from '../../src/registry/registry-model.ts';
+import type { RetrievalSemantics } from '../../src/retrieval/retrieval-request.ts';
+
+/** A row of a view as it was written. */
+export interface ModelRow {
+  readonly viewName: string;
+  /** Join key → value. */
+  readonly entity: Readonly<Record<string, Value>>;
+  readonly eventTimestamp: Timestamp | undefined;
+  readonly features: Readonly<Record<string, Value>>;
+}
+
+export interface ModelWorld {
+  readonly snapshot: RegistrySnapshot;
+  /** Later rows replace the features that they have. */
+  readonly rows: readonly ModelRow[];
+  readonly semantics: RetrievalSemantics;
+  readonly enforceTtl: boolean;
+  readonly nowSeconds: number;
+}
+
+/** The answer; or every reason not to give one. */
+export type ModelAnswer =
+  | { readonly response: GetOnlineFeaturesResponse }
+  | { readonly errors: ReadonlySet<ErrorCode> };
+
+interface Wanted {
+  readonly view: ViewDefinition;
+  readonly feature: string;
+  readonly outputName: string;
+  readonly joinKeyMap: ReadonlyMap<string, string>;
+}
+
+const CASE_OF_TYPE: Readonly<Record<number, string>> = {
+  1: 'bytesVal',
+  2: 'stringVal',
+  3: 'int32Val',
+  4: 'int64Val',
+  8: 'unixTimestampVal',
+};
+
+export function answerByModel(world: ModelWorld, message: Uint8Array): ModelAnswer {
+  const request = fromBinary(GetOnlineFeaturesRequestSchema, message);
+  const errors = new Set<ErrorCode>();
+  const wanted = listWanted(world.snapshot, request, errors);
+  const names = wanted.map(({ outputName }) => outputName);
+  if (new Set(names).size < names.length) errors.add('FEATURE_NAME_COLLISION');
+  for (const { view } of wanted) {
+    if (view.disabled) errors.add('FEATURE_VIEW_DISABLED');
+    if (view.state === 'generated') errors.add('FEATURE_VIEW_NOT_SERVABLE');
+  }
+
+  const columns = new Map(
+    Object.entries(request.entities)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, { val }]) => [name, val]),
+  );
+  const lengths = new Set([...columns.values()].map((values) => values.length));
+  if (lengths.size > 1) errors.add('ENTITY_ROW_LENGTH_MISMATCH');
+  if (columns.size === 0) errors.add('INVALID_REQUEST').add('MISSING_JOIN_KEY');
+  const rowCount = [...lengths][0] ?? 0;
+
+  const named = nameColumns(world.snapshot, wanted, columns);
+  const typed = new Map<string, number>();
+  const sources = wanted.map(({ view, joinKeyMap }) => {
+    const columnOf = new Map<string, string>();
+    for (const { name, valueType } of view.joinKeys) {
+      if (name === '__dummy_id') continue;
+      const mapped = joinKeyMap.get(name) ?? name;
+      const isNeeded = wanted.some((other) =>
+        other.view.joinKeys.some((key) => key.name === name && !other.joinKeyMap.has(name)),
+      );
+      if (mapped !== name && named.has(mapped) && named.has(name) && !isNeeded) {
+        errors.add('AMBIGUOUS_JOIN_KEY');
+      }
+      const column = [mapped, name].find((candidate) => named.has(candidate));
+      if (column === undefined) errors.add('MISSING_JOIN_KEY');
+      else {
+        columnOf.set(name, column);
+        typed.set(column, valueType);
+      }
+    }
+    return columnOf;
+  });
+
+  const converted = new Map<string, readonly Value[]>();
+  for (const [name, values] of named) {
+    const type = typed.get(name);
+    converted.set(
+      name,
+      values.map((each) => (type === undefined ? each : convert(each, type, errors))),
+    );
+  }
+  if (errors.size > 0) return { errors };
+
+  const outputs = [...named.keys()].filter((name) => name !== '__dummy_id');
+  const init: MessageInitShape<typeof GetOnlineFeaturesResponseSchema> = {
+    metadata: {
+      featureNames: { val: [...outputs, ...names] },
+      featureViewMetadata: request.includeFeatureViewVersionMetadata
+        ? [...new Set(wanted.map(({ view }) => view.name))].map((name) => ({ name }))
+        : [],
+    },
+    results: [
+      ...outputs.map((name) => ({
+        values: [...converted.get(name)!],
+        statuses: Array(rowCount).fill(FieldStatus.PRESENT) as FieldStatus[],
+        eventTimestamps: Array.from({ length: rowCount }, () => create(TimestampSchema)),
+      })),
+      ...wanted.map((feature, index) => {
+        const cells = Array.from({ length: rowCount }, (_, row) => {
+          const entity: Record<string, Value> = {};
+          for (const [joinKey, column] of sources[index]!)
+            entity[joinKey] = converted.get(column)![row]!;
+          return readCell(world, feature, entity);
+        });
+        return {
+          values: cells.map(({ value }) => value),
+          statuses: cells.map(({ status }) => status),
+          eventTimestamps: cells.map(({ timestamp }) => timestamp),
+        };
+      }),
+    ],
+  };
+  return { response: create(GetOnlineFeaturesResponseSchema, init) };
+}
+
+function listWanted(
+  snapshot: RegistrySnapshot,
+  request: ReturnType<typeof fromBinary<typeof GetOnlineFeaturesRequestSchema>>,
+  errors: Set<ErrorCode>,
+): readonly Wanted[] {
+  const wanted: Wanted[] = [];
+  const add = (
+    viewName: string,
+    feature: string,
+    alias: string,
+    joinKeyMap: ReadonlyMap<string, string>,
+  ) => {
+    const view = snapshot.views.get(viewName);
+    if (view === undefined) return errors.add('FEATURE_VIEW_NOT_FOUND');
+    if (!view.features.some(({ name }) => name === feature)) return errors.add('FEATURE_NOT_FOUND');
+    const outputName = request.fullFeatureNames ? `${alias}__${feature}` : feature;
+    return wanted.push({ view, feature, outputName, joinKeyMap });
+  };
+  let mentions = 0;
+  if (request.kind.case === 'featureService' && request.kind.value !== '') {
+    const service = snapshot.featureServices.get(request.kind.value);
+    if (service === undefined) {
+      errors.add('FEATURE_SERVICE_NOT_FOUND');
+      return [];
+    }
+    for (const { viewName, alias, featureNames, joinKeyMap } of service.projections) {
+      for (const feature of featureNames) {
+        mentions++;
+        add(viewName, feature, alias === '' ? viewName : alias, joinKeyMap);
+      }
+    }
+  } else if (request.kind.case === 'features') {
+    for (const reference of request.kind.value.val) {
+      mentions++;
+      const [viewName = '', ...rest] = reference.split(':');
+      if (rest.length === 0) errors.add('INVALID_FEATURE_REFERENCE');
+      else add(viewName, rest.join(':'), viewName, new Map());
+    }
+  }
+  if (mentions === 0) errors.add('NO_FEATURES_REQUESTED');
+  return wanted;
+}
+
+/** Columns by the name that they are answered under; what is no entity column is left out. */
+function nameColumns(
+  snapshot: RegistrySnapshot,
+  wanted: readonly Wanted[],
+  columns: ReadonlyMap<string, readonly Value[]>,
+): Map<string, readonly Value[]> {
+  const joinKeys = new Set([...snapshot.entities.values()].map(({ joinKey }) => joinKey));
+  for (const { joinKeyMap } of wanted) for (const alias of joinKeyMap.values()) joinKeys.add(alias);
+  const named = new Map<string, readonly Value[]>();
+  for (const [name, values] of columns) {
+    const entity = snapshot.entities.get(name);
+    if (joinKeys.has(name)) named.set(name, values);
+    else if (entity !== undefined) named.set(entity.joinKey, values);
+  }
+  return named;
+}
+
+/** Among integers, from digits to integers, from integers to digits; anything else must have the type already. */
+function convert(value: Value, type: number, errors: Set<ErrorCode>): Value {
+  const from = value.val;
+  const to = CASE_OF_TYPE[type]!;
+  if (from.case === undefined || from.case === 'nullVal' || from.case === to) return value;
+  const isInteger = /^(int32|int64|unixTimestamp)Val$/.test(from.case);
+  if (to === 'stringVal' && isInteger && from.case !== 'unixTimestampVal') {
+    return make(to, String(from.value));
+  }
+  if (to !== 'stringVal' && to !== 'bytesVal') {
+    const isDigits = from.case === 'stringVal' && /^-?[0-9]+$/.test(from.value);
+    const isWhole = from.case === 'doubleVal' && Number.isInteger(from.value);
+    if (isInteger || isDigits || isWhole) {
+      const integer = BigInt(from.value as string | number | bigint);
+      const bits = to === 'int32Val' ? 32 : 64;
+      if (BigInt.asIntN(bits, integer) === integer) {
+        return make(to, to === 'int32Val' ? Number(integer) : integer);
+      }
+    }
+  }
+  errors.add('INVALID_ENTITY_VALUE');
+  return value;
+}
+
+function make(name: string, value: unknown): Value {
+  return create(ValueSchema, { val: { case: name, value } as Value['val'] });
+}
+
+function readCell(
+  { rows, semantics, enforceTtl, nowSeconds }: ModelWorld,
+  { view, feature }: Wanted,
+  entity: Readonly<Record<string, Value>>,
+): { value: Value; status: FieldStatus; timestamp: Timestamp } {
+  const isNull = (value: Value) => value.val.case === undefined || value.val.case === 'nullVal';
+  const absent =
+    semantics.missingEntity === 'present' ? FieldStatus.PRESENT : FieldStatus.NOT_FOUND;
+  const nothing = {
+    value: create(ValueSchema),
+    status: absent,
+    timestamp: create(TimestampSchema),
+  };
+  if (Object.values(entity).some(isNull)) return nothing;
+  let timestamp: Timestamp | undefined;
+  let value: Value | undefined;
+  for (const row of rows) {
+    if (row.viewName !== view.name || !sameEntity(row.entity, entity)) continue;
+    timestamp = row.eventTimestamp ?? timestamp;
+    value = row.features[feature] ?? value;
+  }
+  const time = timestamp ?? create(TimestampSchema);
+  if (value === undefined) return { ...nothing, timestamp: time };
+  const rule = semantics.onlineTtl;
+  const isEnforced = rule === 'enforce' || (rule === 'protocol' && enforceTtl);
+  const isOld =
+    timestamp !== undefined &&
+    view.ttlSeconds > 0 &&
+    BigInt(nowSeconds) - timestamp.seconds > BigInt(view.ttlSeconds);
+  if (isEnforced && isOld) return { value, status: FieldStatus.OUTSIDE_MAX_AGE, timestamp: time };
+  const nullStatus =
+    semantics.nullStatus === 'null_value' ? FieldStatus.NULL_VALUE : FieldStatus.PRESENT;
+  return { value, status: isNull(value) ? nullStatus : FieldStatus.PRESENT, timestamp: time };
+}
+
+function sameEntity(
+  a: Readonly<Record<string, Value>>,
+  b: Readonly<Record<string, Value>>,
+): boolean {
+  const text = (entity: Readonly<Record<string, Value>>) =>
+    Object.entries(entity)
+      .map(([name, { val }]) => `${name}=${val.case}:${String(val.value)}`)
+      .sort()
+      .join();
+  return text(a) === text(b);
+}
