@@ -30,7 +30,7 @@ export interface ServerQuestion {
   readonly deadlineMs: number | undefined;
 }
 
-/** A server that answered, but not with features. */
+/** A server that gave no features: another HTTP status, or nothing in time. */
 export class ServerRefusal extends Error {
   override readonly name = 'ServerRefusal';
 }
@@ -39,7 +39,7 @@ export class ServerRefusal extends Error {
  * Asks a running server for features.
  *
  * @throws ConnectError over gRPC and Connect
- * @throws ServerRefusal over JSON, where the answer is not 200
+ * @throws ServerRefusal over JSON, where the answer is not 200 or does not come in time
  */
 export async function askServer(question: ServerQuestion): Promise<FeatureAnswer> {
   if (question.protocol === 'json') return await askJson(question);
@@ -79,6 +79,15 @@ async function askRpc(question: ServerQuestion, transport: Transport): Promise<F
 }
 
 async function askJson(question: ServerQuestion): Promise<FeatureAnswer> {
+  try {
+    return await postJson(question);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'TimeoutError') throw error;
+    throw new ServerRefusal(`no answer within ${question.deadlineMs} ms`, { cause: error });
+  }
+}
+
+async function postJson(question: ServerQuestion): Promise<FeatureAnswer> {
   const { deadlineMs } = question;
   const response = await fetch(new URL('/get-online-features', question.server), {
     method: 'POST',

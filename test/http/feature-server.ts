@@ -5,7 +5,7 @@ import {
   SERVING_SERVICE,
   createFeatureServices,
 } from '../../src/grpc/feature-services.ts';
-import { FRAME_HEADROOM } from '../../src/grpc/grpc-service.ts';
+import { FRAME_HEADROOM, type GrpcService } from '../../src/grpc/grpc-service.ts';
 import { createHealthService, createHealthState, type HealthState } from '../../src/grpc/health.ts';
 import { statusOf } from '../../src/grpc/status.ts';
 import { cancelled, deadlineExceeded } from '../../src/errors.ts';
@@ -52,6 +52,7 @@ export interface FeatureServer {
   readonly url: string;
   readonly port: number;
   readonly server: Server;
+  readonly services: readonly GrpcService[];
   readonly health: HealthState;
   /** Calls that are over, in order. */
   readonly calls: ObservedCall[];
@@ -97,14 +98,15 @@ export async function startFeatureServer(
       calls.push({ path, code, rowCount, featureCount });
     },
   };
+  const services = [
+    ...createFeatureServices({ reader, limits, version: '0.0.0-test' }),
+    createHealthService(health),
+  ];
   const server = createServer(
     { requestTimeout: 300, headersTimeout: 300, connectionsCheckingInterval: 50 },
     createHttpHandler({
       reader,
-      services: [
-        ...createFeatureServices({ reader, limits, version: '0.0.0-test' }),
-        createHealthService(health),
-      ],
+      services,
       headroomBytes: FRAME_HEADROOM,
       limits,
       nonFiniteJson: 'string',
@@ -121,6 +123,7 @@ export async function startFeatureServer(
     url: `http://127.0.0.1:${port}`,
     port,
     server,
+    services,
     health,
     calls,
     store,
