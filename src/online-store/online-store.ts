@@ -112,14 +112,18 @@ export interface OnlineStore {
    *
    * @throws SideboardError ONLINE_STORE_UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, CORRUPT_STORED_VALUE
    */
-  read(
-    reads: readonly EntityRead[],
-    options: ReadOptions,
-  ): Promise<readonly (readonly Cell[])[]>;
+  read(reads: readonly EntityRead[], options: ReadOptions): Promise<readonly (readonly Cell[])[]>;
   /** Writes rows of one view; order inside the batch does not matter where the store checks staleness. */
   write(batch: WriteBatch, options: ReadOptions): Promise<WriteResult>;
-  /** Makes room for views and removes what left (SQLite: tables). Safe to call again. */
-  update(project: string, keep: readonly string[], remove: readonly string[]): Promise<void>;
+  /**
+   * Makes room for the stored views in `keep` (SQLite: tables) and deletes the rows of those in `remove`; a name alone where
+   * the features are not known any more. Safe to call again.
+   */
+  update(
+    project: string,
+    keep: readonly string[],
+    remove: readonly (string | ViewLayout)[],
+  ): Promise<void>;
   /** Resolves when the store answers; rejects with ONLINE_STORE_UNAVAILABLE otherwise. */
   ping(options: ReadOptions): Promise<void>;
   check(): Promise<readonly StoreFinding[]>;

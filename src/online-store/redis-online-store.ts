@@ -1,0 +1,40 @@
+import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
+import type { OnlineStore } from './online-store.ts';
+import { openRedisClient, type RedisConnectionOptions } from './redis-client.ts';
+import { checkRedis, inspectRedis } from './redis-inspection.ts';
+import { pingRedis } from './redis-ping.ts';
+import { prepareRedisRead, readRedis } from './redis-read.ts';
+import { removeViewsFromRedis } from './redis-remove.ts';
+import { writeRedisBatch, type RedisWriteOptions } from './redis-write.ts';
+
+/** Where Redis is and how to write to it. */
+export interface RedisOnlineStoreOptions extends RedisConnectionOptions, RedisWriteOptions {
+  /** Whether removing a view goes through all keys of the project and deletes what is its own; `false` leaves it there. */
+  readonly fullScanForDeletion?: boolean | undefined;
+}
+
+/**
+ * Opens Feast's Redis layout (`infra/online_stores/redis.py`): a hash per entity, with the features of all views under
+ * hashes of their names. A Redis that is away does not keep the store from opening: reads fail until it is there.
+ */
+export async function openRedisOnlineStore(
+  options: RedisOnlineStoreOptions,
+  entityKeyVersion: EntityKeyVersion,
+): Promise<OnlineStore> {
+  const client = await openRedisClient(options);
+  return {
+    kind: options.kind,
+    prepare: prepareRedisRead,
+    read: (reads, limits) => readRedis(client, reads, limits),
+    write: (batch, limits) => writeRedisBatch(client, batch, limits, options),
+    async update(project, _keep, remove) {
+      if (remove.length > 0 && options.fullScanForDeletion !== false) {
+        await removeViewsFromRedis(client, { project, remove, entityKeyVersion });
+      }
+    },
+    ping: (limits) => pingRedis(client, limits),
+    check: () => checkRedis(client),
+    inspect: (project, entityKey) => inspectRedis(client, project, entityKey),
+    close: async () => client.close(),
+  };
+}
