@@ -135,7 +135,12 @@ function openSingle(options: RedisConnectionOptions): OpeningClient {
   };
 }
 
-function sentinelOptions(options: RedisConnectionOptions) {
+/** Where a client that is no cluster connects to. */
+function targetOptions(options: RedisConnectionOptions) {
+  if (options.kind !== 'redis_sentinel') {
+    const { host, port } = options.nodes[0]!;
+    return { host, port };
+  }
   return {
     sentinels: options.nodes.map(({ host, port }) => ({ host, port })),
     name: options.sentinelMaster,
