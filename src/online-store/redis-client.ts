@@ -1,4 +1,4 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import type { ConnectionOptions } from 'node:tls';
 import { onlineStoreUnavailable, type SideboardError } from '../errors.ts';
 import type { PrebuiltCommand } from './redis-command.ts';
@@ -105,9 +105,9 @@ function tlsOptions(tls: RedisTlsOptions): ConnectionOptions {
 
 function openSingle(options: RedisConnectionOptions): OpeningClient {
   const isSentinel = options.kind === 'redis_sentinel';
-  const redisOptions: RedisOptions = {
+  const redisOptions = {
     ...connectionOptions(options),
-    ...(isSentinel ? sentinelOptions(options) : options.nodes[0]!),
+    ...targetOptions(options),
     retryStrategy: reconnectDelay,
     // What was in flight when a connection broke is sent once more on the next one; if that fails too, it is an error.
     maxRetriesPerRequest: 1,
