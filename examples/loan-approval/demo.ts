@@ -70,7 +70,8 @@ async function runDemo(options: DemoOptions): Promise<void> {
       measureLatency(address, data.applicant),
     );
     const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
-    say(nextCommands(server, relative(process.cwd(), configFile), data.applicant));
+    const otherFile = options.redis === undefined ? undefined : relative(process.cwd(), configFile);
+    say(nextCommands(server, otherFile, data.applicant));
     if (options.once) {
       say(`Done in ${seconds} s. Without --once the server stays up for the commands above.`);
       return;

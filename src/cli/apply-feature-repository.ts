@@ -75,7 +75,7 @@ async function changeFile(config: Config, definitions: DefinitionSet): Promise<R
   if (last === undefined) throw new Error('the registry file was not read');
   // After the registry, so that no reader finds a view whose rows are gone. Also when nothing changed: a store that was
   // emptied, or an apply that died between the two, is put right by applying again.
-  const store = await openOnlineStore(config.onlineStore, config.entityKeySerializationVersion);
+  const store = await openOnlineStore(config.onlineStore);
   try {
     await store.update(project, last.keep, last.remove);
   } finally {

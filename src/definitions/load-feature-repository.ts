@@ -28,8 +28,7 @@ export interface FeatureRepository {
 /**
  * Imports every TypeScript file of a feature repository and gathers the definitions that they export. Left out are hidden
  * folders, `node_modules`, tests, declarations and what `.feastignore` names. `import … from 'sideboard'` inside it means
- * this very program, installed
- * there or not. Files are imported once per process: a change on disk shows in the next one.
+ * this very program, installed there or not. Files are imported once per process: a change on disk shows in the next one.
  *
  * @param repoPath absolute
  * @throws SideboardError INVALID_DEFINITION when a file cannot be imported, nothing is defined, or a definition is wrong

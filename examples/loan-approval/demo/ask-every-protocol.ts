@@ -4,6 +4,7 @@ import { answerTable } from '../../../src/cli/answer-table.ts';
 import { askServer } from '../../../src/cli/ask-server.ts';
 import type { FeatureAnswer } from '../../../src/cli/feature-answer.ts';
 import type { GeneratedData } from '../generate-data.ts';
+import { askJson } from './ask-json.ts';
 import { say } from './print-step.ts';
 
 /** A zip code that every run has, and one that none has. */
@@ -45,7 +46,10 @@ row 3  a zip code that nobody knows: NOT_FOUND for its features, the applicant's
     'over gRPC      POST /feast.serving.ServingService/GetOnlineFeatures (HTTP/2): the table above',
   );
   say(`over Connect   the same URL over HTTP/1.1: ${countValues(connect)} values, all the same`);
-  const json = await askServer({ ...question, protocol: 'json' });
+  const json = await askJson(server, question.featureService, {
+    zipcode: zipcodes.map(Number),
+    dob_ssn: applicants,
+  });
   assertSameValues("Feast's JSON", grpc, json);
   say(
     `over JSON      POST /get-online-features: ${countValues(json)} values, all the same${ttlNote(grpc, json)}`,

@@ -1,11 +1,19 @@
 import type { RunningServer } from '../../../src/server.ts';
 
-/** Commands to try while the server is up, ready to be pasted. */
-export function nextCommands(server: RunningServer, configFile: string, applicant: string): string {
+/**
+ * Commands to try while the server is up, ready to be pasted.
+ *
+ * @param configFile `undefined` = the `feature_store.yaml` of the example
+ */
+export function nextCommands(
+  server: RunningServer,
+  configFile: string | undefined,
+  applicant: string,
+): string {
   const { port } = server.address;
   const json = `{"feature_service":"loan_decision","entities":{"zipcode":[94109],"dob_ssn":["${applicant}"]}}`;
   const rpc = `{"featureService":"loan_decision","entities":{"zipcode":{"val":[{"int64Val":"94109"}]},"dob_ssn":{"val":[{"stringVal":"${applicant}"}]}}}`;
-  const repository = `-c examples/loan-approval -f ${configFile}`;
+  const repository = `-c examples/loan-approval${configFile === undefined ? '' : ` -f ${configFile}`}`;
   return `
 Next, in another terminal:
 
