@@ -56,7 +56,7 @@ entity_key_serialization_version: 3
 /** Stores the official layout for the entities 1..`entities` through the product's own store. */
 export async function fillStore(repo: SeededRepo, entities: number): Promise<void> {
   const config = loadConfig({ repoPath: repo.path, env: {} });
-  const store = await openOnlineStore(config.onlineStore, config.entityKeySerializationVersion);
+  const store = await openOnlineStore(config.onlineStore);
   const options = { deadlineAtMs: Number.POSITIVE_INFINITY };
   try {
     for (let view = 0; view < OFFICIAL_VIEWS; view += 1) {

@@ -75,17 +75,24 @@ async function composeServer(
   const registry = await openFileRegistry({
     path: config.registry.path,
     cacheTtlSeconds: config.registry.cacheTtlSeconds,
+    pollIntervalMs: config.registry.pollIntervalMs,
     project: config.project,
     versioningEnabled: config.registry.versioningEnabled,
     hashFeatureField,
-    onSwap: (snapshot) => logger.info({ version: snapshot.versionId }, 'registry loaded'),
+    onSwap: (snapshot) => {
+      metrics.observeRegistryReload('changed');
+      logger.info({ version: snapshot.versionId }, 'registry loaded');
+    },
     onWarning: (message) => logger.warn(message),
-    onFailure: (err) => logger.error({ err }, 'registry refresh failed; the last good copy stays'),
+    onFailure: (err) => {
+      metrics.observeRegistryReload('failed');
+      logger.error({ err }, 'registry refresh failed; the last good copy stays');
+    },
   });
   opened.push(() => registry.close());
 
   const store = observeOnlineStore(
-    await openOnlineStore(config.onlineStore, config.entityKeySerializationVersion),
+    await openOnlineStore(config.onlineStore),
     metrics,
   );
   opened.push(() => store.close());

@@ -52,7 +52,14 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   'online-store': {
     may: ['errors.ts', 'feast-encoding', 'redis'],
     mayForTypes: ['config/config.ts'],
-    packages: ['ioredis', 'node:buffer', 'node:sqlite', 'node:tls', ...FILES],
+    packages: [
+      'ioredis',
+      'node:buffer',
+      'node:sqlite',
+      'node:timers/promises',
+      'node:tls',
+      ...FILES,
+    ],
   },
   redis: { may: [], packages: ['node:buffer', ...SOCKETS] },
   http2: { may: [], packages: ['node:buffer', 'node:http2', ...SOCKETS] },
@@ -221,7 +228,9 @@ describe('folders of src/', () => {
   });
 
   test('name built-in modules with node:', () => {
-    const bare = imports.filter(({ target }) => builtinModules.includes(target));
+    const bare = imports.filter(
+      ({ target }) => builtinModules.includes(target) && !target.startsWith('node:'),
+    );
     expect(bare.map(({ from, target }) => `${from} -> ${target}`)).toEqual([]);
   });
 

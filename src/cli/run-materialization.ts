@@ -38,7 +38,7 @@ export async function runMaterialization(run: MaterializationRun): Promise<Mater
     );
   }
   const { openOnlineStore } = await import('../online-store/open-online-store.ts');
-  const store = await openOnlineStore(config.onlineStore, config.entityKeySerializationVersion);
+  const store = await openOnlineStore(config.onlineStore);
   try {
     return await materialize({
       project: config.project,

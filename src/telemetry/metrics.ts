@@ -25,7 +25,7 @@ export interface Metrics {
   /** Feature reads that were understood: how many entity rows they asked for. */
   observeOnlineFeatures(rowCount: number): void;
   observeStoreRead(kind: string, keyCount: number, durationMs: number, failed: boolean): void;
-  observeRegistryReload(result: 'changed' | 'unchanged' | 'failed'): void;
+  observeRegistryReload(result: 'changed' | 'failed'): void;
   watch(gauges: ServerGauges): void;
 }
 
@@ -90,7 +90,7 @@ export function createMetrics(): Metrics {
   });
   const reloads = new Counter({
     name: 'feature_server_registry_reload_total',
-    help: 'Registry refreshes by result (changed, unchanged, failed).',
+    help: 'Registry refreshes by result (changed, failed).',
     labelNames: ['result'] as const,
     registers,
   });

@@ -1,0 +1,105 @@
+import Table from 'cli-table3';
+import type { Command } from 'commander';
+import { isSideboardError } from '../errors.ts';
+import type { Config } from '../config/config.ts';
+import { cliConfig, EXIT, printJson } from './context.ts';
+
+/** One line of the report. */
+interface Finding {
+  readonly part: 'configuration' | 'registry' | 'online store';
+  readonly level: 'ok' | 'warning' | 'error';
+  readonly message: string;
+  readonly remedy?: string;
+}
+
+const MARKS = { ok: 'ok', warning: 'warning', error: 'ERROR' } as const;
+
+/** `sideboard check`: validates everything without starting, and exits 0, or 2 where something would keep it from serving. */
+export function registerCheck(program: Command): void {
+  program
+    .command('check')
+    .description(
+      'checks configuration, registry and online store without starting; exits 0, or 2 if there is an error',
+    )
+    .option('--json', 'print the findings for programs')
+    .action(async (options: { json?: boolean }, command: Command) => {
+      const findings = await collectFindings(command);
+      if (options.json === true) printJson(findings);
+      else printFindings(findings);
+      if (findings.some(({ level }) => level === 'error')) process.exitCode = EXIT.invalid;
+    });
+}
+
+async function collectFindings(command: Command): Promise<readonly Finding[]> {
+  let config: Config;
+  try {
+    config = cliConfig(command);
+  } catch (error) {
+    return [{ part: 'configuration', level: 'error', message: messageOf(error) }];
+  }
+  return [
+    {
+      part: 'configuration',
+      level: 'ok',
+      message: `project ${config.project}, ${config.configFile ?? 'FEATURE_STORE_YAML_BASE64'}`,
+    },
+    ...config.warnings.map(
+      (message): Finding => ({ part: 'configuration', level: 'warning', message }),
+    ),
+    ...(await checkRegistry(config)),
+    ...(await checkOnlineStore(config)),
+  ];
+}
+
+async function checkRegistry(config: Config): Promise<readonly Finding[]> {
+  const { openFileRegistry } = await import('../registry/file-registry.ts');
+  const { hashFeatureField } = await import('../feast-encoding/hash-field.ts');
+  const warnings: Finding[] = [];
+  try {
+    const registry = await openFileRegistry({
+      path: config.registry.path,
+      project: config.project,
+      versioningEnabled: config.registry.versioningEnabled,
+      cacheTtlSeconds: 0,
+      pollIntervalMs: 0,
+      hashFeatureField,
+      onWarning: (message) => warnings.push({ part: 'registry', level: 'warning', message }),
+    });
+    const { entities, views, featureServices } = registry.current();
+    await registry.close();
+    const counts = `${views.size} feature views, ${entities.size} entities, ${featureServices.size} feature services`;
+    return [
+      { part: 'registry', level: 'ok', message: `${config.registry.path}: ${counts}` },
+      ...warnings,
+    ];
+  } catch (error) {
+    return [{ part: 'registry', level: 'error', message: messageOf(error) }];
+  }
+}
+
+async function checkOnlineStore(config: Config): Promise<readonly Finding[]> {
+  const { openOnlineStore } = await import('../online-store/open-online-store.ts');
+  try {
+    const store = await openOnlineStore(config.onlineStore);
+    try {
+      return (await store.check()).map((finding): Finding => ({ part: 'online store', ...finding }));
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    return [{ part: 'online store', level: 'error', message: messageOf(error) }];
+  }
+}
+
+function messageOf(error: unknown): string {
+  if (!isSideboardError(error)) throw error;
+  return error.message;
+}
+
+function printFindings(findings: readonly Finding[]): void {
+  const table = new Table({ head: ['part', '', 'finding'], style: { head: [], border: [] } });
+  for (const { part, level, message, remedy } of findings) {
+    table.push([part, MARKS[level], remedy === undefined ? message : `${message}\n-> ${remedy}`]);
+  }
+  process.stdout.write(`${table.toString()}\n`);
+}

@@ -1,0 +1,124 @@
+import type { RegistrySnapshot, ViewDefinition } from './registry-model.ts';
+import { DUMMY_ENTITY } from './view-definition.ts';
+
+/** The four bytes that Redis keeps a feature under. */
+export type HashFeatureField = (storedViewName: string, featureName: string) => Uint8Array;
+
+/**
+ * Finds what would make answers fail or be wrong although the registry can be read: views of unknown entities, services
+ * of unknown views, features or versions, and features that share a hash field in Redis, where one overwrites the other.
+ * Yields after each object.
+ *
+ * @returns one sentence per problem, in registry order; features of one service or view are named together
+ */
+export function* findRegistryProblems(
+  snapshot: RegistrySnapshot,
+  hashFeatureField: HashFeatureField,
+): Generator<undefined, string[]> {
+  const problems: string[] = [];
+  for (const view of snapshot.views.values()) {
+    for (const name of view.entityNames) {
+      if (name === DUMMY_ENTITY || snapshot.entities.has(name)) continue;
+      problems.push(
+        `feature view ${view.name} names entity ${name}, which project ${snapshot.project} does not have; apply the repository again`,
+      );
+    }
+    yield;
+  }
+  for (const service of snapshot.featureServices.values()) {
+    for (const { viewName, versionTag, featureNames } of service.projections) {
+      const problem = problemOfProjection(snapshot, { viewName, versionTag, featureNames });
+      if (problem !== undefined) problems.push(`feature service ${service.name} ${problem}`);
+    }
+    yield;
+  }
+  problems.push(...(yield* findCollisions(snapshot, hashFeatureField)));
+  return problems;
+}
+
+function problemOfProjection(
+  snapshot: RegistrySnapshot,
+  {
+    viewName,
+    versionTag,
+    featureNames,
+  }: {
+    viewName: string;
+    versionTag: number | undefined;
+    featureNames: readonly string[];
+  },
+): string | undefined {
+  const current = snapshot.views.get(viewName);
+  if (current === undefined) return `uses feature view ${viewName}, which does not exist`;
+  if (versionTag !== undefined && !snapshot.versioningEnabled) {
+    return `pins version ${versionTag} of ${viewName}, and registry.enable_online_feature_view_versioning is off`;
+  }
+  const view =
+    versionTag === undefined ? current : snapshot.viewVersions.get(viewName)?.get(versionTag);
+  if (view === undefined) return `pins version ${versionTag} of ${viewName}, which does not exist`;
+  const unknown = featureNames.filter((name) => !view.featuresByName.has(name));
+  return unknown.length === 0
+    ? undefined
+    : `uses features that ${viewName} does not have: ${unknown.join(', ')}`;
+}
+
+/** Whether equal snapshots of both kinds of names give equal hash fields, so that a search need not be repeated. */
+export function hasSameStoredFields(left: RegistrySnapshot, right: RegistrySnapshot): boolean {
+  if (left.views.size !== right.views.size || left.versioningEnabled !== right.versioningEnabled) {
+    return false;
+  }
+  for (const [name, versions] of left.viewVersions) {
+    const others = right.viewVersions.get(name);
+    if (others?.size !== versions.size) return false;
+    for (const [number, view] of versions) {
+      const other = others.get(number);
+      if (other === undefined || (other !== view && !hasSameNames(view, other))) return false;
+    }
+  }
+  return true;
+}
+
+function hasSameNames(left: ViewDefinition, right: ViewDefinition): boolean {
+  const same = (
+    ours: readonly { readonly name: string }[],
+    theirs: readonly { readonly name: string }[],
+  ): boolean =>
+    ours.length === theirs.length && ours.every(({ name }, index) => name === theirs[index]?.name);
+  return same(left.features, right.features) && same(left.joinKeys, right.joinKeys);
+}
+
+/** Views with the same join keys share the hashes of Redis; two of their features may have the same murmur3. */
+function* findCollisions(
+  snapshot: RegistrySnapshot,
+  hashFeatureField: HashFeatureField,
+): Generator<undefined, string[]> {
+  const problems: string[] = [];
+  const fieldsByJoinKeys = new Map<string, Map<number, string>>();
+  for (const [viewName, versions] of snapshot.viewVersions) {
+    for (const [number, view] of versions) {
+      if (view.kind === 'on_demand_feature_view' && !view.online) continue;
+      const storedName =
+        snapshot.versioningEnabled && number > 0 ? `${viewName}_v${number}` : viewName;
+      const joinKeys = JSON.stringify(view.joinKeys.map(({ name }) => name).sort());
+      let taken = fieldsByJoinKeys.get(joinKeys);
+      if (taken === undefined) fieldsByJoinKeys.set(joinKeys, (taken = new Map<number, string>()));
+      for (const { name } of view.features) {
+        const reference = `${storedName}:${name}`;
+        const field = toNumber(hashFeatureField(storedName, name));
+        const other = taken.get(field);
+        if (other === undefined) taken.set(field, reference);
+        else if (other !== reference) {
+          problems.push(
+            `features ${other} and ${reference} share a field of their hash in Redis, so that each overwrites the other; rename one`,
+          );
+        }
+      }
+      yield;
+    }
+  }
+  return problems;
+}
+
+function toNumber(field: Uint8Array): number {
+  return new DataView(field.buffer, field.byteOffset, field.byteLength).getUint32(0);
+}
