@@ -63,7 +63,7 @@ export const service = defineFeatureService({
   features: [
     trips.select('fare', 'count').withName('first').withJoinKeyMap({ driver_id: 'first_driver' }),
     trips.withJoinKeyMap({ driver_id: 'second_driver' }).select('count').withName('second'),
-    zoned,
+    zoned.withJoinKeyMap({ driver_id: 'visitor' }),
   ],
 });
 `;
@@ -88,7 +88,7 @@ everywhere = FeatureView(name="everywhere", online=False, source=trips_file,
 ranking = FeatureService(name="ranking", features=[
     trips[["fare", "count"]].with_name("first").with_join_key_map({"driver_id": "first_driver"}),
     trips[["count"]].with_name("second").with_join_key_map({"driver_id": "second_driver"}),
-    zoned,
+    zoned.with_join_key_map({"driver_id": "visitor"}),
 ])
 `;
 
@@ -135,7 +135,7 @@ describe('the real SDK on a registry that sideboard wrote', () => {
         { features: ['trips:count', 'trips:fare'], rows: [{ driver_id: 1 }, { driver_id: 2 }] },
         {
           features: 'ranking',
-          rows: [{ first_driver: 2, second_driver: 1, driver_id: 1, zone: 'north' }],
+          rows: [{ first_driver: 2, second_driver: 1, visitor: 1, zone: 'north' }],
           full_feature_names: true,
         },
         { features: ['scaled:scaled_fare'], rows: [{ driver_id: 2, factor: 10 }] },
@@ -166,7 +166,8 @@ describe('the real SDK on a registry that sideboard wrote', () => {
           stream_source: null,
         },
         zoned: { entities: ['driver', 'zone'], stream_source: 'zoned_push', ttl: 0 },
-        everywhere: { entities: ['__dummy'], join_keys: [['__dummy_id', 'String']], online: false },
+        // The SDK hides the dummy entity from those who list views.
+        everywhere: { entities: [], join_keys: [], online: false },
       },
       on_demand_feature_views: {
         scaled: [['scaled_fare', 'Float64']],
@@ -176,7 +177,7 @@ describe('the real SDK on a registry that sideboard wrote', () => {
         ranking: [
           ['first', { driver_id: 'first_driver' }, ['fare', 'count']],
           ['second', { driver_id: 'second_driver' }, ['count']],
-          ['zoned', {}, ['visits']],
+          ['zoned', { driver_id: 'visitor' }, ['visits']],
         ],
       },
       answers: [
