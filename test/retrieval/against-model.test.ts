@@ -1,5 +1,5 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { GetOnlineFeaturesResponseSchema } from '../../gen/feast/serving/ServingService_pb.ts';
 import { answerBytes, errorOf, fixtureOf } from './ask.ts';

@@ -112,7 +112,7 @@ function copyFields(
     }
     const payload = new BinaryReader(raw).bytes();
     if (lengthBytes(raw, payload) > 5) throw new Error('length too long');
-    if (isPacked) checkPacked(payload, shape.itemType!);
+    if (isPacked) checkPacked(payload, shape.itemType);
     if (shape.isText === true) new TextDecoder('utf-8', { fatal: true }).decode(payload);
     writer.bytes(shape.message === undefined ? payload : shape.message(payload, nesting - 1));
   }

@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GetOnlineFeaturesRequestSchema } from '../../gen/feast/serving/ServingService_pb.ts';
 import { ValueSchema } from '../../gen/feast/types/Value_pb.ts';
@@ -208,7 +208,7 @@ describe('limits and errors', () => {
   test('too many rows, too many bytes: how many, and which setting', async () => {
     const message = encodeQuestion({
       features: ['v:a'],
-      entities: { x: Array(11).fill(['int64Val', 1n]) },
+      entities: { x: Array.from({ length: 11 }, (): ValueInit => ['int64Val', 1n]) },
     });
     const rows = await errorOf(() => decodeRequest(message, { ...LIMITS, maxRows: 10 }));
     expect(rows).toMatchObject({ code: 'LIMIT_EXCEEDED' });

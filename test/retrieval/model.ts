@@ -2,6 +2,7 @@
  * Retrieval done the slow, straightforward way: every message decoded with protobuf-es, every row looked up by its entity
  * in a plain map, no plan, no bytes. Written from the contract, not from the code it checks.
  */
+import { inspect } from 'node:util';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt';
 import {
@@ -206,7 +207,7 @@ function convert(value: Value, type: number, errors: Set<ErrorCode>): Value {
   if (from.case === undefined || from.case === 'nullVal' || from.case === to) return value;
   const isInteger = /^(int32|int64|unixTimestamp)Val$/.test(from.case);
   if (to === 'stringVal' && isInteger && from.case !== 'unixTimestampVal') {
-    return make(to, String(from.value));
+    return make(to, (from.value as number | bigint).toString());
   }
   if (to !== 'stringVal' && to !== 'bytesVal') {
     const isDigits = from.case === 'stringVal' && /^-?[0-9]+$/.test(from.value);
@@ -268,7 +269,7 @@ function sameEntity(
 ): boolean {
   const text = (entity: Readonly<Record<string, Value>>) =>
     Object.entries(entity)
-      .map(([name, { val }]) => `${name}=${val.case}:${String(val.value)}`)
+      .map(([name, { val }]) => `${name}=${val.case}:${inspect(val.value)}`)
       .sort()
       .join();
   return text(a) === text(b);

@@ -1,7 +1,7 @@
 /** Random registries, rows and requests, small enough that they often meet. */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { TimestampSchema, timestampFromMs } from '@bufbuild/protobuf/wkt';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ValueSchema } from '../../gen/feast/types/Value_pb.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import type { EntityKeyValue } from '../../src/feast-encoding/entity-key.ts';

@@ -4,7 +4,7 @@
  */
 import { create, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { GetOnlineFeaturesResponseSchema } from '../../gen/feast/serving/ServingService_pb.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import type { FeatureReader } from '../../src/retrieval/feature-reader.ts';
