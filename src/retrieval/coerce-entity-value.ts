@@ -11,10 +11,10 @@ const PYTHON_INTEGER = /^\s*([+-]?)(\d+(?:_\d+)*)\s*$/;
 
 /**
  * Converts an entity value to the type that its join key is declared with, where that loses nothing: integers among each
- * other and from whole floating-point numbers, integers from plain decimal digits and back, text types to text.
+ * other and from whole floating-point numbers, integers from plain decimal digits, numbers and text types to text.
  *
  * @param targetType STRING, BYTES, INT32, INT64 or UNIX_TIMESTAMP.
- * @param lossy also what Python would do: 1001.7 → 1001, true → 1 or "True", "1_001" → 1001, 1.0 → "1.0".
+ * @param lossy also what Python would do: 1001.7 → 1001, true → 1 or "True", "1_001" → 1001.
  * @returns the value for `writeValue(targetType, …)`; `undefined` where it cannot be converted.
  */
 export function coerceEntityValue(
@@ -86,7 +86,7 @@ function toText({ type, value }: TypedValue, lossy: boolean): string | undefined
       return (value as number | bigint).toString();
     case ValueType.DOUBLE:
     case ValueType.FLOAT:
-      return lossy && Number.isFinite(value) ? pythonNumberText(value as number) : undefined;
+      return Number.isFinite(value) ? pythonNumberText(value as number) : undefined;
     case ValueType.BOOL:
       if (!lossy) return undefined;
       return value === true ? 'True' : 'False';

@@ -200,7 +200,7 @@ function nameColumns(
   return named;
 }
 
-/** Among integers, from digits to integers, from integers to digits; anything else must have the type already. */
+/** Among integers, from digits and whole numbers to integers, from numbers to text; anything else must have the type already. */
 function convert(value: Value, type: number, errors: Set<ErrorCode>): Value {
   const from = value.val;
   const to = CASE_OF_TYPE[type]!;
@@ -208,6 +208,10 @@ function convert(value: Value, type: number, errors: Set<ErrorCode>): Value {
   const isInteger = /^(int32|int64|unixTimestamp)Val$/.test(from.case);
   if (to === 'stringVal' && isInteger && from.case !== 'unixTimestampVal') {
     return make(to, (from.value as number | bigint).toString());
+  }
+  if (to === 'stringVal' && from.case === 'doubleVal') {
+    // Of the numbers that requests here hold, Python writes only whole ones otherwise than JavaScript.
+    return make(to, Number.isInteger(from.value) ? from.value.toFixed(1) : `${from.value}`);
   }
   if (to !== 'stringVal' && to !== 'bytesVal') {
     const isDigits = from.case === 'stringVal' && /^-?[0-9]+$/.test(from.value);
