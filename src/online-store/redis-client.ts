@@ -121,7 +121,7 @@ function openSingle(options: RedisConnectionOptions): OpeningClient {
   const errors = new Map<string, string>();
   redis.on('error', (error: Error) => errors.set(configured, error.message));
   return {
-    ...watchAvailability(redis, configured, errors),
+    ...watchAvailability(redis, configured, errors, options.connectTimeoutMs),
     kind: options.kind,
     isCluster: false,
     commandTimeoutMs: options.commandTimeoutMs,
@@ -178,7 +178,7 @@ function openCluster(options: RedisConnectionOptions): OpeningClient {
   cluster.on('error', (error: Error) => errors.set(configured, error.message));
   const addressOf = (slot: number): string => cluster.slots[slot]?.[0] ?? configured;
   return {
-    ...watchAvailability(cluster, configured, errors),
+    ...watchAvailability(cluster, configured, errors, options.connectTimeoutMs),
     kind: options.kind,
     isCluster: true,
     commandTimeoutMs: options.commandTimeoutMs,
@@ -205,6 +205,7 @@ function watchAvailability(
   client: Redis | Cluster,
   address: string,
   errors: Map<string, string>,
+  connectTimeoutMs: number,
 ): Pick<OpeningClient, 'outage' | 'opened'> {
   let downSinceMs = performance.now();
   let isReady = false;
@@ -220,8 +221,13 @@ function watchAvailability(
   });
   return {
     opened: new Promise((resolve) => {
-      client.once('ready', resolve);
-      client.once('close', resolve);
+      const timer = setTimeout(resolve, connectTimeoutMs);
+      for (const event of ['ready', 'close', 'error']) {
+        client.once(event, () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      }
     }),
     outage() {
       if (isReady || performance.now() - downSinceMs < OUTAGE_AFTER_MS) {

@@ -270,13 +270,18 @@ export async function startRedisSentinel(): Promise<RedisSentinelServers> {
   const args = ['redis-server', configFile, '--sentinel'];
   const sentinel = await superviseRedis({ args, port, dir, options: {} });
   const client = adminClient(port);
+  const replicaClient = adminClient(replica.port);
   await waitUntil(
     async () => {
       const state = String(await client.call('SENTINEL', 'master', masterName));
-      return state.includes('num-slaves,1');
+      const role = await replicaClient.info('replication');
+      return state.includes('num-slaves,1') && role.includes('master_link_status:up');
     },
     { what: 'the sentinel to find the replica' },
-  ).finally(() => client.disconnect());
+  ).finally(() => {
+    client.disconnect();
+    replicaClient.disconnect();
+  });
   return {
     master,
     replica,
