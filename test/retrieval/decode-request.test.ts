@@ -119,7 +119,7 @@ function concat(...parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts));
 }
 
-describe('the same outcome as protobuf-es', () => {
+describe('the same outcome as protobuf-es', { timeout: 60_000 }, () => {
   test('for whole messages, also one after the other (which merges them)', () => {
     fc.assert(
       fc.property(anyMessage, anyMessage, (one, other) => {
@@ -162,7 +162,7 @@ describe('the same outcome as protobuf-es', () => {
   });
 });
 
-describe('the identity of a selection', () => {
+describe('the identity of a selection', { timeout: 60_000 }, () => {
   const base = {
     features: ['v:a', 'v:b'],
     entities: { x: [['int64Val', 1n]], y: [['int64Val', 1n]] },

@@ -42,6 +42,8 @@ export function createMemoryOnlineStore(): MemoryOnlineStore {
     prepare,
     async read(reads, options) {
       refuseLate(options);
+      await Promise.resolve();
+      refuseLate(options);
       return reads.map((read) => readEntities(entities, read));
     },
     async write(batch, options) {
@@ -49,10 +51,14 @@ export function createMemoryOnlineStore(): MemoryOnlineStore {
       return writeRows(entities, batch);
     },
     async update(project, _keep, remove) {
+      const suffix = Buffer.from(project, 'utf8').toString('hex');
+      const removed = new Set(
+        remove.map((view) => (typeof view === 'string' ? view : view.storedName)),
+      );
       for (const [key, fields] of entities) {
-        if (!Buffer.from(key, 'hex').toString('latin1').endsWith(latin1(project))) continue;
+        if (!key.endsWith(suffix)) continue;
         for (const field of fields.keys()) {
-          if (remove.includes((JSON.parse(field) as [string])[0])) fields.delete(field);
+          if (removed.has((JSON.parse(field) as [string])[0])) fields.delete(field);
         }
       }
     },
@@ -64,7 +70,13 @@ export function createMemoryOnlineStore(): MemoryOnlineStore {
     },
     async inspect(project, entityKey) {
       const key = storeKey(entityKey, project);
-      return { place: [['key', key]], fields: storedFields(entities.get(key)) };
+      return {
+        place: [
+          ['project', project],
+          ['key', key],
+        ],
+        fields: storedFields(entities.get(key)),
+      };
     },
     async close() {
       entities.clear();
@@ -119,10 +131,6 @@ function storedFields(fields: Fields | undefined): StoredField[] {
 
 function storeKey(entityKey: Uint8Array, project: string): string {
   return Buffer.concat([entityKey, Buffer.from(project, 'utf8')]).toString('hex');
-}
-
-function latin1(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 function refuseLate({ deadlineAtMs, signal }: ReadOptions): void {
