@@ -10,7 +10,10 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/*.test.ts', 'test/{config,registry,definitions,feast-encoding,retrieval,ingestion,grpc,http,telemetry,cli}/**/*.test.ts'],
+          include: [
+            'test/*.test.ts',
+            'test/{config,registry,definitions,feast-encoding,retrieval,ingestion,grpc,http,telemetry,cli}/**/*.test.ts',
+          ],
         },
       },
       {

@@ -91,10 +91,7 @@ async function composeServer(
   });
   opened.push(() => registry.close());
 
-  const store = observeOnlineStore(
-    await openOnlineStore(config.onlineStore),
-    metrics,
-  );
+  const store = observeOnlineStore(await openOnlineStore(config.onlineStore), metrics);
   opened.push(() => store.close());
 
   const reader = createFeatureReader({

@@ -43,9 +43,11 @@ async function collectFindings(command: Command): Promise<readonly Finding[]> {
       level: 'ok',
       message: `project ${config.project}, ${config.configFile ?? 'FEATURE_STORE_YAML_BASE64'}`,
     },
-    ...config.warnings.map(
-      (message): Finding => ({ part: 'configuration', level: 'warning', message }),
-    ),
+    ...config.warnings.map((message): Finding => ({
+      part: 'configuration',
+      level: 'warning',
+      message,
+    })),
     ...(await checkRegistry(config)),
     ...(await checkOnlineStore(config)),
   ];
@@ -82,7 +84,10 @@ async function checkOnlineStore(config: Config): Promise<readonly Finding[]> {
   try {
     const store = await openOnlineStore(config.onlineStore);
     try {
-      return (await store.check()).map((finding): Finding => ({ part: 'online store', ...finding }));
+      return (await store.check()).map((finding): Finding => ({
+        part: 'online store',
+        ...finding,
+      }));
     } finally {
       await store.close();
     }

@@ -1,3 +1,4 @@
+import { inspect as formatValue } from 'node:util';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { SideboardError } from '../errors.ts';
@@ -25,10 +26,15 @@ interface InspectOptions {
 export function registerInspect(program: Command): void {
   program
     .command('inspect <view> [keys...]')
-    .description('shows what the online store holds for an entity: where it is, its fields and their ages')
+    .description(
+      'shows what the online store holds for an entity: where it is, its fields and their ages',
+    )
     .option('--values', 'print the values too')
     .option('--json', 'print one JSON document')
-    .addHelpText('after', '\nExample:\n  $ sideboard inspect zipcode_features zipcode=94109 --values')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ sideboard inspect zipcode_features zipcode=94109 --values',
+    )
     .action(async (view: string, keys: string[], options: InspectOptions, command: Command) => {
       const config = cliConfig(command);
       const { place, fields } = await inspect(config, view, keys);
@@ -104,7 +110,7 @@ async function entityKeyOf(
   });
   return serializeEntityKey(
     view.joinKeys.map(({ name }) => name),
-    values as Parameters<typeof serializeEntityKey>[1],
+    values,
     config.entityKeySerializationVersion,
   );
 }
@@ -159,9 +165,15 @@ function print(
   });
   for (const { name, type, sizeBytes, ageSeconds, value } of fields) {
     const row = [name, type, String(sizeBytes), ageSeconds === undefined ? '' : `${ageSeconds} s`];
-    table.push(withValues ? [...row, String(value ?? '')] : row);
+    table.push(withValues ? [...row, valueText(value)] : row);
   }
   process.stdout.write(`${table.toString()}\n`);
+}
+
+/** A scalar as it is; anything larger in the notation of Node's console. */
+function valueText(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  return typeof value === 'string' ? value : formatValue(value, { depth: 4, compact: true });
 }
 
 function invalid(message: string): SideboardError {

@@ -8,6 +8,12 @@ import {
 import { parseMessage, type GrpcService, type StreamingMethod } from './grpc-service.ts';
 import { GrpcCode } from './status.ts';
 
+/** Both versions of the protocol. */
+const REFLECTION_SERVICES = [
+  'grpc.reflection.v1.ServerReflection',
+  'grpc.reflection.v1alpha.ServerReflection',
+] as const;
+
 type Answer = NonNullable<
   MessageInitShape<typeof ServerReflectionResponseSchema>['messageResponse']
 >;
@@ -23,13 +29,14 @@ interface DescriptorIndex {
  * (https://github.com/grpc/grpc/blob/v1.60.0/doc/server-reflection.md).
  *
  * @param files files that declare the served services; what they import comes along
- * @param serviceNames what `list_services` answers
+ * @param serviceNames what `list_services` answers, besides the reflection services themselves
  */
 export function createReflectionServices(
   files: readonly DescFile[],
   serviceNames: readonly string[],
 ): readonly GrpcService[] {
   const index = indexDescriptors(files);
+  const listed = [...serviceNames, ...REFLECTION_SERVICES];
   const info: StreamingMethod = (_call, responses) => ({
     onMessage(message: Uint8Array): void {
       const request = parseMessage(ServerReflectionRequestSchema, message);
@@ -39,16 +46,17 @@ export function createReflectionServices(
           create(ServerReflectionResponseSchema, {
             validHost: request.host,
             originalRequest: request,
-            messageResponse: answer(request, index, serviceNames),
+            messageResponse: answer(request, index, listed),
           }),
         ),
       );
     },
     onEnd: () => responses.end(),
   });
-  return ['grpc.reflection.v1.ServerReflection', 'grpc.reflection.v1alpha.ServerReflection'].map(
-    (name) => ({ name, methods: { ServerReflectionInfo: { kind: 'streaming', open: info } } }),
-  );
+  return REFLECTION_SERVICES.map((name) => ({
+    name,
+    methods: { ServerReflectionInfo: { kind: 'streaming', open: info } },
+  }));
 }
 
 function indexDescriptors(files: readonly DescFile[]): DescriptorIndex {

@@ -139,13 +139,11 @@ export function createMetrics(): Metrics {
 
 function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
   const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
+    const made: Gauge = new Gauge({
       name,
       help,
       registers,
-      collect() {
-        this.set(read());
-      },
+      collect: (): void => made.set(read()),
     });
   };
   gauge(

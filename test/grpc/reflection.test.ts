@@ -46,7 +46,12 @@ describe('createReflectionServices', () => {
     const answer = ask({ case: 'listServices', value: '' });
     expect(
       answer.case === 'listServicesResponse' && answer.value.service.map((each) => each.name),
-    ).toEqual(['feast.serving.ServingService', 'GrpcFeatureServer']);
+    ).toEqual([
+      'feast.serving.ServingService',
+      'GrpcFeatureServer',
+      'grpc.reflection.v1.ServerReflection',
+      'grpc.reflection.v1alpha.ServerReflection',
+    ]);
   });
 
   it.each([
