@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runProgram, runPython } from '../support/python.ts';
-import { startRedisCluster, type RedisClusterServers } from '../support/redis-server.ts';
+import {
+  adminClient,
+  startRedisCluster,
+  type RedisClusterServers,
+} from '../support/redis-server.ts';
 import { describeWithShared, sharedPath } from '../support/shared.ts';
 import { startSideboard } from '../support/sideboard-process.ts';
 
@@ -102,6 +106,18 @@ describeWithShared('28,844 zip codes and 1,000 credit histories', () => {
       } finally {
         await server.stop();
       }
+    });
+
+    test.runIf(kind !== 'SQLite')('lie on all shards', async () => {
+      const counts = await Promise.all(
+        cluster.masters.map(async ({ port }) => {
+          const client = adminClient(port);
+          await client.connect();
+          return client.dbsize().finally(() => client.disconnect());
+        }),
+      );
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBe(28_844 + 1000);
+      expect(Math.min(...counts)).toBeGreaterThan(9000);
     });
 
     test('change nothing when they are applied again', async () => {
