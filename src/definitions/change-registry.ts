@@ -5,6 +5,7 @@ import type { OnDemandFeatureView } from '../../gen/feast/core/OnDemandFeatureVi
 import { ProjectMetaSchema, ProjectSchema } from '../../gen/feast/core/Project_pb.ts';
 import type { Registry } from '../../gen/feast/core/Registry_pb.ts';
 import { carryUnknown } from './carry-unknown.ts';
+import { checkProjectName } from './check-name.ts';
 import { stampEmbeddedSources } from './embedded-sources.ts';
 import { type KeptObject, keptObjects, refuseTakenNames } from './foreign-objects.ts';
 import { diffMessages, type FieldChange } from './message-diff.ts';
@@ -65,7 +66,8 @@ interface MergeContext extends ChangeContext {
  * was materialized, their state, and fields that this program does not know.
  *
  * @param registry is edited in place
- * @throws SideboardError INVALID_DEFINITION when a name is taken by an object that definitions cannot express
+ * @throws SideboardError INVALID_DEFINITION when a name is taken by an object that definitions cannot express, or the
+ * project is new and Feast would refuse its name
  */
 export function changeRegistry(
   registry: Registry,
@@ -108,6 +110,7 @@ export function changeRegistry(
 function createProject(merge: MergeContext): void {
   const { registry, project, now } = merge;
   if (registry.projects.some(({ spec }) => spec?.name === project)) return;
+  checkProjectName(project);
   const meta = create(ProjectMetaSchema, { createdTimestamp: now, lastUpdatedTimestamp: now });
   registry.projects.push(create(ProjectSchema, { spec: { name: project }, meta }));
   merge.changes.push({ action: 'create', kind: 'project', name: project, fields: [] });

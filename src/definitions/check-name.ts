@@ -62,3 +62,17 @@ export function checkFieldName(subject: string, what: string, name: unknown): vo
     );
   }
 }
+
+/**
+ * Checks the name of a project that is about to be created.
+ *
+ * @throws SideboardError INVALID_DEFINITION
+ */
+export function checkProjectName(name: string): void {
+  if (/^[\p{L}\p{N}][\p{L}\p{N}_]*$/u.test(name)) return;
+  throw invalidDefinition(
+    `project "${name}"`,
+    'Feast takes letters, digits and "_", and no "_" in front',
+    'change `project` in feature_store.yaml',
+  );
+}

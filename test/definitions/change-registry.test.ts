@@ -131,6 +131,20 @@ describe('applying to an empty registry', () => {
   });
 });
 
+describe('the name of a project', () => {
+  it.each(['my-rides', '_rides', '', 'a b'])('is refused for %j', (project) => {
+    const registry = create(RegistrySchema);
+    expect(() => apply(registry, repository(), { project })).toThrow(/feature_store\.yaml/);
+  });
+
+  it('is left alone where the registry has it already', () => {
+    const registry = create(RegistrySchema, { projects: [{ spec: { name: 'my-rides' } }] });
+    expect(lines(apply(registry, repository(), { project: 'my-rides' }))).not.toContain(
+      'create project my-rides',
+    );
+  });
+});
+
 describe('applying again', () => {
   it('changes nothing, not a byte', () => {
     const registry = applied();

@@ -31,7 +31,7 @@ Next, in another terminal:
 
   # What is defined, what is stored, how it went
   npx sideboard ${repository} feature-views list
-  npx sideboard ${repository} inspect zipcode=94109
+  npx sideboard ${repository} inspect zipcode_features zipcode=94109 --values
   curl -s localhost:${server.adminAddress.port}/metrics
 
   # Change examples/loan-approval/features.ts, and see what apply would do
