@@ -175,7 +175,9 @@ function openCluster(options: RedisConnectionOptions): OpeningClient {
     const address = `${node.options.host}:${node.options.port}`;
     node.once('ready', () => errors.delete(address));
   });
-  cluster.on('error', (error: Error) => errors.set(configured, error.message));
+  cluster.on('error', (error: Error & { readonly lastNodeError?: Error }) =>
+    errors.set(configured, error.lastNodeError?.message ?? error.message),
+  );
   const addressOf = (slot: number): string => cluster.slots[slot]?.[0] ?? configured;
   return {
     ...watchAvailability(cluster, configured, errors, options.connectTimeoutMs),

@@ -46,15 +46,13 @@ describeWithShared('sideboard inspect', () => {
     expect(report.place).toMatchObject({ node: `127.0.0.1:${server.port}`, encoding: 'listpack' });
     expect(report.fields.length).toBeGreaterThan(3);
     expect(report.fields.every(({ view }) => view !== undefined)).toBe(true);
-    const types = new Set<string>();
-    for (let uid = 40; uid < 47; uid++) {
+    // A cut value, a cut timestamp, text that is no UTF-8.
+    for (const uid of [42, 44, 46]) {
       const damaged = inspect(repository, 'ttl_zero', `uid=${uid}`, '--json');
       expect(damaged.stderr).toBe('');
-      for (const { type } of (JSON.parse(damaged.stdout) as Report).fields) {
-        types.add(type);
-      }
+      const types = (JSON.parse(damaged.stdout) as Report).fields.map(({ type }) => type);
+      expect(types.filter((type) => type === 'damaged')).toHaveLength(1);
     }
-    expect(types).toContain('damaged');
     expect(stdout).toContain('"value"');
   });
 
