@@ -11,7 +11,7 @@ export function configurationPage(): string {
 
 sideboard reads Feast's own \`feature_store.yaml\`: \`project\`, \`registry\`, \`online_store\`, \`entity_key_serialization_version\`
 and the rest mean what they mean in Feast. What cannot be served is refused with the reason and the line. Where the file
-is: \`-f PATH\`, else \`FEAST_FS_YAML_FILE_PATH\`, else \`FEATURE_STORE_YAML_BASE64\` (the text itself, in base64), else
+is: \`-f PATH\`, else \`FEATURE_STORE_YAML_BASE64\` (the text itself, in base64), else \`FEAST_FS_YAML_FILE_PATH\`, else
 \`feature_store.yaml\` in the folder that \`-c\` names. \`$NAME\` and \`\${NAME}\` in it are taken from the environment; names
 that are not set stay as they are.
 
