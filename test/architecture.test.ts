@@ -62,7 +62,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     ],
   },
   redis: { may: [], packages: ['node:buffer', ...SOCKETS] },
-  http2: { may: [], packages: ['node:buffer', 'node:http2', ...SOCKETS] },
+  http2: { may: [], packages: ['node:buffer', 'node:http2', 'node:stream', ...SOCKETS] },
   grpc: {
     may: ['errors.ts', 'gen', 'http2', 'retrieval', 'ingestion'],
     packages: ['@bufbuild/protobuf', 'node:buffer', 'node:zlib', 'node:util'],

@@ -1,3 +1,4 @@
+import { encodeHeaderBlock } from '../http2/header-block.ts';
 import type {
   RequestBody,
   RequestHead,
@@ -20,13 +21,16 @@ import {
 import { createMessageReader, frameMessage } from './message-reader.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 
-const RESPONSE_HEADERS = {
+const RESPONSE_HEADERS = encodeHeaderBlock({
   ':status': 200,
   'content-type': 'application/grpc',
   'grpc-accept-encoding': 'identity,gzip',
-};
-const GZIP_RESPONSE_HEADERS = { ...RESPONSE_HEADERS, 'grpc-encoding': 'gzip' };
-const OK_TRAILERS = { 'grpc-status': 0 };
+});
+const GZIP_RESPONSE_HEADERS = encodeHeaderBlock({
+  ...RESPONSE_HEADERS.fields,
+  'grpc-encoding': 'gzip',
+});
+const OK_TRAILERS = encodeHeaderBlock({ 'grpc-status': 0 });
 
 /** What the dispatcher serves and within which limits. */
 export interface DispatchOptions {
@@ -108,7 +112,7 @@ function isGrpc(head: RequestHead): boolean {
 
 /** Answers what is not gRPC with a plain HTTP status, as gRPC over HTTP/2 asks for. */
 function refuse(response: ResponseStream, status: number): RequestBody {
-  response.respond({ ':status': status }, true);
+  response.respond(encodeHeaderBlock({ ':status': status }), true);
   return { onData() {}, onEnd() {}, onClose() {} };
 }
 

@@ -1,4 +1,5 @@
-import type { HeaderFields, RequestHead, ResponseStream } from '../http2/http2-engine.ts';
+import { encodeHeaderBlock, type HeaderBlock } from '../http2/header-block.ts';
+import type { RequestHead, ResponseStream } from '../http2/http2-engine.ts';
 import type { CallContext } from './grpc-service.ts';
 import {
   encodeStatusMessage,
@@ -33,8 +34,8 @@ export interface ServerCall extends CallContext {
   readonly isOver: boolean;
   /** Runs the method once its request is complete; refuses beyond the limit of concurrent requests. */
   run(method: () => Promise<void>): void;
-  send(headers: HeaderFields, bytes: Uint8Array): void;
-  finish(headers: HeaderFields, bytes: Uint8Array | undefined, trailers: HeaderFields): void;
+  send(headers: HeaderBlock, bytes: Uint8Array): void;
+  finish(headers: HeaderBlock, bytes: Uint8Array | undefined, trailers: HeaderBlock): void;
   fail(error: unknown): void;
   /** The stream is gone. */
   close(): void;
@@ -85,16 +86,20 @@ export function createServerCall(
         call.fail(error);
       }
     },
-    send(headers: HeaderFields, bytes: Uint8Array): void {
+    send(headers: HeaderBlock, bytes: Uint8Array): void {
       if (!responded) response.respond(headers, false);
       responded = true;
       response.write(bytes);
     },
-    finish(headers: HeaderFields, bytes: Uint8Array | undefined, trailers: HeaderFields): void {
+    finish(headers: HeaderBlock, bytes: Uint8Array | undefined, trailers: HeaderBlock): void {
       if (call.isOver) return;
-      if (!responded) response.respond(headers, false);
+      if (responded || bytes === undefined) {
+        if (!responded) response.respond(headers, false);
+        response.end(bytes, trailers);
+      } else {
+        response.reply(headers, bytes, trailers);
+      }
       responded = true;
-      response.end(bytes, trailers);
       settle({ code: GrpcCode.OK, message: '' });
     },
     fail(error: unknown): void {
@@ -105,9 +110,12 @@ export function createServerCall(
         'grpc-message': encodeStatusMessage(status.message),
       };
       if (responded) {
-        response.end(undefined, trailers);
+        response.end(undefined, encodeHeaderBlock(trailers));
       } else {
-        response.respond({ ':status': 200, 'content-type': 'application/grpc', ...trailers }, true);
+        response.respond(
+          encodeHeaderBlock({ ':status': 200, 'content-type': 'application/grpc', ...trailers }),
+          true,
+        );
       }
       settle(status, error);
       abort.abort(error);

@@ -1,8 +1,9 @@
 import http2 from 'node:http2';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { HeaderBlock } from './header-block.ts';
 import type {
   EngineLimits,
-  HeaderFields,
+  HeaderField,
   Http2Engine,
   RequestHead,
   ResponseStream,
@@ -32,7 +33,7 @@ export function createBuiltinEngine(limits: EngineLimits, listener: StreamListen
   server.on('sessionError', () => {});
 
   return {
-    accept(socket: Socket): void {
+    accept(socket: Duplex): void {
       server.emit('connection', socket);
       // The session takes the unshifted bytes in the next tick and then reads below the stream. A stream that stayed
       // paused would never tell it that the client hung up.
@@ -79,9 +80,15 @@ function serveStream(
 }
 
 function requestHead(headers: http2.IncomingHttpHeaders): RequestHead {
+  let fields: HeaderField[] | undefined;
   return {
     method: headers[':method'] ?? '',
     path: headers[':path'] ?? '',
+    scheme: headers[':scheme'] ?? '',
+    authority: headers[':authority'] ?? headers.host ?? '',
+    get fields(): readonly HeaderField[] {
+      return (fields ??= fieldsOf(headers));
+    },
     header(name: string): string | undefined {
       const value = headers[name];
       return Array.isArray(value) ? value.join(', ') : value;
@@ -89,10 +96,18 @@ function requestHead(headers: http2.IncomingHttpHeaders): RequestHead {
   };
 }
 
+function fieldsOf(headers: http2.IncomingHttpHeaders): HeaderField[] {
+  return Object.entries(headers)
+    .filter(([name]) => !name.startsWith(':'))
+    .flatMap(([name, value]) =>
+      (Array.isArray(value) ? value : [value ?? '']).map((each) => ({ name, value: each })),
+    );
+}
+
 function responseStream(stream: http2.ServerHttp2Stream): ResponseStream {
   const alive = (): boolean => !stream.destroyed && !stream.closed;
   return {
-    respond(fields: HeaderFields, end: boolean): void {
+    respond({ fields }: HeaderBlock, end: boolean): void {
       if (alive() && !stream.headersSent) {
         stream.respond(fields, end ? { endStream: true } : { waitForTrailers: true });
       }
@@ -103,11 +118,18 @@ function responseStream(stream: http2.ServerHttp2Stream): ResponseStream {
     onDrain(callback: () => void): void {
       stream.once('drain', callback);
     },
-    end(bytes: Uint8Array | undefined, trailers: HeaderFields): void {
+    end(bytes: Uint8Array | undefined, trailers: HeaderBlock | undefined): void {
       if (!alive()) return;
-      stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+      stream.once('wantTrailers', () => {
+        if (trailers === undefined) stream.close();
+        else stream.sendTrailers(trailers.fields);
+      });
       if (bytes === undefined) stream.end();
       else stream.end(bytes);
+    },
+    reply(headers: HeaderBlock, body: Uint8Array, trailers: HeaderBlock | undefined): void {
+      this.respond(headers, false);
+      this.end(body, trailers);
     },
     reset(errorCode: number): void {
       if (alive()) stream.close(errorCode);

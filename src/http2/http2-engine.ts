@@ -3,18 +3,32 @@
  * a request head and pushes bytes back. Nothing here knows gRPC. `builtin-engine.ts` is the implementation on
  * `node:http2`.
  */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { HeaderBlock } from './header-block.ts';
 
-/** Head of a request: pseudo-header fields and a lookup of the rest by lower-case name. */
+/** One header field; its name is in lower case. */
+export interface HeaderField {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Head of a request. It may be shared by requests with equal heads: do not change it. */
 export interface RequestHead {
   readonly method: string;
   readonly path: string;
-  /** The value of a header field, several joined by ", "; `undefined` = absent. */
+  /** `http` or `https`, as the client says. */
+  readonly scheme: string;
+  /** `:authority`, or the `host` field, or ''. */
+  readonly authority: string;
+  /** All fields but the pseudo-header ones, in the order of the request. */
+  readonly fields: readonly HeaderField[];
+  /** The value of a field by its lower-case name, several joined by ", "; `undefined` = absent. */
   header(name: string): string | undefined;
 }
 
 /** What the application does with the body of one request. Called in order, never after `onClose`. */
 export interface RequestBody {
+  /** The next bytes; they do not change afterwards and may be kept. */
   onData(chunk: Uint8Array): void;
   /** The client has sent everything. */
   onEnd(): void;
@@ -22,21 +36,24 @@ export interface RequestBody {
   onClose(): void;
 }
 
-export type HeaderFields = Readonly<Record<string, string | number>>;
-
 /** The response side of one stream. Calls after the stream was closed are ignored. */
 export interface ResponseStream {
   /** Sends the header fields; with `end` they are all there is (gRPC: trailers-only). */
-  respond(fields: HeaderFields, end: boolean): void;
-  /** Sends part of the body. The bytes must not change afterwards. False: the client reads slowly, see `onDrain`. */
+  respond(headers: HeaderBlock, end: boolean): void;
+  /**
+   * Sends part of the body. The bytes must not change afterwards. False: the client reads slowly or other streams are
+   * being served, see `onDrain`.
+   */
   write(bytes: Uint8Array): boolean;
   /** Calls back once when what was written has left. */
   onDrain(callback: () => void): void;
-  /** Sends the last bytes of the body, if any, and the trailer fields, and ends the stream. */
-  end(bytes: Uint8Array | undefined, trailers: HeaderFields): void;
+  /** Sends the last bytes of the body, if any, and the trailer fields, if any, and ends the stream. */
+  end(bytes: Uint8Array | undefined, trailers: HeaderBlock | undefined): void;
+  /** `respond` and `end` in one: the way of a unary call. */
+  reply(headers: HeaderBlock, body: Uint8Array, trailers: HeaderBlock | undefined): void;
   /** Ends the stream with an HTTP/2 error code (RFC 9113 section 7). */
   reset(errorCode: number): void;
-  /** What `local` and `remote` are to the log: "address:port". */
+  /** Where the request comes from, for the log: "address:port". */
   readonly peer: string;
 }
 
@@ -56,8 +73,8 @@ export interface EngineLimits {
 }
 
 export interface Http2Engine {
-  /** Takes over a connection; bytes already read are unshifted into the socket first. */
-  accept(socket: Socket): void;
+  /** Takes over a connection (TCP, TLS, unix); bytes already read are unshifted into the socket first. */
+  accept(socket: Duplex): void;
   readonly connectionCount: number;
   /** Tells clients to go elsewhere (GOAWAY), lets open streams end; resolves when the last connection has. */
   drain(): Promise<void>;
