@@ -4,7 +4,11 @@ import { timestampFromMs, TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { GetOnlineFeaturesRequestSchema } from '../../gen/feast/serving/ServingService_pb.ts';
 import { ValueSchema, type Value } from '../../gen/feast/types/Value_pb.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
-import type { Cell, OnlineStore, PreparedRead } from '../../src/online-store/online-store.ts';
+import type {
+  OnlineStore,
+  PreparedRead,
+  StoredCells,
+} from '../../src/online-store/online-store.ts';
 import type { RegistrySnapshot, RegistrySource } from '../../src/registry/registry-model.ts';
 import { createFeatureReader, type FeatureReader } from '../../src/retrieval/feature-reader.ts';
 import type { RetrievalLimits, RetrievalSemantics } from '../../src/retrieval/retrieval-request.ts';
@@ -80,7 +84,7 @@ function valueOf(name: string, value: unknown): Value {
   return create(ValueSchema, { val: { case: name, value } as Value['val'] });
 }
 
-function cellsOf(rowCount: number, featureCount: number): readonly Cell[] {
+function cellsOf(rowCount: number, featureCount: number): StoredCells {
   const encoded: Uint8Array[] = [];
   for (let row = 0; row < rowCount; row++) {
     for (let feature = 0; feature < featureCount; feature++) {
@@ -90,10 +94,9 @@ function cellsOf(rowCount: number, featureCount: number): readonly Cell[] {
   }
   const reply = Buffer.concat(encoded);
   let at = 0;
-  return encoded.map(({ length }) => {
-    at += length;
-    return reply.subarray(at - length, at);
-  });
+  const ends = Int32Array.from(encoded, ({ length }) => (at += length));
+  const starts = ends.map((end, index) => end - encoded[index]!.length);
+  return { buffers: Array.from({ length: rowCount }, () => reply), starts, ends };
 }
 
 function featureValue(row: number, feature: number): Value {
@@ -109,7 +112,7 @@ function featureValue(row: number, feature: number): Value {
   }
 }
 
-function storeOf(cells: readonly Cell[]): OnlineStore {
+function storeOf(cells: StoredCells): OnlineStore {
   const answer = Promise.resolve([cells]);
   const store = {
     kind: 'bench',

@@ -22,8 +22,8 @@ const STATUS_JSON = ['INVALID', 'PRESENT', 'NULL_VALUE', 'NOT_FOUND', 'OUTSIDE_M
  * @throws SideboardError CORRUPT_STORED_VALUE where stored bytes have no JSON, naming the column
  */
 export function feastResponseText(retrieved: RetrievedFeatures, nonFinite: NonFiniteJson): string {
-  // Features of one view share their timestamps, and so do many rows.
-  const timestamps = new Map<Uint8Array, string>();
+  // Features of one view share their timestamps.
+  const timestamps = new Map<string, string>();
   const columns = retrieved.plan.outputNames.map((_name, column) =>
     columnText(retrieved, column, nonFinite, timestamps),
   );
@@ -34,39 +34,33 @@ function columnText(
   retrieved: RetrievedFeatures,
   column: number,
   nonFinite: NonFiniteJson,
-  timestamps: Map<Uint8Array, string>,
+  timestamps: Map<string, string>,
 ): string {
-  const { rowCount } = retrieved;
+  const { rowCount, plan } = retrieved;
   if (rowCount === 0) return '{"values":[],"statuses":[]}';
   let values = '';
   let statuses = '';
-  let times = '';
   for (let row = 0; row < rowCount; row++) {
     const comma = row === 0 ? '' : ',';
     const value = valueJson(valueAt(retrieved, column, row), nonFinite);
     if (value === undefined) throw notJson(retrieved, column, 'value');
     values += comma + value;
     statuses += comma + (STATUS_JSON[statusAt(retrieved, column, row)] ?? STATUS_JSON[0]!);
-    times += comma + timestampJson(retrieved, column, row, timestamps);
   }
+  const view = `${plan.groupOfColumn[column]} ${plan.viewOfColumn[column]}`;
+  const times = timestamps.get(view) ?? timestampsText(retrieved, column);
+  timestamps.set(view, times);
   return `{"values":[${values}],"statuses":[${statuses}],"event_timestamps":[${times}]}`;
 }
 
-function timestampJson(
-  retrieved: RetrievedFeatures,
-  column: number,
-  row: number,
-  timestamps: Map<Uint8Array, string>,
-): string {
-  const bytes = timestampAt(retrieved, column, row);
-  let text = timestamps.get(bytes);
-  if (text === undefined) {
-    const time = timestampText(bytes);
+function timestampsText(retrieved: RetrievedFeatures, column: number): string {
+  let times = '';
+  for (let row = 0; row < retrieved.rowCount; row++) {
+    const time = timestampText(timestampAt(retrieved, column, row));
     if (time === undefined) throw notJson(retrieved, column, 'event timestamp');
-    text = `"${time}"`;
-    timestamps.set(bytes, text);
+    times += `${row === 0 ? '' : ','}"${time}"`;
   }
-  return text;
+  return times;
 }
 
 function notJson(retrieved: RetrievedFeatures, column: number, what: string): SideboardError {

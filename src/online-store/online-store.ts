@@ -29,12 +29,24 @@ export interface PreparedRead {
   readonly width: number;
 }
 
+/** In `StoredCells.starts`: the store holds nothing there. */
+export const ABSENT = -1;
+
 /**
- * What a store holds for one feature: the encoded `feast.types.Value` (empty = a stored null), or `null` where there is
- * nothing. For the timestamp cell: an encoded `google.protobuf.Timestamp`, or `null`. The bytes belong to the store's
- * receive buffer: they are valid until the request ends and are never written to.
+ * What a store holds of the entities of one group, as positions: nothing is made per value. Cell `(e, w)`, entity `e` of
+ * `EntityRead.keys` and position `w < prepared.width`, is at `i = e * width + w`: the bytes `[starts[i], ends[i])` of
+ * `buffers[e]`, an encoded `feast.types.Value` (empty = a stored null) or, in a timestamp cell, an encoded
+ * `google.protobuf.Timestamp`; `starts[i] < 0` where there is none. The buffers are those that the store received into:
+ * they are valid until the request ends and are never written to.
  */
-export type Cell = Uint8Array | null;
+export interface StoredCells {
+  /** One per entity; many entities may share one. What stands there for an entity without any cell has no meaning. */
+  readonly buffers: readonly Uint8Array[];
+  /** One per cell: where it begins, or `ABSENT`. */
+  readonly starts: Int32Array;
+  /** One per cell, aligned with `starts`; without meaning where the cell is absent. */
+  readonly ends: Int32Array;
+}
 
 /** The distinct entities of one entity group of a request. */
 export interface EntityRead {
@@ -107,12 +119,11 @@ export interface OnlineStore {
   readonly kind: string;
   prepare(layout: ReadLayout): PreparedRead;
   /**
-   * Reads all groups at once. Result `g` belongs to `reads[g]`; cell `(e, w)` of it, entity `e` of `reads[g].keys` and
-   * position `w < prepared.width`, is at `e * width + w`.
+   * Reads all groups at once. Result `g` belongs to `reads[g]`.
    *
    * @throws SideboardError ONLINE_STORE_UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, CORRUPT_STORED_VALUE
    */
-  read(reads: readonly EntityRead[], options: ReadOptions): Promise<readonly (readonly Cell[])[]>;
+  read(reads: readonly EntityRead[], options: ReadOptions): Promise<readonly StoredCells[]>;
   /** Writes rows of one view; order inside the batch does not matter where the store checks staleness. */
   write(batch: WriteBatch, options: ReadOptions): Promise<WriteResult>;
   /**

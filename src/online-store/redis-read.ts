@@ -1,7 +1,14 @@
 import { Buffer } from 'node:buffer';
 import { hashFeatureField, timestampField } from '../feast-encoding/hash-field.ts';
 import { onlineStoreUnavailable } from '../errors.ts';
-import type { Cell, EntityRead, PreparedRead, ReadLayout, ReadOptions } from './online-store.ts';
+import { createCellSlab, type CellSlab } from './cell-slab.ts';
+import type {
+  EntityRead,
+  PreparedRead,
+  ReadLayout,
+  ReadOptions,
+  StoredCells,
+} from './online-store.ts';
 import { commandError, openBatch, type RedisBatch } from './redis-batch.ts';
 import type { RedisClient } from './redis-client.ts';
 import { PrebuiltCommand, type ReplyReceiver } from './redis-command.ts';
@@ -36,19 +43,19 @@ export async function readRedis(
   client: RedisClient,
   reads: readonly EntityRead[],
   limits: ReadOptions,
-): Promise<readonly (readonly Cell[])[]> {
+): Promise<readonly StoredCells[]> {
   const outage = client.outage();
   if (outage !== undefined) {
     throw outage;
   }
-  const results: Cell[][] = [];
+  const results: CellSlab[] = [];
   let entityCount = 0;
   for (const { prepared, keys } of reads) {
-    results.push(Array.from<Cell>({ length: keys.length * prepared.width }).fill(null));
+    results.push(createCellSlab(keys.length, prepared.width));
     entityCount += keys.length;
   }
   if (entityCount === 0) {
-    return results;
+    return results.map((slab) => slab.cells());
   }
   const commands: PrebuiltCommand[] = [];
   const batch = openBatch(client, commands, entityCount, limits, client.commandTimeoutMs);
@@ -62,13 +69,13 @@ export async function readRedis(
     client.uncork();
   }
   await batch.finished;
-  return results;
+  return results.map((slab) => slab.cells());
 }
 
 function createReceiver(
   client: RedisClient,
   reads: readonly EntityRead[],
-  results: readonly Cell[][],
+  results: readonly CellSlab[],
   batch: RedisBatch,
 ): ReplyReceiver {
   return {
@@ -77,7 +84,7 @@ function createReceiver(
         return;
       }
       const { width } = reads[group]!.prepared;
-      const values = reply as readonly Cell[];
+      const values = reply as readonly (Uint8Array | null)[];
       if (!Array.isArray(reply) || values.length !== width) {
         batch.fail(onlineStoreUnavailable('Redis answered a read with something else than fields'));
         return;
@@ -94,9 +101,12 @@ function createReceiver(
   };
 }
 
-function copyRow(values: readonly Cell[], cells: Cell[], at: number): void {
+function copyRow(values: readonly (Uint8Array | null)[], cells: CellSlab, at: number): void {
   for (let i = 0; i < values.length; i++) {
-    cells[at + i] = values[i]!;
+    const value = values[i]!;
+    if (value !== null) {
+      cells.put(at + i, value);
+    }
   }
 }
 

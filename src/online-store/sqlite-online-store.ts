@@ -1,13 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { encodeTimestamp } from '../feast-encoding/timestamp.ts';
+import { createCellSlab, type CellSlab } from './cell-slab.ts';
 import type {
-  Cell,
   EntityRead,
   OnlineStore,
   PreparedRead,
   ReadLayout,
   ReadOptions,
+  StoredCells,
   ViewLayout,
 } from './online-store.ts';
 import { checkSqlite, inspectSqlite } from './sqlite-inspection.ts';
@@ -25,7 +26,7 @@ import { unreadableEntity } from './store-errors.ts';
 
 /** Others are let in when reading has held the process for this long. */
 const YIELD_AFTER_MS = 5;
-const NO_SUFFIX = new Uint8Array(0);
+const NO_BYTES = new Uint8Array(0);
 const UNLIMITED: ReadOptions = { deadlineAtMs: Number.POSITIVE_INFINITY };
 
 export interface SqliteOnlineStoreOptions {
@@ -83,7 +84,7 @@ function prepareSqliteRead(layout: ReadLayout): SqlitePreparedRead {
       timestampCell: width++,
     };
   });
-  return { keySuffix: NO_SUFFIX, width, views };
+  return { keySuffix: NO_BYTES, width, views };
 }
 
 interface Reader {
@@ -96,13 +97,12 @@ async function readAll(
   reader: Reader,
   reads: readonly EntityRead[],
   limits: ReadOptions,
-): Promise<readonly (readonly Cell[])[]> {
-  const results: Cell[][] = [];
+): Promise<readonly StoredCells[]> {
+  const results: StoredCells[] = [];
   let heldSinceMs = performance.now();
   for (const { prepared, keys } of reads) {
     const { width, views } = prepared as SqlitePreparedRead;
-    const cells: Cell[] = Array.from({ length: keys.length * width }, () => null);
-    results.push(cells);
+    const cells = createCellSlab(keys.length, width);
     for (const view of views) {
       for (let first = 0; first < keys.length;) {
         const count = statementSize(keys.length - first);
@@ -115,6 +115,7 @@ async function readAll(
         }
       }
     }
+    results.push(cells.cells());
   }
   throwIfOver(limits);
   return results;
@@ -135,7 +136,7 @@ interface Chunk {
   readonly width: number;
 }
 
-function readChunk(reader: Reader, database: DatabaseSync, chunk: Chunk, cells: Cell[]): void {
+function readChunk(reader: Reader, database: DatabaseSync, chunk: Chunk, cells: CellSlab): void {
   const { view, keys, first, count, width } = chunk;
   const statement = readStatement(reader.statements, database, view.table, count);
   const parameters = Array.from({ length: count }, (_, i) => keys[first + i] ?? null);
@@ -151,7 +152,7 @@ function readChunk(reader: Reader, database: DatabaseSync, chunk: Chunk, cells: 
       if (!(value instanceof Uint8Array) && value !== null) {
         throw unreadableEntity(keys[entity]!, `table ${view.table} holds no bytes as a value`);
       }
-      cells[entity * width + cell] = value ?? NO_SUFFIX;
+      cells.put(entity * width + cell, value ?? NO_BYTES);
     }
     if (row[3] !== lastStored || lastNs === undefined) {
       lastStored = row[3];
@@ -172,7 +173,7 @@ function readChunk(reader: Reader, database: DatabaseSync, chunk: Chunk, cells: 
 function fillTimestamps(
   { view, width }: Chunk,
   newest: ReadonlyMap<number, bigint>,
-  cells: Cell[],
+  cells: CellSlab,
 ): void {
   let encodedNs = 0n;
   let encoded = encodeTimestamp(0n);
@@ -181,7 +182,7 @@ function fillTimestamps(
       encodedNs = timestampNs;
       encoded = encodeTimestamp(timestampNs);
     }
-    cells[entity * width + view.timestampCell] = encoded;
+    cells.put(entity * width + view.timestampCell, encoded);
   }
 }
 

@@ -1,7 +1,7 @@
 import { murmur3 } from '../feast-encoding/murmur3.ts';
 import { isTimestampMessage } from '../feast-encoding/timestamp.ts';
 import { isValueMessage } from '../feast-encoding/value-check.ts';
-import type { Cell } from '../online-store/online-store.ts';
+import type { StoredCells } from '../online-store/online-store.ts';
 import { corruptStoredValue } from './retrieval-errors.ts';
 import type { EntityGroupPlan } from './retrieval-plan.ts';
 
@@ -10,19 +10,20 @@ import type { EntityGroupPlan } from './retrieval-plan.ts';
  * `feast.types.Value`, every timestamp a `google.protobuf.Timestamp`. What is spliced unchecked would break the whole
  * answer, or be read as something else.
  *
- * @param cells `keys.length` × the group's width.
+ * @param cells of the entities of `keys`.
  * @throws SideboardError CORRUPT_STORED_VALUE naming view, feature and the hash of the key
  */
 export function checkStoredRows(
   group: EntityGroupPlan,
   keys: readonly Uint8Array[],
-  cells: readonly Cell[],
+  cells: StoredCells,
 ): void {
   const { width } = group.prepared;
   for (const { name, featureNames, firstCell, timestampCell } of group.views) {
     for (let entity = 0; entity < keys.length; entity++) {
       const row = entity * width;
-      const damaged = damagedCell(cells, row + firstCell, row + timestampCell);
+      const bytes = cells.buffers[entity]!;
+      const damaged = damagedCell(cells, bytes, row + firstCell, row + timestampCell);
       if (damaged < 0) continue;
       const feature = featureNames[damaged - row - firstCell];
       const what = feature === undefined ? 'the event timestamp' : `feature ${feature}`;
@@ -32,12 +33,17 @@ export function checkStoredRows(
 }
 
 /** The first cell of `[firstCell, timestampCell]` that is not what it should be, or -1. */
-function damagedCell(cells: readonly Cell[], firstCell: number, timestampCell: number): number {
+function damagedCell(
+  { starts, ends }: StoredCells,
+  bytes: Uint8Array,
+  firstCell: number,
+  timestampCell: number,
+): number {
   for (let at = firstCell; at < timestampCell; at++) {
-    const cell = cells[at]!;
-    if (cell !== null && !isValueMessage(cell, 0, cell.length)) return at;
+    const start = starts[at]!;
+    if (start >= 0 && !isValueMessage(bytes, start, ends[at]!)) return at;
   }
-  const timestamp = cells[timestampCell]!;
-  const isDamaged = timestamp !== null && !isTimestampMessage(timestamp, 0, timestamp.length);
+  const start = starts[timestampCell]!;
+  const isDamaged = start >= 0 && !isTimestampMessage(bytes, start, ends[timestampCell]!);
   return isDamaged ? timestampCell : -1;
 }

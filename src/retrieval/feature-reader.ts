@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
-import type { Cell, EntityRead, OnlineStore } from '../online-store/online-store.ts';
+import type { EntityRead, OnlineStore, StoredCells } from '../online-store/online-store.ts';
 import type { RegistrySnapshot, RegistrySource } from '../registry/registry-model.ts';
 import { measureResponse } from './assemble-response.ts';
 import { bindEntities, type BoundEntities } from './bind-entities.ts';
@@ -123,7 +123,7 @@ function settle(
   plan: RetrievalPlan,
   columns: readonly EntityColumn[],
   bound: readonly BoundEntities[],
-  groupCells: readonly (readonly Cell[])[],
+  groupCells: readonly StoredCells[],
   request: Pick<FeatureReaderOptions, 'limits' | 'semantics'> & {
     readonly rowCount: number;
     readonly readOptions: ReadFeaturesOptions;
@@ -134,7 +134,7 @@ function settle(
     const { keys, entityOfRow } = bound[g]!;
     const cells = groupCells[g]!;
     const { width } = group.prepared;
-    assert.equal(cells.length, keys.length * width, 'a store returns every cell it was asked for');
+    assert.equal(cells.starts.length, keys.length * width, 'a store returns what it was asked for');
     checkStoredRows(group, keys, cells);
     return { cells, width, entityCount: keys.length, entityOfRow };
   });

@@ -4,7 +4,7 @@
  */
 import type { RetrievalPlan } from './retrieval-plan.ts';
 import type { EntityColumn } from './retrieval-request.ts';
-import type { Cell } from '../online-store/online-store.ts';
+import type { StoredCells } from '../online-store/online-store.ts';
 
 /** `feast.serving.FieldStatus`. */
 export const FIELD_STATUS = {
@@ -19,8 +19,8 @@ export type FieldStatusNumber = (typeof FIELD_STATUS)[keyof typeof FIELD_STATUS]
 
 /** The rows of one entity group: the distinct entities that were read, and which of them each request row is. */
 export interface GroupRows {
-  /** Cell `(e, w)`, distinct entity `e` and position `w < width`, is at `e * width + w`. */
-  readonly cells: readonly Cell[];
+  /** Of the distinct entities, checked. */
+  readonly cells: StoredCells;
   /** Cells per distinct entity. */
   readonly width: number;
   /** Distinct entities. */
@@ -77,7 +77,10 @@ function cellAt(
   cell: number,
   row: number,
 ): Uint8Array {
-  const rows = retrieved.groups[group]!;
-  const entity = rows.entityOfRow[row]!;
-  return (entity < 0 ? null : rows.cells[entity * rows.width + cell]) ?? EMPTY;
+  const { cells, width, entityOfRow } = retrieved.groups[group]!;
+  const entity = entityOfRow[row]!;
+  if (entity < 0) return EMPTY;
+  const at = entity * width + cell;
+  const start = cells.starts[at]!;
+  return start < 0 ? EMPTY : cells.buffers[entity]!.subarray(start, cells.ends[at]);
 }

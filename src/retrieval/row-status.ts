@@ -1,6 +1,5 @@
 import { timestampSeconds } from '../feast-encoding/timestamp.ts';
 import { varintSize } from '../feast-encoding/varint.ts';
-import type { Cell } from '../online-store/online-store.ts';
 import type { GroupViewPlan, RetrievalPlan } from './retrieval-plan.ts';
 import type { EntityColumn, RetrievalSemantics } from './retrieval-request.ts';
 import { FIELD_STATUS, type GroupRows } from './retrieved-features.ts';
@@ -78,7 +77,7 @@ function statusCodes({ semantics }: StatusRules): StatusCodes {
 
 /** Writes the statuses of one column from `at` on; returns the encoded size of its values. */
 function settleColumn(
-  { cells, width, entityOfRow }: GroupRows,
+  { cells: { buffers, starts, ends }, width, entityOfRow }: GroupRows,
   cellIndex: number,
   expired: Uint8Array | undefined,
   codes: StatusCodes,
@@ -88,26 +87,29 @@ function settleColumn(
   let bytes = 0;
   for (let row = 0; row < entityOfRow.length; row++) {
     const entity = entityOfRow[row]!;
-    const cell: Cell = entity < 0 ? null : cells[entity * width + cellIndex]!;
-    if (cell === null) {
+    const cell = entity * width + cellIndex;
+    const start = entity < 0 ? -1 : starts[cell]!;
+    if (start < 0) {
       statuses[at + row] = codes.absent;
       bytes += 2;
       continue;
     }
-    const length = cell.length;
+    const length = ends[cell]! - start;
     bytes += 1 + varintSize(length) + length;
     if (expired !== undefined && expired[entity] === 1) {
       statuses[at + row] = FIELD_STATUS.OUTSIDE_MAX_AGE;
     } else {
-      statuses[at + row] = isStoredNull(cell, length) ? codes.storedNull : codes.stored;
+      statuses[at + row] = isStoredNull(buffers[entity]!, start, length)
+        ? codes.storedNull
+        : codes.stored;
     }
   }
   return bytes;
 }
 
 /** A null is stored as nothing; somebody else may have written `null_val` (field 19, a varint of one byte). */
-function isStoredNull(cell: Uint8Array, length: number): boolean {
-  return length === 0 || (length === 3 && cell[0] === 0x98 && cell[1] === 0x01);
+function isStoredNull(bytes: Uint8Array, start: number, length: number): boolean {
+  return length === 0 || (length === 3 && bytes[start] === 0x98 && bytes[start + 1] === 0x01);
 }
 
 /**
@@ -115,16 +117,17 @@ function isStoredNull(cell: Uint8Array, length: number): boolean {
  * seconds, strictly more than the TTL, and a row without event timestamp does not age.
  */
 function expiredEntities(
-  { cells, width, entityCount }: GroupRows,
+  { cells: { buffers, starts, ends }, width, entityCount }: GroupRows,
   { ttlSeconds, timestampCell }: GroupViewPlan,
   { enforceTtl, nowSeconds }: StatusRules,
 ): Uint8Array | undefined {
   if (!enforceTtl || ttlSeconds === 0) return undefined;
   const expired = new Uint8Array(entityCount);
   for (let entity = 0; entity < entityCount; entity++) {
-    const timestamp = cells[entity * width + timestampCell]!;
-    if (timestamp === null) continue;
-    const eventSeconds = Number(timestampSeconds(timestamp, 0, timestamp.length));
+    const cell = entity * width + timestampCell;
+    const start = starts[cell]!;
+    if (start < 0) continue;
+    const eventSeconds = Number(timestampSeconds(buffers[entity]!, start, ends[cell]!));
     if (nowSeconds - eventSeconds > ttlSeconds) expired[entity] = 1;
   }
   return expired;

@@ -14,12 +14,12 @@ import { encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import { createHttpHandler, type HttpHandlerOptions } from '../../src/http/http-handler.ts';
 import type {
-  Cell,
   EntityRead,
   OnlineStore,
   PreparedRead,
   ReadLayout,
   ReadOptions,
+  StoredCells,
 } from '../../src/online-store/online-store.ts';
 import type {
   FieldDefinition,
@@ -28,6 +28,7 @@ import type {
   ViewDefinition,
 } from '../../src/registry/registry-model.ts';
 import { createFeatureReader } from '../../src/retrieval/feature-reader.ts';
+import { storedCells, type Cell } from '../support/stored-cells.ts';
 
 /** Event time of every stored row: old enough for any TTL. */
 export const ROW_TIME_NS = 1_735_689_600_123_000_000n;
@@ -216,16 +217,17 @@ function createMemoryStore(): MemoryStore {
 }
 
 function cellsOf(
-  { keys }: EntityRead,
+  { prepared, keys }: EntityRead,
   layout: ReadLayout,
   rows: ReadonlyMap<string, ReadonlyMap<string, Cell>>,
-): Cell[] {
-  return keys.flatMap((key) => {
+): StoredCells {
+  const cells = keys.flatMap((key) => {
     const row = rows.get(Buffer.from(key).toString('hex'));
     return layout.views.flatMap(({ featureNames }) =>
       [...featureNames, 'timestamp'].map((name) => row?.get(name) ?? null),
     );
   });
+  return storedCells(cells, prepared.width);
 }
 
 function untilOpen(opened: Promise<void>, { deadlineAtMs, signal }: ReadOptions): Promise<void> {

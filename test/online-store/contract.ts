@@ -14,6 +14,7 @@ import {
   soon,
   text,
 } from './store-fixture.ts';
+import { readCells } from '../support/stored-cells.ts';
 
 /** A store to put through the contract, opened once for all cases. */
 export interface OpenedStore {
@@ -113,7 +114,8 @@ function describeReading(store: () => OnlineStore): void {
     expect(prepared.width).toBe(11 * 4 + 1);
     const key = Buffer.concat([entityKey(5), prepared.keySuffix]);
     const absent = Buffer.concat([entityKey(6), prepared.keySuffix]);
-    const [first, second, none] = await store().read(
+    const [first, second, none] = await readCells(
+      store(),
       [
         { prepared, keys: [key] },
         { prepared, keys: [absent, key] },
@@ -136,7 +138,7 @@ function describeReading(store: () => OnlineStore): void {
     const reversed = { ...view, featureNames: ['b', 'a'] };
     const prepared = store().prepare({ project, joinKeys: ['id'], views: [view, reversed] });
     const key = Buffer.concat([entityKey(1), prepared.keySuffix]);
-    const [cells] = await store().read([{ prepared, keys: [key, key] }], soon());
+    const [cells] = await readCells(store(), [{ prepared, keys: [key, key] }], soon());
     const values = [int64(1), int64(2), cells![2]!, int64(2), int64(1), cells![2]!].map(asBytes);
     expect(cells!.map((cell) => asBytes(cell))).toEqual([...values, ...values]);
   });
@@ -144,8 +146,8 @@ function describeReading(store: () => OnlineStore): void {
   it('answers a read of nothing', async () => {
     const { project, view } = await openView(store());
     const prepared = store().prepare({ project, joinKeys: ['id'], views: [view] });
-    expect(await store().read([], soon())).toEqual([]);
-    expect(await store().read([{ prepared, keys: [] }], soon())).toEqual([[]]);
+    expect(await readCells(store(), [], soon())).toEqual([]);
+    expect(await readCells(store(), [{ prepared, keys: [] }], soon())).toEqual([[]]);
   });
 }
 
@@ -262,7 +264,7 @@ function describeWriting(store: () => OnlineStore): void {
     await store().update(project, ['stats', 'other'], []);
     const prepared = store().prepare({ project, joinKeys: ['id'], views: [view, other] });
     const keys = [1, 2].map((id) => Buffer.concat([entityKey(id), prepared.keySuffix]));
-    const [cells] = await store().read([{ prepared, keys }], soon());
+    const [cells] = await readCells(store(), [{ prepared, keys }], soon());
     expect(cells!.slice(0, 3)).toEqual([null, null, null]);
     expect(asBytes(cells![3]!)).toEqual(asBytes(int64(9)));
     expect(cells![4]).not.toBeNull();

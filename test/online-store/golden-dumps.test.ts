@@ -12,6 +12,7 @@ import { adminClient, startRedis, type RedisServer } from '../support/redis-serv
 import { describeWithShared, sharedPath } from '../support/shared.ts';
 import { REDIS_DEFAULTS } from './redis-contract.ts';
 import { SECOND_NS, soon } from './store-fixture.ts';
+import { readCells } from '../support/stored-cells.ts';
 
 interface DumpedHash {
   readonly key_b64: string;
@@ -105,7 +106,7 @@ describeWithShared('what Feast stored in Redis', () => {
     const views = storedViews(scenario, variant, hashes);
     const prepared = store.prepare({ project: '', joinKeys: ['unused'], views });
     const keys = hashes.map(({ key_b64 }) => Buffer.from(key_b64, 'base64'));
-    const [cells] = await store.read([{ prepared, keys }], soon());
+    const [cells] = await readCells(store, [{ prepared, keys }], soon());
     const fields = views.flatMap(({ storedName, featureNames }) => [
       ...featureNames.map((name) => hashFeatureField(storedName, name)),
       timestampField(storedName),
@@ -161,7 +162,7 @@ describeWithShared('what Feast stored in SQLite', () => {
         views: [{ storedName: table.slice(cut + 1), featureNames }],
       });
       const read = keys.map((key) => Buffer.from(key, 'hex'));
-      const [cells] = await store.read([{ prepared, keys: read }], soon());
+      const [cells] = await readCells(store, [{ prepared, keys: read }], soon());
       for (const [entity, key] of keys.entries()) {
         const row = cells!.slice(entity * prepared.width, (entity + 1) * prepared.width);
         const stored = ofTable.filter((candidate) => candidate.entity_key_hex === key);

@@ -14,6 +14,7 @@ import {
   SECOND_NS,
   type ViewFixture,
 } from './store-fixture.ts';
+import { readCells } from '../support/stored-cells.ts';
 
 /** Settings of a Redis store in these tests; `nodes` and `kind` are the caller's. */
 export const REDIS_DEFAULTS = {
@@ -204,7 +205,7 @@ function describeOptions(
     expect(await other.valuesOf(entityKey(1))).toEqual([5n, 5n]);
     const prepared = store().prepare({ project, joinKeys: ['id'], views: [one.view] });
     const key = Buffer.concat([entityKey(1), prepared.keySuffix]);
-    const [cells] = await store().read([{ prepared, keys: [key] }], limits);
+    const [cells] = await readCells(store(), [{ prepared, keys: [key] }], limits);
     expect(cells![0]).not.toBeNull();
   });
 }

@@ -6,13 +6,13 @@ import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import { writeValue } from '../../src/feast-encoding/value-writer.ts';
 import type { FeatureValue } from '../../src/feast-encoding/typed-value.ts';
 import type {
-  Cell,
   OnlineStore,
   ReadOptions,
   ViewLayout,
   WriteResult,
   WriteRow,
 } from '../../src/online-store/online-store.ts';
+import { readCells, type Cell } from '../support/stored-cells.ts';
 
 /** 2025-01-01T00:00:00Z. */
 export const NEW_YEAR_NS = 1_735_689_600_000_000_000n;
@@ -70,7 +70,7 @@ export async function openView(
   const prepared = store.prepare({ project, joinKeys: ['id'], views: [view] });
   const read: ViewFixture['read'] = async (entityKeys, limits = soon()) => {
     const keys = entityKeys.map((key) => Buffer.concat([key, prepared.keySuffix]));
-    const [cells] = await store.read([{ prepared, keys }], limits);
+    const [cells] = await readCells(store, [{ prepared, keys }], limits);
     const { width } = prepared;
     return entityKeys.map((_, i) => cells!.slice(i * width, (i + 1) * width));
   };

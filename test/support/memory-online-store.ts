@@ -3,16 +3,17 @@ import { performance } from 'node:perf_hooks';
 import { cancelled, deadlineExceeded } from '../../src/errors.ts';
 import { decodeTimestamp, encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
 import type {
-  Cell,
   EntityRead,
   OnlineStore,
   PreparedRead,
   ReadLayout,
   ReadOptions,
+  StoredCells,
   StoredField,
   WriteBatch,
   WriteResult,
 } from '../../src/online-store/online-store.ts';
+import { storedCells } from './stored-cells.ts';
 
 /** The fields of one entity, by `fieldOf`. */
 type Fields = Map<string, Uint8Array>;
@@ -95,12 +96,13 @@ function prepare({ project, views }: ReadLayout): MemoryPreparedRead {
 function readEntities(
   entities: ReadonlyMap<string, Fields>,
   { prepared, keys }: EntityRead,
-): readonly Cell[] {
+): StoredCells {
   const { fields } = prepared as MemoryPreparedRead;
-  return keys.flatMap((key) => {
+  const cells = keys.flatMap((key) => {
     const stored = entities.get(Buffer.from(key).toString('hex'));
     return fields.map((field) => stored?.get(field) ?? null);
   });
+  return storedCells(cells, prepared.width);
 }
 
 function writeRows(
