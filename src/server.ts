@@ -12,6 +12,7 @@ import { createReflectionServices } from './grpc/reflection.ts';
 import { statusOf } from './grpc/status.ts';
 import { createBuiltinEngine } from './http2/builtin-engine.ts';
 import { createHttpHandler, HTTP_ROUTE_PATHS } from './http/http-handler.ts';
+import { createStreamListener } from './http/stream-exchange.ts';
 import { openOnlineStore } from './online-store/open-online-store.ts';
 import { openPort } from './port.ts';
 import { openFileRegistry } from './registry/file-registry.ts';
@@ -125,6 +126,17 @@ async function composeServer(
     logger,
     new Set([...methodPaths(services), ...HTTP_ROUTE_PATHS]),
   );
+  const handler = createHttpHandler({
+    reader,
+    services,
+    headroomBytes: FRAME_HEADROOM,
+    limits: config.limits,
+    nonFiniteJson: config.semantics.nonFiniteJson,
+    defaultDeadlineMs: config.server.defaultDeadlineMs,
+    isReady: health.isServing,
+    observer,
+    statusOf,
+  });
   const dispatcher = createDispatcher({
     services,
     limits: {
@@ -133,6 +145,7 @@ async function composeServer(
       maxConcurrentRequests: config.limits.maxConcurrentRequests,
     },
     observer,
+    otherwise: createStreamListener(handler),
   });
   const engine = createBuiltinEngine(
     {
@@ -147,17 +160,7 @@ async function composeServer(
     host: config.server.host,
     port: config.server.port,
     engine,
-    handler: createHttpHandler({
-      reader,
-      services,
-      headroomBytes: FRAME_HEADROOM,
-      limits: config.limits,
-      nonFiniteJson: config.semantics.nonFiniteJson,
-      defaultDeadlineMs: config.server.defaultDeadlineMs,
-      isReady: health.isServing,
-      observer,
-      statusOf,
-    }),
+    handler,
   });
   let closing: Promise<void> | undefined;
   opened.push(async () => {

@@ -68,13 +68,15 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     packages: ['@bufbuild/protobuf', 'node:buffer', 'node:zlib', 'node:util'],
   },
   http: {
-    may: ['errors.ts', 'gen', 'retrieval', 'ingestion', 'feast-encoding'],
+    may: ['errors.ts', 'gen', 'http2', 'retrieval', 'ingestion', 'feast-encoding'],
     packages: [
       '@bufbuild/protobuf',
       '@connectrpc/connect',
       '@connectrpc/connect-node',
       'node:buffer',
+      'node:events',
       'node:http',
+      'node:stream',
       'node:util',
       'node:zlib',
     ],

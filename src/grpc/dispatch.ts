@@ -37,6 +37,8 @@ export interface DispatchOptions {
   readonly services: readonly GrpcService[];
   readonly limits: CallLimits;
   readonly observer: CallObserver;
+  /** Takes the requests that are not gRPC; without it they are refused. */
+  readonly otherwise?: StreamListener;
 }
 
 /** The dispatcher of one server. */
@@ -62,7 +64,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
   }
 
   const listener: StreamListener = (head, response) => {
-    if (!isGrpc(head)) return refuse(response, 415);
+    if (!isGrpc(head)) return options.otherwise?.(head, response) ?? refuse(response, 415);
     if (head.method !== 'POST') return refuse(response, 405);
     const call = createServerCall(head, response, options.limits, options.observer);
     if (call.isOver) return ignoreBody(call);

@@ -16,16 +16,12 @@ import {
   type HandlerContext,
 } from '@connectrpc/connect';
 import type { UniversalHandler } from '@connectrpc/connect/protocol';
-import {
-  compressionBrotli,
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from '@connectrpc/connect-node';
+import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
 import { GrpcFeatureServer } from '../../gen/feast/serving/GrpcServer_pb.ts';
 import { ServingService } from '../../gen/feast/serving/ServingService_pb.ts';
 import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { SideboardError } from '../errors.ts';
+import { sendUniversalResponse, universalRequest } from './connect-exchange.ts';
 import { runAdmitted, type Exchange, type HttpCall, type HttpCallObserver } from './http-call.ts';
 
 /** A method as bytes, shared with gRPC over HTTP/2; its answer begins with free bytes for a frame's prefix. */
@@ -75,7 +71,7 @@ const CODE_BY_NUMBER: ReadonlyMap<number, Code> = new Map(
 const exchangeKey = createContextKey<Exchange | undefined>(undefined);
 
 /**
- * The services of the gRPC side over HTTP/1.1, through the Connect library: it does the protocols, the methods are the
+ * The services of the gRPC side over plain HTTP, through the Connect library: it does the protocols, the methods are the
  * ones that gRPC calls, so that both give one answer.
  */
 export function createConnectRoutes(options: ConnectRoutesOptions): ConnectRoutes {
@@ -102,7 +98,7 @@ function createHandlers(
   typed: (method: DescMethodUnary) => DescMethodUnary,
 ): ReadonlyMap<string, UniversalHandler> {
   const router = createConnectRouter({
-    // gRPC needs HTTP/2, which has its own listener.
+    // gRPC has a listener of its own.
     grpc: false,
     readMaxBytes: options.maxRequestBytes,
     writeMaxBytes: options.maxResponseBytes,
@@ -127,13 +123,10 @@ function isUnary(method: DescMethod): method is DescMethodUnary {
 }
 
 async function answerWith(handler: UniversalHandler, exchange: Exchange): Promise<void> {
-  const { request, response } = exchange;
+  const { response } = exchange;
   try {
-    // The library puts the Host header into a URL; it has no other use for it, and not every header makes one.
-    request.headers.host = 'localhost';
     const values = createContextValues().set(exchangeKey, exchange);
-    const universal = universalRequestFromNodeRequest(request, response, undefined, values);
-    await universalResponseToNodeResponse(await handler(universal), response);
+    await sendUniversalResponse(await handler(universalRequest(exchange, values)), response);
   } catch (error) {
     exchange.error ??= error;
     if (!response.headersSent) response.writeHead(500, { connection: 'close' });

@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { cancelled, SideboardError } from '../errors.ts';
+import type { HttpRequest, HttpResponse } from './http-message.ts';
 
 /** What a method may know of the call that it answers; the gRPC side has the same. */
 export interface HttpCall {
@@ -31,8 +31,8 @@ export interface HttpCallObserver {
 
 /** One HTTP request while it is being answered. */
 export interface Exchange extends HttpCall {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
   deadlineAtMs: number;
   /** What went wrong, for the observer; the caller has been, or will be, told. */
   error: unknown;
@@ -50,8 +50,8 @@ export interface ExchangeOptions {
 
 /** The deadline is counted from here; the observer hears when the response has left, or the caller has. */
 export function beginExchange(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: HttpRequest,
+  response: HttpResponse,
   options: ExchangeOptions,
 ): Exchange {
   const startedAtMs = performance.now();

@@ -1,14 +1,14 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SideboardError } from '../errors.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { createConnectRoutes, type ConnectRoutes, type ServiceOnBytes } from './connect-routes.ts';
 import { detailAnswer } from './feast-error.ts';
 import { answerGetOnlineFeatures } from './get-online-features.ts';
 import { beginExchange, type HttpCallObserver } from './http-call.ts';
+import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
 import { sendAnswer, sendError } from './send-answer.ts';
 
-/** What the HTTP/1.1 side of the port answers from. */
+/** What plain HTTP is answered from, whatever its version. */
 export interface HttpHandlerOptions {
   readonly reader: FeatureReader;
   /** The services of the gRPC side, for Connect and gRPC-Web. */
@@ -65,12 +65,10 @@ export const HTTP_ROUTE_PATHS: readonly string[] = [...ROUTES.keys()].filter(
 );
 
 /**
- * Answers HTTP/1.1 requests: Feast's JSON API, its health check, and the gRPC services over Connect and gRPC-Web. Slow
- * senders are the business of the server that the handler is given to (`requestTimeout`, `headersTimeout`).
+ * Answers requests over HTTP/1.1 and HTTP/2: Feast's JSON API, its health check, and the gRPC services over Connect and
+ * gRPC-Web. Slow senders are the business of the server that the handler is given to (`requestTimeout`, `headersTimeout`).
  */
-export function createHttpHandler(
-  options: HttpHandlerOptions,
-): (request: IncomingMessage, response: ServerResponse) => void {
+export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const connect = createConnectRoutes({ ...options, ...options.limits });
   return (request, response) => {
     // A caller that goes away while it is being answered is seen by 'close'.
@@ -96,7 +94,7 @@ interface Target {
   readonly options: HttpHandlerOptions;
 }
 
-function answerPath(request: IncomingMessage, response: ServerResponse, target: Target): void {
+function answerPath(request: HttpRequest, response: HttpResponse, target: Target): void {
   const { path, connect, options } = target;
   const route = ROUTES.get(path);
   const known = route !== undefined || connect.has(path);
@@ -120,8 +118,8 @@ function answerPath(request: IncomingMessage, response: ServerResponse, target: 
 
 /** 404; a path that would be known without its last slash is pointed there, as Feast's server does. */
 function answerUnknown(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: HttpRequest,
+  response: HttpResponse,
   { path, search }: Target,
 ): void {
   const shorter = path.slice(0, -1);

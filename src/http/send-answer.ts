@@ -1,7 +1,8 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { BodyRejected, feastErrorAnswer, type JsonAnswer } from './feast-error.ts';
+import type { HttpRequest, HttpResponse } from './http-message.ts';
 
 const zip = promisify(gzip);
 
@@ -16,20 +17,12 @@ const LINGER_MS = 1000;
 const MAX_UNREAD_BYTES = 64 * 1024;
 
 /** Sends an answer with a body of JSON; a HEAD request gets its headers. */
-export function sendAnswer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  answer: JsonAnswer,
-): void {
+export function sendAnswer(request: HttpRequest, response: HttpResponse, answer: JsonAnswer): void {
   sendBody(request, response, answer.status, Buffer.from(answer.body), answer.headers);
 }
 
 /** Sends what was thrown, in the shape that Feast's clients read. */
-export function sendError(
-  request: IncomingMessage,
-  response: ServerResponse,
-  error: unknown,
-): void {
+export function sendError(request: HttpRequest, response: HttpResponse, error: unknown): void {
   sendAnswer(
     request,
     response,
@@ -39,8 +32,8 @@ export function sendError(
 
 /** Sends a JSON text with status 200, gzipped where it is long and the caller takes that. */
 export async function sendJsonText(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: HttpRequest,
+  response: HttpResponse,
   text: string,
 ): Promise<void> {
   const body = Buffer.from(text);
@@ -55,14 +48,14 @@ export async function sendJsonText(
   });
 }
 
-function acceptsGzip(request: IncomingMessage): boolean {
+function acceptsGzip(request: HttpRequest): boolean {
   const accepted = request.headers['accept-encoding'] ?? '';
   return /(?:^|,)\s*gzip\s*(?:;\s*q\s*=\s*(?!0(?:\.0*)?\s*(?:,|$))[^,]*)?(?:,|$)/i.test(accepted);
 }
 
 function sendBody(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: HttpRequest,
+  response: HttpResponse,
   status: number,
   body: Buffer,
   headers: OutgoingHttpHeaders = {},
@@ -95,8 +88,9 @@ function sendBody(
  * Whether more of the request is still to come than is worth reading to its end for the sake of the connection.
  * (A request that has just arrived whole is not `complete` yet while it is handed over.)
  */
-function isMuchPending(request: IncomingMessage): boolean {
-  if (request.complete) return false;
+function isMuchPending(request: HttpRequest): boolean {
+  // A stream of HTTP/2 is simply reset once it is answered.
+  if (request.complete || !request.httpVersion.startsWith('1')) return false;
   return (
     request.headers['transfer-encoding'] !== undefined ||
     Number(request.headers['content-length'] ?? 0) > MAX_UNREAD_BYTES

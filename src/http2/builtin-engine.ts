@@ -120,10 +120,8 @@ function responseStream(stream: http2.ServerHttp2Stream): ResponseStream {
     },
     end(bytes: Uint8Array | undefined, trailers: HeaderBlock | undefined): void {
       if (!alive()) return;
-      stream.once('wantTrailers', () => {
-        if (trailers === undefined) stream.close();
-        else stream.sendTrailers(trailers.fields);
-      });
+      // Without fields it sends an empty DATA frame that ends the stream.
+      stream.once('wantTrailers', () => stream.sendTrailers(trailers?.fields ?? {}));
       if (bytes === undefined) stream.end();
       else stream.end(bytes);
     },

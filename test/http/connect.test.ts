@@ -29,21 +29,23 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.close();
 });
 
-const TRANSPORTS: readonly [string, (baseUrl: string) => Transport][] = [
-  [
-    'Connect',
-    (baseUrl) => createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: true }),
-  ],
-  [
-    'Connect with JSON',
-    (baseUrl) => createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: false }),
-  ],
-  ['gRPC-Web', (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: '1.1' })],
-  [
-    'gRPC-Web with JSON',
-    (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: false }),
-  ],
-];
+type TransportTo = (server: FeatureServer) => Transport;
+
+const TRANSPORTS: readonly [string, TransportTo][] = (['1.1', '2'] as const).flatMap(
+  (httpVersion) => {
+    const urlOf = (server: FeatureServer): string =>
+      httpVersion === '2' ? server.http2Url : server.url;
+    return [true, false].flatMap((useBinaryFormat): [string, TransportTo][] => {
+      const how = `${useBinaryFormat ? '' : ' with JSON'} over HTTP/${httpVersion}`;
+      const optionsFor = (server: FeatureServer) =>
+        ({ baseUrl: urlOf(server), httpVersion, useBinaryFormat }) as const;
+      return [
+        [`Connect${how}`, (server) => createConnectTransport(optionsFor(server))],
+        [`gRPC-Web${how}`, (server) => createGrpcWebTransport(optionsFor(server))],
+      ];
+    });
+  },
+);
 
 const QUESTION = {
   kind: { case: 'featureService' as const, value: 'driver_service' },
@@ -70,7 +72,7 @@ async function refusal(call: Promise<unknown>): Promise<[Code, string]> {
 describe.each(TRANSPORTS)('%s', (_name, transportTo) => {
   it('reads features, with the TTL of Go and Java or without as in Python', async () => {
     const server = await start();
-    const transport = transportTo(server.url);
+    const transport = transportTo(server);
     const go = await createClient(ServingService, transport).getOnlineFeatures(QUESTION);
     expect(go.metadata?.featureNames?.val).toEqual(['driver_id', 'conv_rate', 'trips']);
     expect(go.results[2]!.values.map(({ val }) => val.value)).toEqual([
@@ -96,7 +98,7 @@ describe.each(TRANSPORTS)('%s', (_name, transportTo) => {
 
   it('refuses with the codes of gRPC', async () => {
     const server = await start();
-    const transport = transportTo(server.url);
+    const transport = transportTo(server);
     const client = createClient(ServingService, transport);
     const unknown = { ...QUESTION, kind: { case: 'featureService' as const, value: 'nope' } };
     expect(await refusal(client.getOnlineFeatures(unknown))).toEqual([
@@ -115,7 +117,7 @@ describe.each(TRANSPORTS)('%s', (_name, transportTo) => {
 
   it('answers for health and says its version', async () => {
     const server = await start();
-    const transport = transportTo(server.url);
+    const transport = transportTo(server);
     const health = createClient(Health, transport);
     expect((await health.check({})).status).toBe(Serving.SERVING);
     server.health.setServing(false);
@@ -128,7 +130,7 @@ describe.each(TRANSPORTS)('%s', (_name, transportTo) => {
 
   it('honours deadlines and cancellation down to the store', async () => {
     const server = await start();
-    const client = createClient(ServingService, transportTo(server.url));
+    const client = createClient(ServingService, transportTo(server));
     server.store.hold();
     const [code] = await refusal(client.getOnlineFeatures(QUESTION, { timeoutMs: 40 }));
     expect(code).toBe(Code.DeadlineExceeded);
@@ -144,7 +146,7 @@ describe.each(TRANSPORTS)('%s', (_name, transportTo) => {
 
   it('refuses messages beyond the limits', async () => {
     const server = await start({ limits: { maxRequestBytes: 1000 } });
-    const client = createClient(ServingService, transportTo(server.url));
+    const client = createClient(ServingService, transportTo(server));
     const val = Array.from({ length: 500 }, () => QUESTION.entities.driver_id.val[0]!);
     const [code] = await refusal(
       client.getOnlineFeatures({ ...QUESTION, entities: { driver_id: { val } } }),

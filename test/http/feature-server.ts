@@ -1,5 +1,9 @@
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import {
+  createServer as createNetServer,
+  type AddressInfo,
+  type Server as NetServer,
+} from 'node:net';
 import {
   GRPC_FEATURE_SERVER,
   SERVING_SERVICE,
@@ -12,7 +16,10 @@ import { cancelled, deadlineExceeded } from '../../src/errors.ts';
 import { serializeEntityKey } from '../../src/feast-encoding/entity-key.ts';
 import { encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
+import { createDispatcher } from '../../src/grpc/dispatch.ts';
 import { createHttpHandler, type HttpHandlerOptions } from '../../src/http/http-handler.ts';
+import { createStreamListener } from '../../src/http/stream-exchange.ts';
+import { createBuiltinEngine } from '../../src/http2/builtin-engine.ts';
 import type {
   EntityRead,
   OnlineStore,
@@ -48,9 +55,12 @@ export interface ObservedCall {
   readonly featureCount: number;
 }
 
-/** The HTTP handler on a loopback port, over a reader, a registry with one view, and rows in memory. */
+/** The HTTP handler on loopback ports, over a reader, a registry with one view, and rows in memory. */
 export interface FeatureServer {
+  /** Over HTTP/1.1. */
   readonly url: string;
+  /** Over HTTP/2, beside gRPC. */
+  readonly http2Url: string;
   readonly port: number;
   readonly server: Server;
   readonly services: readonly GrpcService[];
@@ -103,25 +113,43 @@ export async function startFeatureServer(
     ...createFeatureServices({ reader, limits, version: '0.0.0-test' }),
     createHealthService(health),
   ];
+  const handler = createHttpHandler({
+    reader,
+    services,
+    headroomBytes: FRAME_HEADROOM,
+    limits,
+    nonFiniteJson: 'string',
+    defaultDeadlineMs: 0,
+    isReady: () => health.isServing(),
+    observer,
+    statusOf,
+    ...options.handler,
+  });
   const server = createServer(
     { requestTimeout: 300, headersTimeout: 300, connectionsCheckingInterval: 50 },
-    createHttpHandler({
-      reader,
-      services,
-      headroomBytes: FRAME_HEADROOM,
-      limits,
-      nonFiniteJson: 'string',
-      defaultDeadlineMs: 0,
-      isReady: () => health.isServing(),
-      observer,
-      statusOf,
-      ...options.handler,
-    }),
+    handler,
   );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server);
+  const dispatcher = createDispatcher({
+    services,
+    limits: { ...limits, defaultDeadlineMs: 0 },
+    observer,
+    otherwise: createStreamListener(handler),
+  });
+  const engine = createBuiltinEngine(
+    {
+      maxConcurrentStreams: 100,
+      maxHeaderListBytes: 16_384,
+      windowBytes: 1 << 20,
+      maxConnectionMemoryMiB: 16,
+    },
+    dispatcher.listener,
+  );
+  const http2Server = createNetServer((socket) => engine.accept(socket));
+  const http2Port = await listen(http2Server);
   return {
     url: `http://127.0.0.1:${port}`,
+    http2Url: `http://127.0.0.1:${http2Port}`,
     port,
     server,
     services,
@@ -131,9 +159,15 @@ export async function startFeatureServer(
     inFlightCount: () => observer.inFlightCount,
     close: async () => {
       server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      engine.close();
+      await Promise.all([server, http2Server].map((each) => new Promise((r) => each.close(r))));
     },
   };
+}
+
+async function listen(server: NetServer): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
 }
 
 /** Rows in memory. `hold()` lets reads wait, as for a slow Redis, until their deadline, their caller or `release` ends it. */

@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import type { ContextValues } from '@connectrpc/connect';
+import type { UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol';
+import type { Exchange } from './http-call.ts';
+import type { HttpResponse } from './http-message.ts';
+
+const NOTHING: AsyncIterator<Uint8Array> = {
+  next: () => Promise.resolve({ done: true, value: undefined }),
+};
+
+/** An exchange as the handlers of the Connect library take it. */
+export function universalRequest(
+  { request, signal }: Exchange,
+  contextValues: ContextValues,
+): UniversalServerRequest {
+  const header = new Headers();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) header.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  return {
+    httpVersion: request.httpVersion,
+    method: request.method ?? '',
+    // The library wants an absolute URL and looks at its path and query alone.
+    url: `http://localhost${request.url ?? '/'}`,
+    header,
+    body: request,
+    signal,
+    contextValues,
+  };
+}
+
+/**
+ * Sends what a handler of the Connect library answers. The head leaves with the first part of the body, so that a handler
+ * can still set fields until then. A caller that goes away ends it early.
+ */
+export async function sendUniversalResponse(
+  { status, header, body }: UniversalServerResponse,
+  response: HttpResponse,
+): Promise<void> {
+  const parts = body?.[Symbol.asyncIterator]() ?? NOTHING;
+  try {
+    let part = await parts.next();
+    response.writeHead(status, Object.fromEntries(header ?? []));
+    while (part.done !== true && !response.destroyed) {
+      if (!response.write(part.value)) await drained(response);
+      part = await parts.next();
+    }
+    response.end();
+  } finally {
+    // Tells a handler that still streams; what it says to that interests nobody.
+    parts.return?.().catch(() => {});
+  }
+}
+
+async function drained(response: HttpResponse): Promise<void> {
+  if (response.destroyed || !response.writableNeedDrain) return;
+  const closed = new AbortController();
+  await Promise.race([
+    once(response, 'drain', { signal: closed.signal }),
+    once(response, 'close', { signal: closed.signal }),
+  ]).finally(() => closed.abort());
+}

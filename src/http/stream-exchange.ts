@@ -1,0 +1,115 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import { Readable, Writable } from 'node:stream';
+import { encodeHeaderBlock, type HeaderFields } from '../http2/header-block.ts';
+import type {
+  RequestBody,
+  RequestHead,
+  ResponseStream,
+  StreamListener,
+} from '../http2/http2-engine.ts';
+import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts';
+
+/** RFC 9113 section 8.1: the answer is complete, the rest of the request is not wanted. */
+const NO_ERROR = 0;
+
+/** Lets a handler written for HTTP/1.1 answer the streams of an HTTP/2 engine. */
+export function createStreamListener(handler: HttpHandler): StreamListener {
+  return (head, stream): RequestBody => {
+    const request = new StreamRequest(head);
+    const response = new StreamResponse(stream, () => {
+      if (!request.complete) stream.reset(NO_ERROR);
+    });
+    handler(request, response);
+    return {
+      onData: (chunk) => request.receive(chunk),
+      onEnd: () => request.receive(null),
+      onClose(): void {
+        if (!request.complete) request.destroy();
+        if (!response.writableFinished) response.destroy();
+      },
+    };
+  };
+}
+
+/** The request of one HTTP/2 stream. */
+class StreamRequest extends Readable implements HttpRequest {
+  readonly httpVersion = '2.0';
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  complete = false;
+
+  constructor(head: RequestHead) {
+    super();
+    this.method = head.method;
+    this.url = head.path;
+    this.headers = headersOf(head);
+    // A caller that goes away is seen by 'close'.
+    this.on('error', () => {});
+  }
+
+  /** More of the body; `null` = that was all. What nobody reads any more is dropped. */
+  receive(chunk: Uint8Array | null): void {
+    if (chunk === null) this.complete = true;
+    if (!this.destroyed) this.push(chunk);
+  }
+
+  /** The engine pushes as bytes arrive; its flow-control window bounds what waits here. */
+  override _read(): void {}
+}
+
+function headersOf({ fields, authority }: RequestHead): IncomingHttpHeaders {
+  const headers: Record<string, string> = { host: authority };
+  for (const { name, value } of fields) {
+    const before = headers[name];
+    headers[name] = before === undefined || name === 'host' ? value : `${before}, ${value}`;
+  }
+  return headers;
+}
+
+/** The answer on one HTTP/2 stream; the head leaves with the first bytes of the body, or alone. */
+class StreamResponse extends Writable implements HttpResponse {
+  readonly #stream: ResponseStream;
+  readonly #onEnd: () => void;
+  #fields: HeaderFields = {};
+  #responded = false;
+  statusCode = 200;
+  headersSent = false;
+
+  constructor(stream: ResponseStream, onEnd: () => void) {
+    super();
+    this.#stream = stream;
+    this.#onEnd = onEnd;
+  }
+
+  writeHead(status: number, headers: OutgoingHttpHeaders = {}): this {
+    this.statusCode = status;
+    this.headersSent = true;
+    const fields: Record<string, string | number | string[]> = { ':status': status };
+    for (const [name, value] of Object.entries(headers)) {
+      if (value !== undefined) fields[name] = value;
+    }
+    this.#fields = fields;
+    return this;
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, callback: () => void): void {
+    this.#respond(false);
+    if (this.#stream.write(chunk)) callback();
+    else this.#stream.onDrain(callback);
+  }
+
+  override _final(callback: () => void): void {
+    if (this.#responded) this.#stream.end(undefined, undefined);
+    else this.#respond(true);
+    this.#onEnd();
+    callback();
+  }
+
+  #respond(end: boolean): void {
+    if (this.#responded) return;
+    this.#responded = true;
+    if (!this.headersSent) this.writeHead(this.statusCode);
+    this.#stream.respond(encodeHeaderBlock(this.#fields), end);
+  }
+}
