@@ -1,4 +1,4 @@
-import type { RowPosition } from './source-database.ts';
+import type { RowPosition } from './source-relation.ts';
 
 /** Why a row of a source is not written. */
 export type BadRowKind =

@@ -13,10 +13,11 @@ import type { SelectedView } from './select-views.ts';
 import { resolveSourceColumns } from './source-columns.ts';
 import type { SourceColumns } from './source-columns.ts';
 import { openSourceDatabase } from './source-database.ts';
-import type { RowPosition, SourceDatabase } from './source-database.ts';
+import type { SourceDatabase } from './source-database.ts';
 import { findSourceFiles } from './source-files.ts';
 import { compileSourceQueries } from './source-queries.ts';
 import type { SourceQueries } from './source-queries.ts';
+import type { RowPosition } from './source-relation.ts';
 
 /** What every view of a run is written with. */
 export interface IngestionTarget {

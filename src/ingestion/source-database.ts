@@ -1,49 +1,22 @@
-import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DuckDBInstance, DuckDBTypeId, SQLNULL } from '@duckdb/node-api';
-import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import type { SideboardError } from '../errors.ts';
 import { invalidSourceData } from './ingestion-error.ts';
+import { openScratchDatabase } from './scratch-database.ts';
 import type { SourceFiles } from './source-files.ts';
-
-import type { SourceRelation } from './source-queries.ts';
+import { openSource } from './source-relation.ts';
+import type { OpenedSource } from './source-relation.ts';
 
 /** What choosing the latest rows may hold in memory; beyond it DuckDB goes to a temporary folder. */
 const MEMORY_LIMIT = '1GB';
-const MAX_THREADS = 4;
-
-/** Columns that DuckDB adds to Parquet files; a file's own column of that name would hide them. */
-const PARQUET_POSITION = ['file_index', 'file_row_number'] as const;
-const CSV_POSITION = ['rowid'] as const;
 
 /** The files of one batch source, opened for questions. */
-export interface SourceDatabase {
+export interface SourceDatabase extends OpenedSource {
   readonly connection: DuckDBConnection;
-  readonly relation: SourceRelation;
-  /** Types by exact column name. */
-  readonly types: ReadonlyMap<string, DuckDBType>;
-  /** Columns that have a type but must not be read: DuckDB gets decimals of more than 38 digits wrong. */
-  readonly unreadable: ReadonlySet<string>;
-  /** Lines of CSV files that are no rows (wrong number of columns, broken quotes). */
-  readonly malformedLineCount: number;
-  /** The first of them. */
-  readonly malformedLines: readonly RowPosition[];
-  /** Where the row is that the columns `relation.position` name. */
-  locate(position: readonly unknown[]): Promise<RowPosition>;
   close(): Promise<void>;
 }
 
-/** A row of a source. */
-export interface RowPosition {
-  readonly file: string;
-  /** 0 = the first row (of CSV: below the header); of a malformed line its line in the file, from 1. */
-  readonly row: number;
-}
-
 /**
- * Opens the files of a source. Parquet is read in place, row groups as they are needed. CSV, which has no types and no row
- * numbers, is copied once into a temporary database whose columns are all text: an empty field is null, `""` the empty text.
+ * Opens the files of a source in a database of its own.
  *
  * @param positionLimit how many malformed lines to name.
  * @throws SideboardError INVALID_SOURCE_DATA when they cannot be read.
@@ -53,153 +26,23 @@ export async function openSourceDatabase(
   files: SourceFiles,
   positionLimit: number,
 ): Promise<SourceDatabase> {
-  // DuckDB makes it when it has to, so a killed run mostly leaves nothing behind.
-  const folder = join(tmpdir(), `sideboard-source-${randomUUID()}`);
-  const instance = await DuckDBInstance.create(':memory:', {
-    memory_limit: MEMORY_LIMIT,
-    temp_directory: folder,
-    threads: Math.min(MAX_THREADS, availableParallelism()).toString(),
-    // A source never makes this process load code from the network.
-    autoinstall_known_extensions: 'false',
-    autoload_known_extensions: 'false',
-  });
-  const connection = await instance.connect();
-  const close = async (): Promise<void> => {
-    connection.closeSync();
-    instance.closeSync();
-    await rm(folder, { recursive: true, force: true });
-  };
+  const { connection, close } = await openScratchDatabase({ memoryLimit: MEMORY_LIMIT });
   try {
-    await connection.run("SET TimeZone = 'UTC'");
-    const open = files.format === 'parquet' ? openParquet : openCsv;
-    return { ...(await open(connection, files.paths, positionLimit)), connection, close };
+    const source = await openSource(connection, files, { tableName: 'csv', positionLimit });
+    return { ...source, connection, close };
   } catch (error) {
     await close();
-    throw invalidSourceData(
-      viewName,
-      `cannot read ${files.paths[0]}${files.paths.length > 1 ? ` and ${files.paths.length - 1} more files` : ''}: ${firstLine(error)}`,
-      error,
-    );
+    throw unreadableSource(viewName, files, error);
   }
 }
 
-type OpenedFiles = Omit<SourceDatabase, 'connection' | 'close'>;
-
-async function openParquet(
-  connection: DuckDBConnection,
-  paths: readonly string[],
-): Promise<OpenedFiles> {
-  // Columns go by their names: files of one source may have been written in different orders, or before a column was added.
-  const byName = paths.length > 1 ? ', union_by_name = true' : '';
-  const relation = {
-    sql: `read_parquet(${fileList(paths)}${byName}) AS source`,
-    position: PARQUET_POSITION,
-  };
-  const types = await readTypes(connection, relation);
-  const taken = PARQUET_POSITION.find((name) => types.has(name));
-  if (taken !== undefined) {
-    throw new Error(`a column is named ${taken}, which is reserved; rename it`);
-  }
-  return {
-    relation,
-    types,
-    unreadable: await findWideDecimals(connection, paths, types),
-    malformedLineCount: 0,
-    malformedLines: [],
-    locate: async ([file, row]) => ({ file: paths[Number(file)]!, row: Number(row) }),
-  };
-}
-
-async function openCsv(
-  connection: DuckDBConnection,
-  paths: readonly string[],
-  positionLimit: number,
-): Promise<OpenedFiles> {
-  await connection.run(
-    `CREATE TEMP TABLE csv AS SELECT * FROM read_csv(${fileList(paths)}, header = true, all_varchar = true, allow_quoted_nulls = false, store_rejects = true, rejects_limit = 0, filename = 'source_file')`,
-  );
-  const relation = { sql: 'csv AS source', position: CSV_POSITION };
-  const types = await readTypes(connection, relation);
-  types.delete('source_file');
-  const rejects = `FROM reject_errors JOIN reject_scans USING (scan_id, file_id)`;
-  const counted = await connection.runAndReadAll(
-    `SELECT count(*) FROM (SELECT DISTINCT file_path, line ${rejects})`,
-  );
-  const named = await connection.runAndReadAll(
-    `SELECT DISTINCT file_path, line ${rejects} ORDER BY ALL LIMIT ${positionLimit}`,
-  );
-  return {
-    relation,
-    types,
-    unreadable: new Set(),
-    malformedLineCount: Number(counted.getRows()[0]![0]),
-    malformedLines: named
-      .getRows()
-      .map(([file, line]) => ({ file: String(file), row: Number(line) })),
-    locate: async ([row]) => {
-      const found = await connection.runAndReadAll(
-        `SELECT source_file, (SELECT count(*) FROM csv AS before WHERE before.source_file = csv.source_file AND before.rowid < csv.rowid) FROM csv WHERE rowid = ${Number(row)}`,
-      );
-      const [file, before] = found.getRows()[0]!;
-      return { file: String(file), row: Number(before) };
-    },
-  };
-}
-
-async function readTypes(
-  connection: DuckDBConnection,
-  relation: SourceRelation,
-): Promise<Map<string, DuckDBType>> {
-  const empty = await connection.run(`SELECT * FROM ${relation.sql} LIMIT 0`);
-  const types = new Map<string, DuckDBType>();
-  for (const [i, name] of empty.columnNames().entries()) {
-    types.set(name, empty.columnType(i));
-  }
-  // A result shows columns without a type (nothing but nulls) as INTEGER; only the description tells.
-  const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${relation.sql}`);
-  for (const [name, type] of described.getRows()) {
-    if (type === '"NULL"') {
-      types.set(String(name), SQLNULL);
-    }
-  }
-  return types;
-}
-
-/**
- * Columns with decimals of more than 38 digits. DuckDB reads them as floats and gets them wrong: 1.50 of 50 digits becomes
- * 25165824.
- */
-async function findWideDecimals(
-  connection: DuckDBConnection,
-  paths: readonly string[],
-  types: ReadonlyMap<string, DuckDBType>,
-): Promise<Set<string>> {
-  const result = await connection.runAndReadAll(
-    `SELECT DISTINCT name FROM parquet_schema(${fileList(paths)}) WHERE "precision" > 38`,
-  );
-  const wide = new Set(result.getRows().map(([name]) => String(name)));
-  const insideOthers = [...wide].some((name) => !types.has(name));
-  return new Set(
-    [...types]
-      .filter(([name, type]) => wide.has(name) || (insideOthers && isNested(type)))
-      .map(([name]) => name),
-  );
-}
-
-function isNested(type: DuckDBType): boolean {
-  return [DuckDBTypeId.LIST, DuckDBTypeId.ARRAY, DuckDBTypeId.STRUCT, DuckDBTypeId.MAP].includes(
-    type.typeId,
-  );
-}
-
-/** A list of files in SQL. Characters that DuckDB would take for a pattern stand in brackets. */
-function fileList(paths: readonly string[]): string {
-  const literals = paths.map(
-    (path) => `'${path.replaceAll(/[*?[]/g, '[$&]').replaceAll("'", "''")}'`,
-  );
-  return `[${literals.join(', ')}]`;
-}
-
-function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
+/** Files of a source that DuckDB cannot read, with its reason. */
+export function unreadableSource(
+  viewName: string,
+  files: SourceFiles,
+  error: unknown,
+): SideboardError {
+  const more = files.paths.length > 1 ? ` and ${files.paths.length - 1} more files` : '';
+  const reason = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
+  return invalidSourceData(viewName, `cannot read ${files.paths[0]}${more}: ${reason}`, error);
 }

@@ -29,16 +29,32 @@ export async function findSourceFiles(
   viewName: string,
 ): Promise<SourceFiles> {
   const path = localPath(uri, repoPath, viewName);
-  const paths = (await expand(path)).sort();
-  if (paths.length === 0) {
+  const files = await listSourceFiles(path);
+  if (files === 'none') {
     throw invalidSourceData(
       viewName,
       `its source ${uri} has no files: nothing is at ${path} (relative paths start at the folder of feature_store.yaml)`,
     );
   }
+  if (files === 'mixed') {
+    throw invalidSourceData(viewName, `its source ${uri} mixes Parquet and CSV files`);
+  }
+  return files;
+}
+
+/**
+ * The files at an absolute path or glob.
+ *
+ * @returns `none` where there is nothing, `mixed` where there are Parquet and CSV files.
+ */
+export async function listSourceFiles(path: string): Promise<SourceFiles | 'none' | 'mixed'> {
+  const paths = (await expand(path)).sort();
+  if (paths.length === 0) {
+    return 'none';
+  }
   const csvCount = paths.filter((found) => CSV_NAME.test(found)).length;
   if (csvCount > 0 && csvCount < paths.length) {
-    throw invalidSourceData(viewName, `its source ${uri} mixes Parquet and CSV files`);
+    return 'mixed';
   }
   return { format: csvCount > 0 ? 'csv' : 'parquet', paths };
 }
