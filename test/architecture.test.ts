@@ -41,7 +41,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   'feast-encoding': { may: ['errors.ts'], packages: ['node:buffer'] },
   retrieval: {
     may: ['errors.ts', 'feast-encoding', 'registry/registry-model.ts'],
-    mayForTypes: ['online-store/online-store.ts'],
+    mayForTypes: ['caller-signal.ts', 'online-store/online-store.ts'],
     packages: ['node:buffer', 'node:assert', 'node:assert/strict'],
   },
   ingestion: {
@@ -51,7 +51,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   'online-store': {
     may: ['errors.ts', 'feast-encoding', 'redis'],
-    mayForTypes: ['config/config.ts'],
+    mayForTypes: ['caller-signal.ts', 'config/config.ts'],
     packages: [
       'ioredis',
       'node:buffer',
@@ -64,7 +64,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   redis: { may: [], packages: ['node:buffer', ...SOCKETS] },
   http2: { may: [], packages: ['node:buffer', 'node:http2', 'node:stream', ...SOCKETS] },
   grpc: {
-    may: ['errors.ts', 'gen', 'http2', 'retrieval', 'ingestion'],
+    may: ['errors.ts', 'caller-signal.ts', 'gen', 'http2', 'retrieval', 'ingestion'],
     packages: ['@bufbuild/protobuf', 'node:buffer', 'node:zlib', 'node:util'],
   },
   http: {

@@ -13,12 +13,12 @@ import {
   type UnaryMethod,
 } from './grpc-service.ts';
 import {
-  createServerCall,
-  type CallLimits,
-  type CallObserver,
-  type ServerCall,
-} from './server-call.ts';
-import { createMessageReader, frameMessage } from './message-reader.ts';
+  createMessageReader,
+  frameMessage,
+  wholeMessage,
+  type MessageReader,
+} from './message-reader.ts';
+import { ServerCall, type CallLimits, type CallObserver } from './server-call.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 
 const RESPONSE_HEADERS = encodeHeaderBlock({
@@ -66,7 +66,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
   const listener: StreamListener = (head, response) => {
     if (!isGrpc(head)) return options.otherwise?.(head, response) ?? refuse(response, 415);
     if (head.method !== 'POST') return refuse(response, 405);
-    const call = createServerCall(head, response, options.limits, options.observer);
+    const call = new ServerCall(head, response, options.limits, options.observer);
     if (call.isOver) return ignoreBody(call);
     const method = methods.get(head.path);
     if (method === undefined) {
@@ -83,7 +83,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
       );
       return ignoreBody(call);
     }
-    if (method.kind === 'unary') return serveUnary(call, method.call, encoding, options.limits);
+    if (method.kind === 'unary') return new UnaryBody(call, method.call, encoding, options.limits);
     openStreams.add(call);
     const body = serveStreaming(call, method.open, encoding, options.limits);
     return {
@@ -132,54 +132,82 @@ function unknownMethod(path: string, serviceNames: ReadonlySet<string>): GrpcSta
   );
 }
 
-/** One request, one response. */
-function serveUnary(
-  call: ServerCall,
-  method: UnaryMethod,
-  encoding: string,
-  limits: CallLimits,
-): RequestBody {
-  const reader = createMessageReader(encoding, limits.maxRequestBytes);
-  let message: Uint8Array | undefined;
+/** The body of a call with one request and one response. A class, so that a call costs one object and no closures. */
+class UnaryBody implements RequestBody {
+  private readonly call: ServerCall;
+  private readonly method: UnaryMethod;
+  private readonly encoding: string;
+  private readonly limits: CallLimits;
+  private message: Uint8Array | undefined;
+  /** Only for what does not come in one piece. */
+  private reader: MessageReader | undefined;
 
-  const succeed = (framed: Uint8Array): void => {
+  constructor(call: ServerCall, method: UnaryMethod, encoding: string, limits: CallLimits) {
+    this.call = call;
+    this.method = method;
+    this.encoding = encoding;
+    this.limits = limits;
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.call.isOver) return;
+    if (this.message === undefined && this.reader === undefined) {
+      this.message = wholeMessage(chunk, this.limits.maxRequestBytes);
+      if (this.message !== undefined) return;
+    }
+    try {
+      this.readPiece(chunk);
+    } catch (error) {
+      this.call.fail(error);
+    }
+  }
+
+  onEnd(): void {
+    const { call, message } = this;
     if (call.isOver) return;
-    const gzip = encoding === 'gzip';
-    call.finish(
+    if (message === undefined) {
+      call.fail(this.reader?.isMidMessage === true ? cutOff() : notOneMessage());
+      return;
+    }
+    if (!call.begin()) return;
+    try {
+      this.method(message, call).then(
+        (framed) => this.succeed(framed),
+        (error: unknown) => call.fail(error),
+      );
+    } catch (error) {
+      call.fail(error);
+    }
+  }
+
+  onClose(): void {
+    this.call.close();
+  }
+
+  private readPiece(chunk: Uint8Array): void {
+    this.reader ??= createMessageReader(this.encoding, this.limits.maxRequestBytes);
+    this.reader.push(chunk);
+    this.message ??= this.reader.next();
+    if (this.message !== undefined && this.reader.isMidMessage) throw notOneMessage();
+  }
+
+  private succeed(framed: Uint8Array): void {
+    if (this.call.isOver) return;
+    const gzip = this.encoding === 'gzip';
+    this.call.finish(
       gzip ? GZIP_RESPONSE_HEADERS : RESPONSE_HEADERS,
       frameMessage(framed, gzip),
       OK_TRAILERS,
     );
-  };
-  const fail = (error: unknown): void => call.fail(error);
+  }
+}
 
-  return {
-    onData(chunk: Uint8Array): void {
-      if (call.isOver) return;
-      try {
-        reader.push(chunk);
-        message ??= reader.next();
-        if (message !== undefined && reader.isMidMessage) {
-          throw new GrpcStatusError(GrpcCode.UNIMPLEMENTED, 'a unary call has one request message');
-        }
-      } catch (error) {
-        call.fail(error);
-      }
-    },
-    onEnd(): void {
-      if (call.isOver) return;
-      if (message === undefined) {
-        call.fail(
-          reader.isMidMessage
-            ? new GrpcStatusError(GrpcCode.INTERNAL, 'the request message is cut off')
-            : new GrpcStatusError(GrpcCode.UNIMPLEMENTED, 'a unary call has one request message'),
-        );
-        return;
-      }
-      call.run(() => method(message!, call).then(succeed, fail));
-    },
-    onClose: () => call.close(),
-  };
+function cutOff(): GrpcStatusError {
+  return new GrpcStatusError(GrpcCode.INTERNAL, 'the request message is cut off');
+}
+
+function notOneMessage(): GrpcStatusError {
+  return new GrpcStatusError(GrpcCode.UNIMPLEMENTED, 'a unary call has one request message');
 }
 
 /** Any number of requests, any number of responses. */
@@ -222,7 +250,7 @@ function serveStreaming(
     onEnd(): void {
       if (call.isOver) return;
       if (reader.isMidMessage) {
-        call.fail(new GrpcStatusError(GrpcCode.INTERNAL, 'the request message is cut off'));
+        call.fail(cutOff());
       } else {
         streaming.onEnd();
       }

@@ -6,6 +6,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf';
+import type { CallerSignal } from '../caller-signal.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 
 /** Bytes that a gRPC message is prefixed with: compressed flag and length. */
@@ -18,7 +19,7 @@ export interface CallContext {
   /** On the clock of `performance.now()`; `Infinity` = the caller waits for ever. */
   readonly deadlineAtMs: number;
   /** Aborted when the caller cancelled or went away, or when the deadline passed while a stream was open. */
-  readonly signal: AbortSignal;
+  readonly signal: CallerSignal;
   /** Request metadata by lower-case name. */
   metadata(name: string): string | undefined;
   /** Sizes for the log and the metrics, set by the method once it knows them. */

@@ -22,6 +22,13 @@ export interface MessageReader {
   readonly isMidMessage: boolean;
 }
 
+/** The message of a body that is one whole, plain message and nothing else: the case of nearly every unary call. */
+export function wholeMessage(chunk: Uint8Array, maxMessageBytes: number): Uint8Array | undefined {
+  const length = chunk.length - FRAME_HEADROOM;
+  if (length < 0 || length > maxMessageBytes || chunk[0] !== 0) return undefined;
+  return readLength(chunk) === length ? chunk.subarray(FRAME_HEADROOM) : undefined;
+}
+
 export function createMessageReader(encoding: string, maxMessageBytes: number): MessageReader {
   let parts: Uint8Array[] = [];
   let size = 0;
@@ -53,9 +60,13 @@ function messageLength(prefix: Uint8Array, maxMessageBytes: number): number {
   if (prefix[0]! > 1) {
     throw new GrpcStatusError(GrpcCode.INTERNAL, 'bad message prefix: the first byte is 0 or 1');
   }
-  const length = ((prefix[1]! << 24) | (prefix[2]! << 16) | (prefix[3]! << 8) | prefix[4]!) >>> 0;
+  const length = readLength(prefix);
   if (length > maxMessageBytes) throw messageTooLarge(length, maxMessageBytes);
   return length;
+}
+
+function readLength(prefix: Uint8Array): number {
+  return ((prefix[1]! << 24) | (prefix[2]! << 16) | (prefix[3]! << 8) | prefix[4]!) >>> 0;
 }
 
 function messageTooLarge(length: number, maxMessageBytes: number): GrpcStatusError {

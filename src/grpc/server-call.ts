@@ -1,3 +1,4 @@
+import { CallerAbort } from '../caller-signal.ts';
 import { encodeHeaderBlock, type HeaderBlock } from '../http2/header-block.ts';
 import type { RequestHead, ResponseStream } from '../http2/http2-engine.ts';
 import type { CallContext } from './grpc-service.ts';
@@ -12,6 +13,8 @@ import { parseTimeoutMs } from './timeout.ts';
 
 /** Timers of Node hold at most this; a longer deadline needs none. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const OK: GrpcStatus = { code: GrpcCode.OK, message: '' };
 
 /** Limits of every call. */
 export interface CallLimits {
@@ -29,118 +32,134 @@ export interface CallObserver {
   inFlightCount: number;
 }
 
-/** One gRPC call on one HTTP/2 stream: its context for the method, and the ways it can end. It ends exactly once. */
-export interface ServerCall extends CallContext {
-  readonly isOver: boolean;
-  /** Runs the method once its request is complete; refuses beyond the limit of concurrent requests. */
-  run(method: () => Promise<void>): void;
-  send(headers: HeaderBlock, bytes: Uint8Array): void;
-  finish(headers: HeaderBlock, bytes: Uint8Array | undefined, trailers: HeaderBlock): void;
-  fail(error: unknown): void;
+/**
+ * One gRPC call on one HTTP/2 stream: its context for the method, and the ways it can end. It ends exactly once. A class,
+ * so that a call costs one object and no closures.
+ */
+export class ServerCall implements CallContext {
+  readonly path: string;
+  readonly signal = new CallerAbort();
+  deadlineAtMs = Infinity;
+  rowCount = 0;
+  featureCount = 0;
+  isOver = false;
+  private readonly head: RequestHead;
+  private readonly response: ResponseStream;
+  private readonly limits: CallLimits;
+  private readonly observer: CallObserver;
+  private readonly startedAtMs = performance.now();
+  private timer: NodeJS.Timeout | undefined;
+  private responded = false;
+  private running = false;
+
+  /** Starts the deadline. A call that brings a bad one is over at once. */
+  constructor(
+    head: RequestHead,
+    response: ResponseStream,
+    limits: CallLimits,
+    observer: CallObserver,
+  ) {
+    this.path = head.path;
+    this.head = head;
+    this.response = response;
+    this.limits = limits;
+    this.observer = observer;
+    this.startDeadline(head.header('grpc-timeout'));
+  }
+
+  /** Request metadata by lower-case name. */
+  metadata(name: string): string | undefined {
+    return this.head.header(name);
+  }
+
+  /** Counts the call among those being answered, or ends it when they are too many. */
+  begin(): boolean {
+    const { observer, limits } = this;
+    if (observer.inFlightCount >= limits.maxConcurrentRequests) {
+      this.fail(
+        new GrpcStatusError(
+          GrpcCode.RESOURCE_EXHAUSTED,
+          `${limits.maxConcurrentRequests} requests are being answered already (max_concurrent_requests)`,
+        ),
+      );
+      return false;
+    }
+    observer.inFlightCount += 1;
+    this.running = true;
+    return true;
+  }
+
+  send(headers: HeaderBlock, bytes: Uint8Array): void {
+    if (this.isOver) return;
+    if (!this.responded) this.response.respond(headers, false);
+    this.responded = true;
+    this.response.write(bytes);
+  }
+
+  /** Ends the call with OK; `bytes` is the last or only message. */
+  finish(headers: HeaderBlock, bytes: Uint8Array | undefined, trailers: HeaderBlock): void {
+    if (this.isOver) return;
+    if (bytes !== undefined && !this.responded) {
+      this.response.reply(headers, bytes, trailers);
+    } else {
+      if (!this.responded) this.response.respond(headers, false);
+      this.response.end(bytes, trailers);
+    }
+    this.responded = true;
+    this.settle(OK);
+  }
+
+  /** Ends the call with the status of an error. */
+  fail(error: unknown): void {
+    if (this.isOver) return;
+    const status = statusOf(error);
+    const trailers = {
+      'grpc-status': status.code,
+      'grpc-message': encodeStatusMessage(status.message),
+    };
+    if (this.responded) {
+      this.response.end(undefined, encodeHeaderBlock(trailers));
+    } else {
+      this.response.respond(
+        encodeHeaderBlock({ ':status': 200, 'content-type': 'application/grpc', ...trailers }),
+        true,
+      );
+    }
+    this.settle(status, error);
+    this.signal.abort();
+  }
+
   /** The stream is gone. */
-  close(): void;
-}
+  close(): void {
+    if (this.isOver) return;
+    this.settle({ code: GrpcCode.CANCELLED, message: 'the caller went away' });
+    this.signal.abort();
+  }
 
-export function createServerCall(
-  head: RequestHead,
-  response: ResponseStream,
-  limits: CallLimits,
-  observer: CallObserver,
-): ServerCall {
-  const startedAtMs = performance.now();
-  const abort = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  let responded = false;
-  let running = false;
+  private settle(status: GrpcStatus, error?: unknown): void {
+    this.isOver = true;
+    if (this.timer !== undefined) clearTimeout(this.timer);
+    if (this.running) this.observer.inFlightCount -= 1;
+    this.observer.onCallEnd(this, status, performance.now() - this.startedAtMs, error);
+  }
 
-  const settle = (status: GrpcStatus, error?: unknown): void => {
-    call.isOver = true;
-    clearTimeout(timer);
-    if (running) observer.inFlightCount -= 1;
-    observer.onCallEnd(call, status, performance.now() - startedAtMs, error);
-  };
-
-  const call = {
-    path: head.path,
-    deadlineAtMs: Infinity,
-    signal: abort.signal,
-    metadata: (name: string): string | undefined => head.header(name),
-    rowCount: 0,
-    featureCount: 0,
-    isOver: false,
-    run(method: () => Promise<void>): void {
-      if (observer.inFlightCount >= limits.maxConcurrentRequests) {
-        call.fail(
-          new GrpcStatusError(
-            GrpcCode.RESOURCE_EXHAUSTED,
-            `${limits.maxConcurrentRequests} requests are being answered already (max_concurrent_requests)`,
-          ),
-        );
+  private startDeadline(header: string | undefined): void {
+    let timeoutMs = this.limits.defaultDeadlineMs;
+    if (header !== undefined) {
+      try {
+        timeoutMs = parseTimeoutMs(header);
+      } catch (error) {
+        this.fail(error);
         return;
       }
-      observer.inFlightCount += 1;
-      running = true;
-      try {
-        method().catch(call.fail);
-      } catch (error) {
-        call.fail(error);
-      }
-    },
-    send(headers: HeaderBlock, bytes: Uint8Array): void {
-      if (!responded) response.respond(headers, false);
-      responded = true;
-      response.write(bytes);
-    },
-    finish(headers: HeaderBlock, bytes: Uint8Array | undefined, trailers: HeaderBlock): void {
-      if (call.isOver) return;
-      if (responded || bytes === undefined) {
-        if (!responded) response.respond(headers, false);
-        response.end(bytes, trailers);
-      } else {
-        response.reply(headers, bytes, trailers);
-      }
-      responded = true;
-      settle({ code: GrpcCode.OK, message: '' });
-    },
-    fail(error: unknown): void {
-      if (call.isOver) return;
-      const status = statusOf(error);
-      const trailers = {
-        'grpc-status': status.code,
-        'grpc-message': encodeStatusMessage(status.message),
-      };
-      if (responded) {
-        response.end(undefined, encodeHeaderBlock(trailers));
-      } else {
-        response.respond(
-          encodeHeaderBlock({ ':status': 200, 'content-type': 'application/grpc', ...trailers }),
-          true,
-        );
-      }
-      settle(status, error);
-      abort.abort(error);
-    },
-    close(): void {
-      if (call.isOver) return;
-      settle({ code: GrpcCode.CANCELLED, message: 'the caller went away' });
-      abort.abort();
-    },
-  };
-
-  const timeout = head.header('grpc-timeout');
-  try {
-    const timeoutMs = timeout === undefined ? limits.defaultDeadlineMs : parseTimeoutMs(timeout);
-    if (timeout !== undefined || timeoutMs > 0) {
-      call.deadlineAtMs = startedAtMs + timeoutMs;
-      if (timeoutMs <= MAX_TIMER_MS) {
-        timer = setTimeout(
-          () => call.fail(new GrpcStatusError(GrpcCode.DEADLINE_EXCEEDED, 'deadline exceeded')),
-          timeoutMs,
-        );
-      }
+    } else if (timeoutMs === 0) {
+      return;
     }
-  } catch (error) {
-    call.fail(error);
+    this.deadlineAtMs = this.startedAtMs + timeoutMs;
+    if (timeoutMs <= MAX_TIMER_MS) this.timer = setTimeout(expire, timeoutMs, this);
   }
-  return call;
+}
+
+function expire(call: ServerCall): void {
+  call.fail(new GrpcStatusError(GrpcCode.DEADLINE_EXCEEDED, 'deadline exceeded'));
 }

@@ -2,6 +2,7 @@
  * The seam between features and where they are kept. A store knows Feast's layout in its engine, and nothing of
  * registries, plans or transports. `test/online-store/contract.ts` is the suite that every store passes.
  */
+import type { CallerSignal } from '../caller-signal.ts';
 
 /** One feature view as it is stored: the name that its rows are kept under (with `_vN` for versions) and its features. */
 export interface ViewLayout {
@@ -60,7 +61,7 @@ export interface ReadOptions {
   /** On the clock of `performance.now()`; `Infinity` = none. Past it the read rejects with DEADLINE_EXCEEDED. */
   readonly deadlineAtMs: number;
   /** Aborted when the caller went away: what has not been sent is not sent, the read rejects with CANCELLED. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CallerSignal | undefined;
 }
 
 /** One row to write: all or some features of one view for one entity, as of one moment. */

@@ -1,3 +1,4 @@
+import type { CallerSignal } from '../caller-signal.ts';
 import assert from 'node:assert/strict';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import type { EntityRead, OnlineStore, StoredCells } from '../online-store/online-store.ts';
@@ -36,7 +37,7 @@ export interface ReadFeaturesOptions {
   readonly nowSeconds: number;
   /** On the clock of `performance.now()`; `Infinity` = none. */
   readonly deadlineAtMs: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CallerSignal | undefined;
 }
 
 /** The read path: from a decoded request to the rows that answer it. */

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FRAME_HEADROOM } from '../../src/grpc/grpc-service.ts';
-import { createMessageReader, frameMessage } from '../../src/grpc/message-reader.ts';
+import { createMessageReader, frameMessage, wholeMessage } from '../../src/grpc/message-reader.ts';
 import { GrpcCode, GrpcStatusError } from '../../src/grpc/status.ts';
 
 const LIMIT = 1000;
@@ -104,5 +104,18 @@ describe('frameMessage', () => {
     expect(packed[0]).toBe(1);
     expect(packed.length).toBeLessThan(1000);
     expect(Buffer.from(packed).readUInt32BE(1)).toBe(packed.length - FRAME_HEADROOM);
+  });
+});
+
+describe('wholeMessage', () => {
+  it('takes a body that is one plain message, and leaves the rest to the reader', () => {
+    const body = framed(Buffer.from('abc'));
+    expect(Buffer.from(wholeMessage(body, LIMIT)!)).toEqual(Buffer.from('abc'));
+    expect(wholeMessage(framed(Buffer.alloc(0)), LIMIT)).toHaveLength(0);
+    expect(wholeMessage(body.subarray(0, 7), LIMIT)).toBeUndefined();
+    expect(wholeMessage(body.subarray(0, 4), LIMIT)).toBeUndefined();
+    expect(wholeMessage(Buffer.concat([body, body]), LIMIT)).toBeUndefined();
+    expect(wholeMessage(body, 2)).toBeUndefined();
+    expect(wholeMessage(Buffer.from([1, 0, 0, 0, 0]), LIMIT)).toBeUndefined();
   });
 });
