@@ -2,7 +2,9 @@ import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { isSideboardError } from '../errors.ts';
 import type { Config } from '../config/config.ts';
+import { settingOverrides } from '../config/setting-flags.ts';
 import { cliConfig, EXIT, printJson } from './context.ts';
+import { addSettingOptions } from './setting-options.ts';
 
 /** One line of the report. */
 interface Finding {
@@ -16,24 +18,25 @@ const MARKS = { ok: 'ok', warning: 'warning', error: 'ERROR' } as const;
 
 /** `sideboard check`: validates everything without starting, and exits 0, or 2 where something would keep it from serving. */
 export function registerCheck(program: Command): void {
-  program
+  const check = program
     .command('check')
     .description(
       'checks configuration, registry and online store without starting; exits 0, or 2 if there is an error',
     )
-    .option('--json', 'print the findings for programs')
-    .action(async (options: { json?: boolean }, command: Command) => {
-      const findings = await collectFindings(command);
-      if (options.json === true) printJson(findings);
-      else printFindings(findings);
-      if (findings.some(({ level }) => level === 'error')) process.exitCode = EXIT.invalid;
-    });
+    .option('--json', 'print the findings for programs');
+  addSettingOptions(check);
+  check.action(async (options: { json?: boolean }, command: Command) => {
+    const findings = await collectFindings(command);
+    if (options.json === true) printJson(findings);
+    else printFindings(findings);
+    if (findings.some(({ level }) => level === 'error')) process.exitCode = EXIT.invalid;
+  });
 }
 
 async function collectFindings(command: Command): Promise<readonly Finding[]> {
   let config: Config;
   try {
-    config = cliConfig(command);
+    config = cliConfig(command, settingOverrides(command.opts()));
   } catch (error) {
     return [{ part: 'configuration', level: 'error', message: messageOf(error) }];
   }

@@ -1,18 +1,14 @@
 import type { Command } from 'commander';
-import { settingFlags, settingOverrides } from '../config/setting-flags.ts';
+import { settingOverrides } from '../config/setting-flags.ts';
 import { cliConfig } from './context.ts';
+import { addSettingOptions } from './setting-options.ts';
 
 /** `sideboard serve`: runs until SIGTERM or SIGINT, then drains and exits 0; a second signal exits at once. */
 export function registerServe(program: Command): void {
   const command = program
     .command('serve')
-    .description('answers feature requests: gRPC, Connect, gRPC-Web and JSON on one port')
-    .helpOption('--help', 'show what is possible');
-  for (const { name, flags, description } of settingFlags()) {
-    // Feast's short flags for the two that it has.
-    const short = name === 'host' ? '-h, ' : name === 'port' ? '-p, ' : '';
-    command.option(short + flags, description);
-  }
+    .description('answers feature requests: gRPC, Connect, gRPC-Web and JSON on one port');
+  addSettingOptions(command);
   command.action(async () => {
     const { describeConfig } = await import('../config/describe-config.ts');
     const { startServer } = await import('../server.ts');

@@ -20,8 +20,8 @@ that are not set stay as they are.
 ## Our own settings
 
 They stand in one block, \`sideboard:\`. Each can also be given as a variable (\`${settingVariable('max_rows')}\`) or as a flag of
-\`sideboard serve\` (\`${settingFlag('max_rows')}\`); a flag wins over a variable, a variable over the file. Sizes may be written
-\`16MiB\`. Everything that a request may cost has its limit here; one that goes beyond is refused, naming the limit.
+\`sideboard serve\` and \`check\` (\`${settingFlag('max_rows')}\`); a flag wins over a variable, a variable over the file. Sizes may be
+written \`16MiB\`. Everything that a request may cost has its limit here; one that goes beyond is refused, naming the limit.
 
 | setting | default | meaning |
 |---|---|---|

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { ProblemList, YamlPath } from './configuration-error.ts';
-import { closestWord, didYouMean } from './did-you-mean.ts';
+import { didYouMean } from './did-you-mean.ts';
 import { booleanFromText, integerFromText } from './setting-value.ts';
+import { isPlainRecord } from './yaml-source.ts';
 
 // The keys of Feast 0.67's feature_store.yaml. Feast reads it with pydantic, which takes "yes" for true and "3600" for
 // 3600; so do these schemas. A key that says nothing to an online server is checked for its type and otherwise unused.
@@ -87,13 +88,20 @@ const featureLoggingSchema = z.strictObject({
   emit_timeout_micro_secs: whole(0).nullish(),
 });
 
+const auditLoggingSchema = z.strictObject({
+  enabled: bool.nullish(),
+  sink: oneOf('stdout', 'file', 'logger').nullish(),
+  file_path: text.nullish(),
+  log_successful_reads: bool.nullish(),
+});
+
 export const featureServerSchema = z.strictObject({
   type: oneOf('local', 'mcp').nullish(),
   enabled: bool.nullish(),
   transformation_service_endpoint: text.nullish(),
   metrics: metricsSchema.nullish(),
   feature_logging: featureLoggingSchema.nullish(),
-  audit_logging: anything,
+  audit_logging: auditLoggingSchema.nullish(),
   offline_push_batching_enabled: bool.nullish(),
   offline_push_batching_batch_size: whole(1).nullish(),
   offline_push_batching_batch_interval_seconds: whole(0).nullish(),
@@ -107,6 +115,14 @@ export const materializationSchema = z.strictObject({
   pull_latest_features: bool.nullish(),
   online_write_batch_size: whole(1).nullish(),
 });
+
+/** Blocks that Feast checks strictly and that say nothing to an online server: they are checked for typos alone. */
+export const STRICT_BLOCKS: Readonly<Record<string, z.ZodObject>> = {
+  embedding_model: z.strictObject({ provider: text.nullish(), model: text }),
+  data_quality_monitoring: z.strictObject({ auto_baseline: bool.nullish() }),
+};
+
+export const noAuthSchema = z.strictObject({ type: text });
 
 /** Keys that Feast knows at the top. Others are allowed there, as in Feast, but one that is nearly known earns a warning. */
 export const TOP_LEVEL_KEYS: readonly string[] = [
@@ -133,11 +149,8 @@ export const TOP_LEVEL_KEYS: readonly string[] = [
 /** How to take a block apart. */
 export interface BlockOptions {
   readonly path: YamlPath;
-  /**
-   * What to do with a key that no Feast release has: `refuse` it, or only refuse one that is nearly a known key and let
-   * others pass with a warning, as where Feast itself lets them pass.
-   */
-  readonly unknownKeys: 'refuse' | 'refuse_typos';
+  /** What to do with a key that no Feast release has: as Feast does, `refuse` it, or let it pass with a warning. */
+  readonly unknownKeys: 'refuse' | 'warn';
 }
 
 /**
@@ -151,9 +164,7 @@ export function readBlock<Shape extends z.ZodRawShape>(
   problems: ProblemList,
 ): z.output<z.ZodObject<Shape>> | undefined {
   const tolerated =
-    options.unknownKeys === 'refuse_typos'
-      ? dropStrangers(schema, value, options.path, problems)
-      : value;
+    options.unknownKeys === 'warn' ? dropStrangers(schema, value, options.path, problems) : value;
   const parsed = schema.safeParse(tolerated);
   if (parsed.success) return parsed.data;
   for (const issue of parsed.error.issues) {
@@ -173,26 +184,27 @@ export function readBlock<Shape extends z.ZodRawShape>(
   return undefined;
 }
 
-/** The mapping without keys that are unlike every known one; each is warned of. */
+/** The mapping without unknown keys; each is warned of. */
 function dropStrangers(
   schema: z.ZodObject,
   value: unknown,
   path: YamlPath,
   problems: ProblemList,
 ): unknown {
-  if (typeof value !== 'object' || value === null) return value;
+  if (!isPlainRecord(value)) return value;
   const known = Object.keys(schema.shape);
   return Object.fromEntries(
     Object.entries(value).filter(([key]) => {
-      if (known.includes(key) || closestWord(key, known) !== undefined) return true;
-      problems.warnAt([...path, key], `unknown key ${[...path, key].join('.')} was ignored`);
+      if (known.includes(key)) return true;
+      const name = [...path, key].join('.');
+      problems.warnAt([...path, key], `unknown key ${name} was ignored${didYouMean(key, known)}`);
       return false;
     }),
   );
 }
 
 /** The known keys of the block inside `schema` that `path` leads to. */
-function keysAt(schema: z.ZodObject, path: readonly PropertyKey[]): readonly string[] {
+export function keysAt(schema: z.ZodObject, path: readonly PropertyKey[]): readonly string[] {
   let current: unknown = schema;
   for (const step of path) {
     const shape: Record<string, unknown> = current instanceof z.ZodObject ? current.shape : {};

@@ -7,7 +7,9 @@ import type { Environment } from './expand-environment.ts';
 import {
   featureServerSchema,
   materializationSchema,
+  noAuthSchema,
   readBlock,
+  STRICT_BLOCKS,
   TOP_LEVEL_KEYS,
 } from './feast-schema.ts';
 import { findConfiguration } from './find-configuration.ts';
@@ -72,6 +74,7 @@ function readConfig(
   const onlineStore = readOnlineStore(yaml['online_store'], { repoPath, settings }, problems);
   const materialization = readMaterialization(yaml['materialization'], problems);
   readFeatureServer(yaml['feature_server'], problems);
+  readStrictBlocks(yaml, problems);
   refuseAuth(yaml['auth'], problems);
   if (configFile === undefined) {
     problems.warnings.push(
@@ -162,7 +165,7 @@ function readKeyVersion(value: unknown, problems: ProblemList): 2 | 3 | undefine
 }
 
 function readMaterialization(value: unknown, problems: ProblemList): Config['materialization'] {
-  const options = { path: ['materialization'], unknownKeys: 'refuse' } as const;
+  const options = { path: ['materialization'], unknownKeys: 'warn' } as const;
   const block = readBlock(materializationSchema, value ?? {}, options, problems);
   return { onlineWriteBatchSize: block?.online_write_batch_size ?? undefined };
 }
@@ -183,23 +186,38 @@ function readFeatureServer(value: unknown, problems: ProblemList): void {
   }
 }
 
+function readStrictBlocks(yaml: Readonly<Record<string, unknown>>, problems: ProblemList): void {
+  for (const [name, schema] of Object.entries(STRICT_BLOCKS)) {
+    const value = yaml[name];
+    if (value === undefined || value === null) continue;
+    readBlock(schema, value, { path: [name], unknownKeys: 'refuse' }, problems);
+  }
+}
+
 /** Serving without the checks that an operator configured would open what they closed. */
 function refuseAuth(value: unknown, problems: ProblemList): void {
   if (value === undefined || value === null) return;
-  if (!isPlainRecord(value)) {
+  const block = typeof value === 'string' ? { type: value } : value;
+  if (!isPlainRecord(block)) {
     problems.addAt(['auth'], 'auth must be a mapping of keys, such as "type: no_auth"');
     return;
   }
-  const type = value['type'] ?? 'no_auth';
-  if (type === 'no_auth') return;
-  const known = type === 'oidc' || type === 'kubernetes' || type === 'oidc_client';
+  const { type } = block;
+  if (type === 'no_auth') {
+    readBlock(noAuthSchema, block, { path: ['auth'], unknownKeys: 'refuse' }, problems);
+    return;
+  }
   problems.addAt(
     ['auth', 'type'],
-    known
-      ? `auth type ${type} is not supported yet; serve behind a proxy that authenticates, with auth type no_auth`
-      : 'auth.type must be no_auth; other types are not supported yet',
+    type === undefined || type === null
+      ? 'auth.type is missing; Feast refuses that too'
+      : typeof type === 'string' && AUTH_TYPES.includes(type)
+        ? `auth type ${type} is not supported yet; serve behind a proxy that authenticates, with auth type no_auth`
+        : 'auth.type must be no_auth; other types are not supported yet',
   );
 }
+
+const AUTH_TYPES: readonly string[] = ['oidc', 'oidc_client', 'kubernetes'];
 
 function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {

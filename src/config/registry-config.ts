@@ -16,7 +16,7 @@ export function readRegistry(
   const block = readBlock(
     registrySchema,
     isPath ? { path: value } : (value ?? { path: 'data/registry.db' }),
-    { path: ['registry'], unknownKeys: 'refuse_typos' },
+    { path: ['registry'], unknownKeys: 'warn' },
     problems,
   );
   if (block === undefined) return undefined;

@@ -1,4 +1,4 @@
-import { isCollection, isMap, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
+import { isCollection, isMap, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { Document } from 'yaml';
 import { invalidConfiguration } from './configuration-error.ts';
 import type { YamlPath } from './configuration-error.ts';
@@ -14,7 +14,7 @@ export interface YamlSource {
 const MEANINGS: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'an alias (*name) is wrong; put text that starts with * in quotes',
   BAD_DQ_ESCAPE: 'unknown escape in double quotes; use single quotes for text with a backslash',
-  BAD_INDENT: 'wrong indentation',
+  BAD_INDENT: 'wrong indentation, or a bracket or brace above is not closed',
   BAD_SCALAR_START: 'a value starts with a reserved character; put it in quotes',
   BLOCK_AS_IMPLICIT_KEY:
     'a mapping starts on the line of another key, or text contains ": "; use quotes or a new line',
@@ -43,7 +43,7 @@ export function parseYaml(text: string, label: string): YamlSource {
       })),
     );
   }
-  const value = toPlain(document, label);
+  const value = toPlain(document, lineOf);
   if (value !== null && !isPlainRecord(value)) {
     throw invalidConfiguration([
       {
@@ -65,15 +65,31 @@ export function isPlainRecord(value: unknown): value is Record<string, unknown> 
   );
 }
 
-function toPlain(document: Document.Parsed, label: string): unknown {
+function toPlain(document: Document.Parsed, lineOf: (offset: number) => string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch {
     // Aliases are resolved only here; the library's message quotes the alias.
     throw invalidConfiguration([
-      { where: label, message: `no valid YAML: ${MEANINGS['BAD_ALIAS']}` },
+      {
+        where: lineOf(badAliasOffset(document)),
+        message: `no valid YAML: ${MEANINGS['BAD_ALIAS']}`,
+      },
     ]);
   }
+}
+
+/** Where the first alias without an anchor stands; 0 when all have one and there are too many of them. */
+function badAliasOffset(document: Document.Parsed): number {
+  let offset = 0;
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return undefined;
+      offset = alias.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 function offsetOf(document: Document.Parsed, path: YamlPath): number {
