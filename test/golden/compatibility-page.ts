@@ -1,0 +1,152 @@
+import type { Expectation } from './departures.ts';
+import { DEPARTURES } from './departures.ts';
+import { GOLDEN_PROTOCOLS, type Departure, type GoldenCase } from './golden-case.ts';
+import { NOT_SERVED } from './not-served.ts';
+
+/** What became of the requests so far. */
+export interface Tally {
+  count(golden: GoldenCase, expectation: Expectation): void;
+  /** Requests that a departure, or something that is not served, made a difference to. */
+  requestsOf(point: string): number;
+  /** In order of first count. */
+  readonly rows: ReadonlyMap<string, ScenarioCounts>;
+  /** Ids of some vectors, by point. */
+  readonly examples: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Of one scenario on one store, by protocol. */
+type ScenarioCounts = Map<string, OutcomeCounts>;
+
+interface OutcomeCounts {
+  same: number;
+  departs: number;
+  notServed: number;
+}
+
+const MAX_EXAMPLES = 3;
+
+export function createTally(): Tally {
+  const rows = new Map<string, ScenarioCounts>();
+  const requests = new Map<string, number>();
+  const examples = new Map<string, string[]>();
+  return {
+    rows,
+    examples,
+    requestsOf: (point) => requests.get(point) ?? 0,
+    count({ variant, protocol, vector }, { departures, notServed }) {
+      const name = `${variant.scenario} | ${variant.variant}`;
+      const row: ScenarioCounts = rows.get(name) ?? new Map<string, OutcomeCounts>();
+      rows.set(name, row);
+      const counts = row.get(protocol) ?? { same: 0, departs: 0, notServed: 0 };
+      row.set(protocol, counts);
+      if (notServed !== undefined) counts.notServed++;
+      else if (departures.length > 0) counts.departs++;
+      else counts.same++;
+      const points = [...departures.map(({ point }) => point), notServed?.what ?? []].flat();
+      for (const point of points) {
+        requests.set(point, (requests.get(point) ?? 0) + 1);
+        const ids = examples.get(point) ?? [];
+        examples.set(point, ids);
+        if (ids.length < MAX_EXAMPLES && !ids.includes(vector.id)) ids.push(vector.id);
+      }
+    },
+  };
+}
+
+/** The text of docs/compatibility.md. */
+export function compatibilityPage(tally: Tally): string {
+  return `# Compatibility with Feast
+
+<!-- Written by test/golden/golden.test.ts: UPDATE_DOCS=1 npx vitest run --project system test/golden -->
+
+What the real Feast ${FEAST_VERSION} answered to recorded requests is asked again of a real sideboard server on the same stored rows,
+over every protocol, and has to come back equal: values, statuses, event timestamps, metadata, or the code of the
+error. Where it does not, one of the departures below says so by its number, and the test computes from it the exact
+answer that has to come instead. There is no third kind.
+
+Both gRPC services are compared with Feast's Python server, the only one that was recorded.
+
+## Agreement
+
+Requests by what became of them: **same** as Feast's answer / answered by a **departure** / **not served** (yet).
+
+| scenario | store | Feast's JSON | GrpcFeatureServer | feast.serving.ServingService |
+|---|---|---|---|---|
+${[...tally.rows].map(([name, row]) => `| ${name} | ${protocolCells(row)} |`).join('\n')}
+| **all** | | ${protocolCells(totals(tally))} |
+
+Most departures of \`GrpcFeatureServer\` are those under which Feast's own gRPC server fails or misses and ours answers as
+Feast's SDK and HTTP server do. \`feast.serving.ServingService\` also marks values by TTL (12.8).
+
+Stores with \`entity_key_serialization_version\` 0 or 1 are refused when the server starts (departure 12.1: their int64
+keys are cut to four bytes).
+
+## Departures
+
+The numbers are those of the decisions that the project took where Feast's servers disagree; "14" stands for what was found
+out by running Feast.
+
+| number | about | Feast | sideboard | why | requests | such as |
+|---|---|---|---|---|---|---|
+${DEPARTURES.toSorted(byNumber)
+  .map((departure) => departureRow(departure, tally))
+  .join('\n')}
+
+## Not served
+
+| what | answer | requests | such as |
+|---|---|---|---|
+${NOT_SERVED.map(({ what, answer }) => `| ${what} | ${answer} | ${tally.requestsOf(what)} | ${examplesOf(what, tally)} |`).join('\n')}
+`;
+}
+
+const FEAST_VERSION = '0.67.0';
+
+function protocolCells(row: ReadonlyMap<string, OutcomeCounts>): string {
+  return GOLDEN_PROTOCOLS.map((protocol) => {
+    const counts = row.get(protocol);
+    return counts === undefined ? '–' : `${counts.same} / ${counts.departs} / ${counts.notServed}`;
+  }).join(' | ');
+}
+
+function totals({ rows }: Tally): ScenarioCounts {
+  const sum: ScenarioCounts = new Map<string, OutcomeCounts>();
+  for (const row of rows.values()) {
+    for (const [protocol, { same, departs, notServed }] of row) {
+      const counts = sum.get(protocol) ?? { same: 0, departs: 0, notServed: 0 };
+      counts.same += same;
+      counts.departs += departs;
+      counts.notServed += notServed;
+      sum.set(protocol, counts);
+    }
+  }
+  return sum;
+}
+
+function byNumber(a: Departure, b: Departure): number {
+  return sortKey(a.number) - sortKey(b.number);
+}
+
+/** Section 12 by its decisions, 56 and 57 after them, section 14 last. */
+function sortKey(number: string): number {
+  if (number.startsWith('14')) return 1000;
+  return Number(number.replace('12.', ''));
+}
+
+function departureRow(departure: Departure, tally: Tally): string {
+  const { number, point, feast, ours, why } = departure;
+  const cells = [
+    number,
+    point,
+    feast,
+    ours,
+    why,
+    tally.requestsOf(point),
+    examplesOf(point, tally),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function examplesOf(point: string, { examples }: Tally): string {
+  return (examples.get(point) ?? []).join(', ');
+}

@@ -1,0 +1,43 @@
+import { isSameAnswer, type GoldenAnswer } from '../support/golden-answer.ts';
+import { ENTITY_DEPARTURES } from './entity-departures.ts';
+import { FEATURE_DEPARTURES } from './feature-departures.ts';
+import { feastAnswer, type Departure, type GoldenCase } from './golden-case.ts';
+import { GRPC_DEPARTURES } from './grpc-departures.ts';
+import { notServedAnswer, partNotServed, type NotServed } from './not-served.ts';
+import { REFUSAL_DEPARTURES } from './refusal-departures.ts';
+
+/** Every departure from Feast, in the order in which they are applied to Feast's answers. */
+export const DEPARTURES: readonly Departure[] = [
+  ...GRPC_DEPARTURES,
+  ...ENTITY_DEPARTURES,
+  ...FEATURE_DEPARTURES,
+  ...REFUSAL_DEPARTURES,
+];
+
+/** What a request has to be answered with. */
+export interface Expectation {
+  readonly answer: GoldenAnswer;
+  /** Those that made a difference; none = exactly Feast's answer. */
+  readonly departures: readonly Departure[];
+  /** What the request needs that is not served; its answer then says so. */
+  readonly notServed?: NotServed;
+}
+
+/** Derives the expected answer from Feast's; `undefined` where Feast was not asked over this protocol. */
+export function expectedAnswer(golden: GoldenCase): Expectation | undefined {
+  const recorded = feastAnswer(golden.vector, golden.protocol);
+  if (recorded === undefined) return undefined;
+  const notServed = partNotServed(golden);
+  if (notServed !== undefined) {
+    return { answer: notServedAnswer(notServed, golden.protocol), departures: [], notServed };
+  }
+  let answer = recorded;
+  const departures: Departure[] = [];
+  for (const departure of DEPARTURES) {
+    const changed = departure.apply(answer, golden);
+    if (changed === undefined) continue;
+    if (!isSameAnswer(answer, changed)) departures.push(departure);
+    answer = changed;
+  }
+  return { answer, departures };
+}
