@@ -4,9 +4,11 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { SideboardError } from './errors.ts';
 import { routeByFirstBytes } from './http2/first-bytes.ts';
 import type { Http2Engine } from './http2/http2-engine.ts';
+import { listenOnPort, listenOnUnixSocket, type UnixSocket } from './listen.ts';
+import type { ServerCertificate } from './tls/server-certificate.ts';
+import { createTlsServer, type TlsServerOptions } from './tls/tls-server.ts';
 
 /** A connection that has not said its first bytes by then is closed. */
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
@@ -18,15 +20,21 @@ export interface PortOptions {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
+  /** Absent = plain text. */
+  readonly tls?: TlsServerOptions | undefined;
+  /** Speaks the same protocols, in plain text: who may connect is a matter of its file's mode. */
+  readonly unixSocket?: UnixSocket | undefined;
   /** Takes the connections that begin as HTTP/2. */
   readonly engine: Http2Engine;
   /** Answers HTTP/1.1 requests. */
   readonly handler: HttpHandler;
 }
 
-/** The one port of the server: every protocol, told apart by its first bytes. */
+/** The one port of the server: every protocol, told apart by ALPN or by its first bytes. */
 export interface Port {
   readonly address: AddressInfo;
+  /** Answers TLS connections to come with this certificate; for a port with TLS only. */
+  useCertificate(certificate: ServerCertificate): void;
   /**
    * Takes no new connections, tells the open ones to go elsewhere and waits until all that had arrived is answered; cuts
    * what is left after `timeoutMs`.
@@ -36,7 +44,9 @@ export interface Port {
   drain(timeoutMs: number): Promise<number>;
 }
 
+/** @throws SideboardError INVALID_CONFIGURATION (by rejection) when the address cannot be listened on */
 export async function openPort(options: PortOptions): Promise<Port> {
+  const { engine, tls, unixSocket } = options;
   const sockets = new Set<Socket>();
   let draining = false;
 
@@ -49,31 +59,62 @@ export async function openPort(options: PortOptions): Promise<Port> {
   );
   // It never listens itself; this starts its checks for slow and idle connections.
   http1.emit('listening');
-  const server = createServer({ noDelay: true, pauseOnConnect: false }, (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+  const speakHttp1 = (socket: Socket): void => {
+    http1.emit('connection', socket);
+    // A paused socket stays paused when the parser starts to listen.
+    socket.resume();
+  };
+  const speakEither = (socket: Socket): void =>
     routeByFirstBytes(
       socket,
-      {
-        http2: (routed) => options.engine.accept(routed),
-        http1(routed) {
-          http1.emit('connection', routed);
-          // A paused socket stays paused when the parser starts to listen.
-          routed.resume();
-        },
-      },
+      { http2: (routed) => engine.accept(routed), http1: speakHttp1 },
       FIRST_BYTES_TIMEOUT_MS,
     );
-  });
-  await listen(server, options);
+  const plainServer = (): Server =>
+    createServer({ noDelay: true, pauseOnConnect: false }, speakEither);
+  const secure =
+    tls === undefined
+      ? undefined
+      : createTlsServer(tls, (socket) => {
+          // Over TLS, HTTP/2 has to be negotiated (RFC 9113 section 3.2): who offers nothing speaks HTTP/1.1.
+          if (socket.alpnProtocol === 'h2') engine.accept(socket);
+          else speakHttp1(socket);
+        });
+
+  const servers: Server[] = [];
+  const opened = (server: Server): Server => {
+    servers.push(server);
+    // With TLS this is the connection beneath, which takes the other one with it.
+    return server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    });
+  };
+  const closeServers = (): Promise<unknown> =>
+    Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+
+  const address = await listenOnPort(
+    opened(secure?.server ?? plainServer()),
+    options.host,
+    options.port,
+  );
+  if (unixSocket !== undefined) {
+    try {
+      await listenOnUnixSocket(opened(plainServer()), unixSocket);
+    } catch (error) {
+      await closeServers();
+      throw error;
+    }
+  }
 
   return {
-    address: server.address() as AddressInfo,
+    address,
+    useCertificate: (certificate) => secure?.use(certificate),
     async drain(timeoutMs: number): Promise<number> {
       draining = true;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const closed = closeServers();
       http1.closeIdleConnections();
-      void options.engine.drain();
+      void engine.drain();
       const idleCheck = setInterval(() => http1.closeIdleConnections(), 50);
       let timer: NodeJS.Timeout | undefined;
       const timedOut = new Promise<true>((resolve) => {
@@ -84,33 +125,10 @@ export async function openPort(options: PortOptions): Promise<Port> {
       clearInterval(idleCheck);
       const cutCount = isLate ? sockets.size : 0;
       for (const socket of sockets) socket.destroy();
-      options.engine.close();
+      engine.close();
       http1.close();
       await closed;
       return cutCount;
     },
   };
-}
-
-/** @throws SideboardError INVALID_CONFIGURATION when the address cannot be listened on */
-function listen(server: Server, options: PortOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => {
-      const where = `${options.host}:${options.port}`;
-      reject(
-        new SideboardError(
-          'INVALID_CONFIGURATION',
-          error.code === 'EADDRINUSE'
-            ? `${where} is in use by another process; choose another with --port, or 0 for any free one`
-            : `cannot listen on ${where}: ${error.message}`,
-          { cause: error },
-        ),
-      );
-    };
-    server.once('error', onError);
-    server.listen(options.port, options.host, 1024, () => {
-      server.off('error', onError);
-      resolve();
-    });
-  });
 }

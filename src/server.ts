@@ -14,9 +14,9 @@ import { createBuiltinEngine } from './http2/builtin-engine.ts';
 import { createHttpHandler, HTTP_ROUTE_PATHS } from './http/http-handler.ts';
 import { createStreamListener } from './http/stream-exchange.ts';
 import { openOnlineStore } from './online-store/open-online-store.ts';
-import { openPort } from './port.ts';
 import { openFileRegistry } from './registry/file-registry.ts';
 import { createFeatureReader } from './retrieval/feature-reader.ts';
+import { openSecurePort } from './secure-port.ts';
 import { startAdminServer } from './telemetry/admin-server.ts';
 import { createCallObserver } from './telemetry/call-observer.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
@@ -36,6 +36,8 @@ export interface RunningServer {
   readonly address: AddressInfo;
   readonly adminAddress: AddressInfo;
   readonly logger: Logger;
+  /** Reads again, now, what is otherwise looked at from time to time: the certificate of the port. Never rejects. */
+  reload(): Promise<void>;
   /**
    * Stops without losing a request that had arrived: health says NOT_SERVING, clients are told to go elsewhere, what is
    * under way is answered, within `drain_timeout_ms`.
@@ -156,12 +158,7 @@ async function composeServer(
     },
     dispatcher.listener,
   );
-  const port = await openPort({
-    host: config.server.host,
-    port: config.server.port,
-    engine,
-    handler,
-  });
+  const port = await openSecurePort(config.server, { engine, handler, logger, metrics });
   let closing: Promise<void> | undefined;
   opened.push(async () => {
     health.setServing(false);
@@ -190,6 +187,7 @@ async function composeServer(
     address: port.address,
     adminAddress: admin.address,
     logger,
+    reload: () => port.reloadCertificate(),
     close: () => (closing ??= closeAll()),
   };
 }

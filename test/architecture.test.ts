@@ -63,6 +63,10 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   redis: { may: [], packages: ['node:buffer', ...SOCKETS] },
   http2: { may: [], packages: ['node:buffer', 'node:http2', 'node:stream', ...SOCKETS] },
+  tls: {
+    may: ['errors.ts'],
+    packages: ['node:crypto', 'node:fs/promises', ...SOCKETS],
+  },
   grpc: {
     may: ['errors.ts', 'caller-signal.ts', 'gen', 'http2', 'retrieval', 'ingestion'],
     packages: ['@bufbuild/protobuf', 'node:buffer', 'node:zlib', 'node:util'],
@@ -89,6 +93,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'grpc/server-call.ts',
       'online-store/online-store.ts',
       'registry/registry-model.ts',
+      'tls/handshake-failure.ts',
     ],
     packages: ['pino', 'prom-client', 'node:http', 'node:net', 'node:perf_hooks'],
   },

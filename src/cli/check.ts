@@ -3,12 +3,13 @@ import type { Command } from 'commander';
 import { isSideboardError } from '../errors.ts';
 import type { Config } from '../config/config.ts';
 import { settingOverrides } from '../config/setting-flags.ts';
+import { checkNetwork } from './check-network.ts';
 import { cliConfig, EXIT, printJson } from './context.ts';
 import { addSettingOptions } from './setting-options.ts';
 
 /** One line of the report. */
-interface Finding {
-  readonly part: 'configuration' | 'registry' | 'online store';
+export interface Finding {
+  readonly part: 'configuration' | 'network' | 'registry' | 'online store';
   readonly level: 'ok' | 'warning' | 'error';
   readonly message: string;
   readonly remedy?: string;
@@ -51,6 +52,7 @@ async function collectFindings(command: Command): Promise<readonly Finding[]> {
       level: 'warning',
       message,
     })),
+    ...(await checkNetwork(config.server)),
     ...(await checkRegistry(config)),
     ...(await checkOnlineStore(config)),
   ];

@@ -3,7 +3,10 @@ import { settingOverrides } from '../config/setting-flags.ts';
 import { cliConfig } from './context.ts';
 import { addSettingOptions } from './setting-options.ts';
 
-/** `sideboard serve`: runs until SIGTERM or SIGINT, then drains and exits 0; a second signal exits at once. */
+/**
+ * `sideboard serve`: runs until SIGTERM or SIGINT, then drains and exits 0; a second signal exits at once. SIGHUP reads the
+ * certificate again.
+ */
 export function registerServe(program: Command): void {
   const command = program
     .command('serve')
@@ -20,6 +23,8 @@ export function registerServe(program: Command): void {
     logger.info(
       {
         address: `${server.address.address}:${server.address.port}`,
+        tls: config.server.tls !== undefined,
+        unixSocket: config.server.unixSocket?.path,
         admin: `${server.adminAddress.address}:${server.adminAddress.port}`,
         pid: process.pid,
       },
@@ -41,5 +46,6 @@ export function registerServe(program: Command): void {
     };
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
+    process.on('SIGHUP', () => void server.reload());
   });
 }

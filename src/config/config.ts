@@ -103,6 +103,10 @@ export interface ServerConfig {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
+  /** Absent = none. */
+  readonly unixSocket: UnixSocketConfig | undefined;
+  /** Absent = plain text. */
+  readonly tls: TlsConfig | undefined;
   readonly adminHost: string;
   /** 0 = any free port. */
   readonly adminPort: number;
@@ -113,6 +117,29 @@ export interface ServerConfig {
   /** Deadline of requests that bring none; 0 = none. */
   readonly defaultDeadlineMs: number;
   readonly logLevel: LogLevel;
+}
+
+/** A unix socket beside the port. */
+export interface UnixSocketConfig {
+  /** Absolute. */
+  readonly path: string;
+  /** Permission bits of the file. */
+  readonly mode: number;
+}
+
+/** TLS on the serving port. The files are read when the server starts, and again when they change. */
+export interface TlsConfig {
+  /** Absolute. */
+  readonly certFile: string;
+  /** Absolute. */
+  readonly keyFile: string;
+  /** Absolute; absent = clients need no certificate. */
+  readonly clientCaFile: string | undefined;
+  /** Subject alternative names of clients that may connect; empty = any. */
+  readonly clientNames: readonly string[];
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** How often the files are looked at; 0 = never. */
+  readonly pollIntervalMs: number;
 }
 
 /** What one request, and all of them together, may ask for. */

@@ -1,9 +1,10 @@
-import { SETTINGS, settingFlag, settingVariable, type Setting } from './settings.ts';
+import type { Setting } from './setting.ts';
+import { SETTINGS, settingFlag, settingVariable } from './settings.ts';
 
 /** The text of `docs/configuration.md`, made from the table of settings; a test compares the two. */
 export function configurationPage(): string {
   const rows = SETTINGS.map((setting: Setting) => {
-    const fallback = setting.default === undefined ? '–' : `\`${String(setting.default)}\``;
+    const fallback = (setting.default ?? '') === '' ? '–' : `\`${String(setting.default)}\``;
     const unit = setting.unit === undefined ? '' : ` ${setting.unit}`;
     return `| \`${setting.name}\` | ${fallback}${unit} | ${escapePipes(setting.doc)} |`;
   });

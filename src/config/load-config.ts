@@ -17,6 +17,7 @@ import type { ConfigurationText } from './find-configuration.ts';
 import { readOnlineStore } from './online-store-config.ts';
 import { readSettings } from './read-settings.ts';
 import { readRegistry } from './registry-config.ts';
+import { readServer } from './server-config.ts';
 import { integerFromText } from './setting-value.ts';
 import type { SettingValues } from './settings.ts';
 import { isPlainRecord, parseYaml } from './yaml-source.ts';
@@ -90,22 +91,13 @@ function readConfig(
     registry,
     onlineStore,
     materialization,
+    server: readServer(settings.values, repoPath, problems),
     ...groupSettings(settings.values),
   };
 }
 
-function groupSettings(values: SettingValues): Pick<Config, 'server' | 'limits' | 'semantics'> {
+function groupSettings(values: SettingValues): Pick<Config, 'limits' | 'semantics'> {
   return {
-    server: {
-      host: values.host,
-      port: values.port,
-      adminHost: values.admin_host,
-      adminPort: values.admin_port,
-      drainTimeoutMs: values.drain_timeout_ms,
-      maxConcurrentStreams: values.max_concurrent_streams,
-      defaultDeadlineMs: values.default_deadline_ms,
-      logLevel: values.log_level,
-    },
     limits: {
       maxRows: values.max_rows,
       maxFeatures: values.max_features,

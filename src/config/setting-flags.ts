@@ -1,5 +1,5 @@
-import { SETTINGS, settingFlag, settingVariable } from './settings.ts';
-import type { Setting, SettingName } from './settings.ts';
+import { SETTINGS, settingFlag, settingVariable, type SettingName } from './settings.ts';
+import type { Setting } from './setting.ts';
 
 /** A setting as a flag of the command line, in the terms of commander's `Option`. */
 export interface SettingFlag {
@@ -16,7 +16,7 @@ export function settingFlags(): readonly SettingFlag[] {
   return SETTINGS.map((setting: Setting & { name: SettingName }) => ({
     name: setting.name,
     flags: `${settingFlag(setting.name)} ${placeholder(setting)}`,
-    description: `${setting.doc} (default: ${String(setting.default ?? 'not set')}, env: ${settingVariable(setting.name)})`,
+    description: `${setting.doc} (default: ${String(setting.default ?? '') || 'not set'}, env: ${settingVariable(setting.name)})`,
     attribute: attributeOf(setting.name),
   }));
 }
@@ -49,6 +49,10 @@ function placeholder({ kind }: Setting): string {
       return `<${kind.choices.join('|')}>`;
     case 'file':
       return '<file>';
+    case 'list':
+      return '<text,…>';
+    case 'file_mode':
+      return '<octal>';
     case 'utc_offset':
       return '<+hh:mm>';
     case 'text':

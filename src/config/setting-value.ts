@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Setting, SettingKind } from './settings.ts';
+import type { Setting, SettingKind } from './setting.ts';
 
 const SIZE = /^(\d+)\s*(B|KiB|MiB|GiB)?$/;
 const SIZE_UNITS: Readonly<Record<string, number>> = {
@@ -8,7 +8,11 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   MiB: 1024 ** 2,
   GiB: 1024 ** 3,
 };
+const FILE_MODE = /^0?([0-7]{3})$/;
 const OFFSET = /^([+-])(\d{2}):?(\d{2})$/;
+
+/** What a setting may hold once it is checked. */
+export type SettingValue = string | number | boolean | readonly string[];
 
 /** Text as `true` or `false` where it is one of the words that Feast's own configuration takes for them. */
 export function booleanFromText(value: unknown): unknown {
@@ -29,9 +33,9 @@ export function integerFromText(value: unknown): unknown {
 
 /**
  * The schema of one setting. Variables and flags bring text, YAML brings typed values: both pass. Its output is a number,
- * boolean or text; a `utc_offset` becomes seconds.
+ * boolean, text or list of texts; a `utc_offset` becomes seconds, a `file_mode` its bits.
  */
-export function settingSchema(setting: Setting): z.ZodType<string | number | boolean> {
+export function settingSchema(setting: Setting): z.ZodType<SettingValue> {
   const problem = `must be ${describeKind(setting.kind)}`;
   return schemaOfKind(setting.kind, problem);
 }
@@ -54,12 +58,16 @@ export function describeKind(kind: SettingKind): string {
       return 'text (in quotes where it looks like a number)';
     case 'file':
       return 'the path of a file';
+    case 'list':
+      return 'texts, as a list or separated by commas';
+    case 'file_mode':
+      return 'an octal file mode such as "0660" (in quotes)';
     case 'utc_offset':
       return 'a UTC offset such as +02:00 (in quotes)';
   }
 }
 
-function schemaOfKind(kind: SettingKind, error: string): z.ZodType<string | number | boolean> {
+function schemaOfKind(kind: SettingKind, error: string): z.ZodType<SettingValue> {
   switch (kind.type) {
     case 'integer':
       return z.preprocess(
@@ -76,6 +84,10 @@ function schemaOfKind(kind: SettingKind, error: string): z.ZodType<string | numb
     case 'secret':
     case 'file':
       return z.string({ error }).min(1, error);
+    case 'list':
+      return z.preprocess(listFromText, z.array(z.string({ error }).min(1, error), { error }));
+    case 'file_mode':
+      return z.preprocess(modeFromText, z.int({ error }));
     case 'utc_offset':
       return z.preprocess(offsetFromText, z.int({ error }).min(-86_399, error).max(86_399, error));
   }
@@ -85,6 +97,17 @@ function sizeFromText(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   const [, digits, unit = 'B'] = SIZE.exec(value.trim()) ?? [];
   return digits === undefined ? value : Number(digits) * SIZE_UNITS[unit]!;
+}
+
+function listFromText(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  return value.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]));
+}
+
+/** Of text only: YAML has made a decimal number of `0660` in no quotes. */
+function modeFromText(value: unknown): unknown {
+  const [, digits] = typeof value === 'string' ? (FILE_MODE.exec(value.trim()) ?? []) : [];
+  return digits === undefined ? undefined : Number.parseInt(digits, 8);
 }
 
 function offsetFromText(value: unknown): unknown {

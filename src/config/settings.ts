@@ -1,66 +1,10 @@
-/** What a setting holds. Sizes are bytes and may be written `16MiB`; a secret is never printed. */
-export type SettingKind =
-  | { readonly type: 'integer'; readonly min: number; readonly max: number }
-  | { readonly type: 'bytes'; readonly min: number; readonly max: number }
-  | { readonly type: 'boolean' }
-  | { readonly type: 'choice'; readonly choices: readonly string[] }
-  | { readonly type: 'text' }
-  | { readonly type: 'secret' }
-  | { readonly type: 'file' }
-  | { readonly type: 'utc_offset' };
-
-/** One setting of our own: a key of the `sideboard:` block, an environment variable and a flag at once. */
-export interface Setting {
-  /** Key under `sideboard:`; `SIDEBOARD_` + upper case is its variable, `--` + hyphens its flag. */
-  readonly name: string;
-  readonly kind: SettingKind;
-  /** `undefined` = not set. */
-  readonly default: string | number | boolean | undefined;
-  /** Of the number, for the documentation. */
-  readonly unit?: string;
-  /** One or two sentences. */
-  readonly doc: string;
-}
-
-const MIB = 1024 * 1024;
-const MAX_COUNT = 2 ** 31 - 1;
-/** Node's timers take no longer delay. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
-
-// Not annotated: the types of values are derived from what these return.
-const count = (min = 1) => ({ type: 'integer', min, max: MAX_COUNT }) as const;
-const milliseconds = (min: number) => ({ type: 'integer', min, max: MAX_DELAY_MS }) as const;
-const port = { type: 'integer', min: 0, max: 65_535 } as const;
-const bytes = { type: 'bytes', min: 1024, max: 2 ** 32 - 1 } as const;
-const choice = <const Choices extends readonly string[]>(...choices: Choices) =>
-  ({ type: 'choice', choices }) as const;
+import { PORT_SETTINGS } from './port-settings.ts';
+import { REDIS_SETTINGS } from './redis-settings.ts';
+import { bytes, choice, count, MIB, milliseconds, type Setting } from './setting.ts';
 
 /** Every setting of our own, in the order of the documentation. Schema, flags, variables and docs are made from it. */
 export const SETTINGS = [
-  {
-    name: 'host',
-    kind: { type: 'text' },
-    default: '127.0.0.1',
-    doc: 'Address that the server listens on. `0.0.0.0` or `::` for every interface, as in a container.',
-  },
-  {
-    name: 'port',
-    kind: port,
-    default: 6566,
-    doc: 'Port of every protocol: gRPC, Connect, gRPC-Web and JSON. 0 takes any free port.',
-  },
-  {
-    name: 'admin_host',
-    kind: { type: 'text' },
-    default: '127.0.0.1',
-    doc: 'Address of the admin server (metrics and probes).',
-  },
-  {
-    name: 'admin_port',
-    kind: port,
-    default: 6567,
-    doc: 'Port of the admin server: `/metrics`, `/healthz`, `/readyz`. 0 takes any free port.',
-  },
+  ...PORT_SETTINGS,
   {
     name: 'log_level',
     kind: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
@@ -174,80 +118,7 @@ export const SETTINGS = [
     default: 'string',
     doc: 'NaN and infinities in JSON answers: the strings `"NaN"`, `"Infinity"`, `"-Infinity"`, or null.',
   },
-  {
-    name: 'redis_username',
-    kind: { type: 'text' },
-    default: undefined,
-    doc: 'User for Redis; takes precedence over `username=` of the connection string.',
-  },
-  {
-    name: 'redis_password',
-    kind: { type: 'secret' },
-    default: undefined,
-    doc: 'Password for Redis; takes precedence over `password=` of the connection string, and may contain commas. Prefer the variable: a flag shows in the process list.',
-  },
-  {
-    name: 'redis_connect_timeout_ms',
-    kind: milliseconds(1),
-    default: 2000,
-    unit: 'ms',
-    doc: 'Time to connect to a Redis node; takes precedence over `socket_connect_timeout=` of the connection string.',
-  },
-  {
-    name: 'redis_command_timeout_ms',
-    kind: milliseconds(1),
-    default: 5000,
-    unit: 'ms',
-    doc: "Time for a Redis command, beneath the request's own deadline; takes precedence over `socket_timeout=` of the connection string.",
-  },
-  {
-    name: 'redis_tls_ca_file',
-    kind: { type: 'file' },
-    default: undefined,
-    doc: 'PEM file of the authority that signed the certificate of Redis. Setting it turns TLS on.',
-  },
-  {
-    name: 'redis_tls_cert_file',
-    kind: { type: 'file' },
-    default: undefined,
-    doc: "PEM file of the client's certificate. Setting it turns TLS on; needs the key file too.",
-  },
-  {
-    name: 'redis_tls_key_file',
-    kind: { type: 'file' },
-    default: undefined,
-    doc: "PEM file of the client's private key.",
-  },
-  {
-    name: 'redis_tls_servername',
-    kind: { type: 'text' },
-    default: undefined,
-    doc: 'Name that the certificate of Redis has to carry, where it is not the host connected to.',
-  },
-  {
-    name: 'redis_tls_insecure',
-    kind: { type: 'boolean' },
-    default: false,
-    doc: 'Accept any certificate of Redis. For trials only: it gives TLS without knowing whom to.',
-  },
-  {
-    name: 'redis_sentinel_username',
-    kind: { type: 'text' },
-    default: undefined,
-    doc: 'User for the sentinels themselves.',
-  },
-  {
-    name: 'redis_sentinel_password',
-    kind: { type: 'secret' },
-    default: undefined,
-    doc: 'Password for the sentinels themselves; that of the connection string is for the Redis nodes.',
-  },
-  {
-    name: 'redis_sentinel_tls',
-    kind: { type: 'boolean' },
-    default: false,
-    doc: 'Speak TLS with the sentinels as well.',
-  },
+  ...REDIS_SETTINGS,
   {
     name: 'sqlite_writer_utc_offset',
     kind: { type: 'utc_offset' },
@@ -259,15 +130,17 @@ export const SETTINGS = [
 /** The name of a setting of our own. */
 export type SettingName = (typeof SETTINGS)[number]['name'];
 
-type ValueOf<Kind> = Kind extends { type: 'integer' | 'bytes' | 'utc_offset' }
+type ValueOf<Kind> = Kind extends { type: 'integer' | 'bytes' | 'utc_offset' | 'file_mode' }
   ? number
-  : Kind extends { type: 'boolean' }
-    ? boolean
-    : Kind extends { type: 'choice'; choices: readonly (infer Choice)[] }
-      ? Choice
-      : string;
+  : Kind extends { type: 'list' }
+    ? readonly string[]
+    : Kind extends { type: 'boolean' }
+      ? boolean
+      : Kind extends { type: 'choice'; choices: readonly (infer Choice)[] }
+        ? Choice
+        : string;
 
-/** A checked value for every setting; `undefined` where nobody set it and it has no default. UTC offsets in seconds. */
+/** A checked value for every setting; `undefined` where nobody set it and it has no default. UTC offsets in seconds, file modes as numbers. */
 export type SettingValues = {
   readonly [S in (typeof SETTINGS)[number] as S['name']]:
     | ValueOf<S['kind']>

@@ -26,7 +26,11 @@ export interface Metrics {
   observeOnlineFeatures(rowCount: number): void;
   observeStoreRead(kind: string, keyCount: number, durationMs: number, failed: boolean): void;
   observeRegistryReload(result: 'changed' | 'failed'): void;
+  /** @param reason a `HandshakeFailureReason` */
+  observeHandshakeFailure(reason: string): void;
   watch(gauges: ServerGauges): void;
+  /** @param expiresAtMs reads when the certificate in use expires, milliseconds since the epoch */
+  watchCertificate(expiresAtMs: () => number): void;
 }
 
 interface RequestSeries {
@@ -95,6 +99,13 @@ export function createMetrics(): Metrics {
     registers,
   });
 
+  const handshakeFailures = new Counter({
+    name: 'feature_server_tls_handshake_failures_total',
+    help: 'Connections that came to nothing because of TLS, by reason.',
+    labelNames: ['reason'] as const,
+    registers,
+  });
+
   // Finding the child of a label set costs more than counting in it, so children are kept by endpoint and code.
   const series = new Map<string, RequestSeries>();
   const seriesOf = (endpoint: string, code: string, ok: boolean): RequestSeries => {
@@ -131,21 +142,25 @@ export function createMetrics(): Metrics {
     observeRegistryReload(result): void {
       reloads.inc({ result });
     },
+    observeHandshakeFailure(reason): void {
+      handshakeFailures.inc({ reason });
+    },
     watch(gauges): void {
       watchGauges(gauges, registers);
+    },
+    watchCertificate(expiresAtMs): void {
+      addGauge(registers, {
+        name: 'feature_server_tls_certificate_expiry_timestamp_seconds',
+        help: 'When the certificate of the port expires, seconds since the epoch.',
+        read: () => expiresAtMs() / 1000,
+      });
     },
   };
 }
 
 function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
-  const gauge = (name: string, help: string, read: () => number): void => {
-    const made: Gauge = new Gauge({
-      name,
-      help,
-      registers,
-      collect: (): void => made.set(read()),
-    });
-  };
+  const gauge = (name: string, help: string, read: () => number): void =>
+    addGauge(registers, { name, help, read });
   gauge(
     'feature_server_inflight_requests',
     'Unary gRPC calls being answered.',
@@ -165,4 +180,12 @@ function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
   gauge('feast_feature_server_memory_usage', 'Resident memory of the process, bytes.', () =>
     process.memoryUsage.rss(),
   );
+}
+
+/** A gauge that is read when metrics are collected. */
+function addGauge(
+  registers: Registry[],
+  { name, help, read }: { name: string; help: string; read: () => number },
+): void {
+  const made: Gauge = new Gauge({ name, help, registers, collect: (): void => made.set(read()) });
 }

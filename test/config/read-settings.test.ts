@@ -2,13 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { createProblemList } from '../../src/config/configuration-error.ts';
 import { readSettings, type SettingSources } from '../../src/config/read-settings.ts';
 import { settingFlags, settingOverrides } from '../../src/config/setting-flags.ts';
-import {
-  SETTINGS,
-  settingFlag,
-  settingVariable,
-  type Setting,
-  type SettingKind,
-} from '../../src/config/settings.ts';
+import type { Setting, SettingKind } from '../../src/config/setting.ts';
+import { SETTINGS, settingFlag, settingVariable } from '../../src/config/settings.ts';
 import { loadYaml, mistakesOf } from './repository.ts';
 
 /** Three different values for a setting, as text, and what they become. */
@@ -35,6 +30,18 @@ function samplesOf(kind: SettingKind): readonly (readonly [string, unknown])[] {
         ['+02:00', 7200],
         ['-0330', -12_600],
         ['Z', 0],
+      ];
+    case 'list':
+      return [
+        ['one', ['one']],
+        ['one, two,', ['one', 'two']],
+        [' three ', ['three']],
+      ];
+    case 'file_mode':
+      return [
+        ['0600', 0o600],
+        ['660', 0o660],
+        ['0777', 0o777],
       ];
     case 'text':
     case 'secret':
@@ -75,7 +82,12 @@ describe.each(SETTINGS.map((setting: Setting) => [setting.name, setting] as cons
 
     test('is its default when nobody gives it, or an empty variable does', () => {
       const { values, problems } = read({ env: { [settingVariable(name)]: '' }, block: null });
-      const expected = setting.kind.type === 'utc_offset' ? 0 : setting.default;
+      const whenRead: Partial<Record<SettingKind['type'], unknown>> = {
+        utc_offset: 0,
+        list: [],
+        file_mode: 0o600,
+      };
+      const expected = whenRead[setting.kind.type] ?? setting.default;
       expect(values[name]).toEqual(expected);
       expect(problems).toEqual([]);
     });
@@ -106,7 +118,7 @@ test('a wrong value is reported where it was given, even when a stronger one hid
 test('no message repeats a value, which may be a secret', () => {
   const secret = 'hunter2hunter2';
   for (const { name, kind } of SETTINGS as readonly Setting[]) {
-    if (['text', 'secret', 'file'].includes(kind.type)) continue;
+    if (['text', 'secret', 'file', 'list'].includes(kind.type)) continue;
     const { problems } = read({
       block: { [name]: secret },
       env: { [settingVariable(name)]: secret },
@@ -192,4 +204,15 @@ online_store:
       connectTimeoutMs: 3000,
     });
   });
+});
+
+test('a list may be a list, and a file mode is never a number that YAML made of it', () => {
+  expect(read({ block: { tls_client_names: ['a', 'b'] } }).values['tls_client_names']).toEqual([
+    'a',
+    'b',
+  ]);
+  expect(read({ block: { tls_client_names: ['a', 7] } }).problems).toHaveLength(1);
+  for (const mode of [660, 0o660, '0888', '1777', '77']) {
+    expect(read({ block: { unix_socket_mode: mode } }).problems).toHaveLength(1);
+  }
 });

@@ -18,8 +18,10 @@ import { encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import { createDispatcher } from '../../src/grpc/dispatch.ts';
 import { createHttpHandler, type HttpHandlerOptions } from '../../src/http/http-handler.ts';
+import type { HttpHandler } from '../../src/http/http-message.ts';
 import { createStreamListener } from '../../src/http/stream-exchange.ts';
 import { createBuiltinEngine } from '../../src/http2/builtin-engine.ts';
+import type { StreamListener } from '../../src/http2/http2-engine.ts';
 import type {
   EntityRead,
   OnlineStore,
@@ -64,6 +66,10 @@ export interface FeatureServer {
   readonly port: number;
   readonly server: Server;
   readonly services: readonly GrpcService[];
+  /** Answers HTTP/1.1 requests; for a port that a test opens itself. */
+  readonly handler: HttpHandler;
+  /** Answers HTTP/2 streams, gRPC among them. */
+  readonly listener: StreamListener;
   readonly health: HealthState;
   /** Calls that are over, in order. */
   readonly calls: ObservedCall[];
@@ -153,6 +159,8 @@ export async function startFeatureServer(
     port,
     server,
     services,
+    handler,
+    listener: dispatcher.listener,
     health,
     calls,
     store,

@@ -15,6 +15,9 @@ export interface SideboardProcess {
   readonly adminUrl: string;
   /** From the start of the process to the line that says it serves. */
   readonly startMs: number;
+  /** Everything that it has printed on standard output so far, a JSON line each. */
+  readonly log: readonly string[];
+  signal(name: NodeJS.Signals): void;
   /** SIGTERM; resolves to the exit code when it is gone. */
   stop(): Promise<number | null>;
 }
@@ -29,6 +32,8 @@ export interface SideboardOptions {
   /** For Node, such as `--cpu-prof`. */
   readonly nodeArguments?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** More flags of `serve`. */
+  readonly serveArguments?: readonly string[];
 }
 
 /**
@@ -43,6 +48,7 @@ export async function startSideboard(options: SideboardOptions): Promise<Sideboa
   const node = [NODE, '--disable-warning=ExperimentalWarning', ...nodeArguments, MAIN];
   const config = configFile === undefined ? [] : ['-f', configFile];
   const serve = ['-c', repoPath, ...config, 'serve', '--host', '127.0.0.1', '--port', '0'];
+  serve.push(...(options.serveArguments ?? []));
   const [program = '', ...args] = [...pin, ...node, ...serve];
   const child = spawn(program, args, {
     env: {
@@ -58,12 +64,15 @@ export async function startSideboard(options: SideboardOptions): Promise<Sideboa
   const kill = (): void => void child.kill('SIGKILL');
   process.once('exit', kill);
   child.once('exit', () => process.off('exit', kill));
-  const { address, admin } = await whenServing(child);
+  const log: string[] = [];
+  const { address, admin } = await whenServing(child, log);
   return {
     pid: child.pid ?? 0,
     port: Number(address.slice(address.lastIndexOf(':') + 1)),
     adminUrl: `http://${admin}`,
     startMs: performance.now() - startedAtMs,
+    log,
+    signal: (name) => void child.kill(name),
     stop: () => stopProcess(child),
   };
 }
@@ -87,7 +96,7 @@ interface ServingLine {
   readonly admin: string;
 }
 
-function whenServing(child: ChildProcess): Promise<ServingLine> {
+function whenServing(child: ChildProcess, log: string[]): Promise<ServingLine> {
   return new Promise((resolve, reject) => {
     if (child.stdout === null || child.stderr === null) throw new Error('output is not piped');
     let tail = '';
@@ -97,6 +106,7 @@ function whenServing(child: ChildProcess): Promise<ServingLine> {
     createInterface({ input: child.stderr }).on('line', remember);
     createInterface({ input: child.stdout }).on('line', (line) => {
       remember(line);
+      log.push(line);
       if (!line.includes('"serving"')) return;
       const parsed = JSON.parse(line) as ServingLine;
       if (parsed.msg === 'serving') resolve(parsed);

@@ -1,0 +1,78 @@
+import { choice, milliseconds, port, type Setting } from './setting.ts';
+
+/** Where the server listens, and who may connect. */
+export const PORT_SETTINGS = [
+  {
+    name: 'host',
+    kind: { type: 'text' },
+    default: '127.0.0.1',
+    doc: 'Address that the server listens on. `0.0.0.0` or `::` for every interface, as in a container.',
+  },
+  {
+    name: 'port',
+    kind: port,
+    default: 6566,
+    doc: 'Port of every protocol: gRPC, Connect, gRPC-Web and JSON. 0 takes any free port.',
+  },
+  {
+    name: 'admin_host',
+    kind: { type: 'text' },
+    default: '127.0.0.1',
+    doc: 'Address of the admin server (metrics and probes). It has no TLS and asks for no certificate: keep it on loopback or on a network of your own.',
+  },
+  {
+    name: 'admin_port',
+    kind: port,
+    default: 6567,
+    doc: 'Port of the admin server: `/metrics`, `/healthz`, `/readyz`. 0 takes any free port.',
+  },
+  {
+    name: 'unix_socket',
+    kind: { type: 'file' },
+    default: undefined,
+    doc: 'Path of a unix socket that speaks the same protocols as the port, in plain text.',
+  },
+  {
+    name: 'unix_socket_mode',
+    kind: { type: 'file_mode' },
+    default: '0600',
+    doc: 'Permissions of the unix socket, octal: who may write to the file may connect. `0660` lets its group in.',
+  },
+  {
+    name: 'tls_cert_file',
+    kind: { type: 'file' },
+    default: undefined,
+    doc: "PEM file of the port's certificate and those between it and its authority. Turns TLS on; needs the key file too. Feast's `--cert`.",
+  },
+  {
+    name: 'tls_key_file',
+    kind: { type: 'file' },
+    default: undefined,
+    doc: "PEM file of the certificate's private key, without a passphrase. Feast's `--key`.",
+  },
+  {
+    name: 'tls_client_ca_file',
+    kind: { type: 'file' },
+    default: undefined,
+    doc: 'PEM file of the authorities whose certificates clients must have (mutual TLS). Without it clients need none.',
+  },
+  {
+    name: 'tls_client_names',
+    kind: { type: 'list' },
+    default: '',
+    doc: 'Subject alternative names, one of which the certificate of a client must have, separated by commas: DNS names, URIs (`spiffe://…`), IP or e-mail addresses, compared whole. Empty lets in every client of `tls_client_ca_file`.',
+  },
+  {
+    name: 'tls_min_version',
+    kind: choice('TLSv1.2', 'TLSv1.3'),
+    default: 'TLSv1.2',
+    doc: 'The oldest version of TLS that the port speaks.',
+  },
+  {
+    name: 'tls_poll_ms',
+    kind: milliseconds(0),
+    default: 10_000,
+    unit: 'ms',
+    doc: 'How often the certificate files are looked at for a change (a `stat`); SIGHUP does it at once. Connections that are open stay. 0 leaves it to SIGHUP.',
+  },
+] as const satisfies readonly Setting[];

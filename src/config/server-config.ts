@@ -1,0 +1,67 @@
+import { resolve } from 'node:path';
+import type { ServerConfig, TlsConfig, UnixSocketConfig } from './config.ts';
+import type { ProblemList } from './configuration-error.ts';
+import type { SettingValues } from './settings.ts';
+
+/** Where and how the process serves; paths are resolved against the repository. */
+export function readServer(
+  values: SettingValues,
+  repoPath: string,
+  problems: ProblemList,
+): ServerConfig {
+  return {
+    host: values.host,
+    port: values.port,
+    unixSocket: readUnixSocket(values, repoPath),
+    tls: readTls(values, repoPath, problems),
+    adminHost: values.admin_host,
+    adminPort: values.admin_port,
+    drainTimeoutMs: values.drain_timeout_ms,
+    maxConcurrentStreams: values.max_concurrent_streams,
+    defaultDeadlineMs: values.default_deadline_ms,
+    logLevel: values.log_level,
+  };
+}
+
+function readUnixSocket(values: SettingValues, repoPath: string): UnixSocketConfig | undefined {
+  if (values.unix_socket === undefined) return undefined;
+  return { path: resolve(repoPath, values.unix_socket), mode: values.unix_socket_mode };
+}
+
+/** A certificate turns TLS on. What would be ignored without one is refused: its author believes the port is closed. */
+function readTls(
+  values: SettingValues,
+  repoPath: string,
+  problems: ProblemList,
+): TlsConfig | undefined {
+  const { tls_cert_file, tls_key_file, tls_client_ca_file, tls_client_names } = values;
+  if ((tls_cert_file === undefined) !== (tls_key_file === undefined)) {
+    const given = tls_cert_file === undefined ? 'tls_key_file' : 'tls_cert_file';
+    problems.addAt(
+      ['sideboard', given],
+      'tls_cert_file and tls_key_file go together; give both or none',
+    );
+  }
+  if (tls_client_ca_file !== undefined && tls_cert_file === undefined) {
+    problems.addAt(
+      ['sideboard', 'tls_client_ca_file'],
+      'tls_client_ca_file needs tls_cert_file and tls_key_file',
+    );
+  }
+  if (tls_client_names.length > 0 && tls_client_ca_file === undefined) {
+    problems.addAt(
+      ['sideboard', 'tls_client_names'],
+      'tls_client_names needs tls_client_ca_file: nobody checks names without it',
+    );
+  }
+  if (tls_cert_file === undefined || tls_key_file === undefined) return undefined;
+  return {
+    certFile: resolve(repoPath, tls_cert_file),
+    keyFile: resolve(repoPath, tls_key_file),
+    clientCaFile:
+      tls_client_ca_file === undefined ? undefined : resolve(repoPath, tls_client_ca_file),
+    clientNames: tls_client_names,
+    minVersion: values.tls_min_version,
+    pollIntervalMs: values.tls_poll_ms,
+  };
+}

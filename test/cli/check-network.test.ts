@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkNetwork } from '../../src/cli/check-network.ts';
+import type { Finding } from '../../src/cli/check.ts';
+import { loadYaml } from '../config/repository.ts';
+import { createAuthority, type CertificateAuthority } from '../support/certificates.ts';
+
+let folder: string;
+let authority: CertificateAuthority;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sideboard-check-'));
+  authority = createAuthority(folder, 'authority');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function check(settings: Readonly<Record<string, string>>): Promise<readonly Finding[]> {
+  const lines = Object.entries(settings).map(
+    ([name, value]) => `  ${name}: ${JSON.stringify(value)}\n`,
+  );
+  return checkNetwork(loadYaml(`project: rides\nsideboard:\n${lines.join('')}`).server);
+}
+
+const levels = (findings: readonly Finding[]): string[] => findings.map(({ level }) => level);
+
+describe('sideboard check', () => {
+  test('finds nothing open by default', async () => {
+    const findings = await check({ log_level: 'info' });
+    expect(findings).toEqual([
+      {
+        part: 'network',
+        level: 'ok',
+        message: 'port 127.0.0.1:6566: plain text, reachable from this machine alone',
+      },
+      {
+        part: 'network',
+        level: 'ok',
+        message: 'admin port 127.0.0.1:6567: reachable from this machine alone',
+      },
+    ]);
+  });
+
+  test.each(['0.0.0.0', '::', '10.1.2.3', 'features.example'])(
+    'says that %s is open',
+    async (host) => {
+      const findings = await check({ host, admin_host: host });
+      expect(levels(findings)).toEqual(['warning', 'warning']);
+      expect(findings[0]!.message).toMatch(/open to the network: whoever reaches it can read/);
+      expect(findings[0]!.remedy).toMatch(/tls_client_ca_file/);
+    },
+  );
+
+  test('tells who may connect over TLS, and how long the certificate holds', async () => {
+    const { certFile, keyFile } = authority.issue('server', { names: ['DNS:localhost'], days: 60 });
+    const tls = { host: '0.0.0.0', tls_cert_file: certFile, tls_key_file: keyFile };
+    const open = await check(tls);
+    expect(open[0]).toMatchObject({
+      level: 'ok',
+      message: 'port 0.0.0.0:6566: TLS, open to every client that reaches it',
+    });
+    expect(open[1]!.message).toMatch(/^certificate for DNS:localhost, until \d{4}-\d\d-\d\d$/);
+    const closed = await check({
+      ...tls,
+      tls_client_ca_file: authority.certFile,
+      tls_client_names: 'a.example',
+    });
+    expect(closed[0]!.message).toMatch(/authority\.pem with one of the names a\.example$/);
+    // The authority of the clients is a certificate too, and this one lasts a day.
+    expect(levels(closed)).toEqual(['ok', 'ok', 'warning', 'ok']);
+    expect(closed[2]!.message).toMatch(/CN=authority in \S+ expires in \d days/);
+  });
+
+  test('tells which certificates would keep clients out', async () => {
+    const expired = authority.issue('expired', { names: [], days: -1 });
+    const findings = await check({
+      tls_cert_file: expired.certFile,
+      tls_key_file: expired.keyFile,
+    });
+    expect(levels(findings)).toEqual(['ok', 'ok', 'error', 'warning', 'ok']);
+    const missing = await check({ tls_cert_file: 'none.pem', tls_key_file: expired.keyFile });
+    expect(missing[1]!.message).toMatch(/^tls_cert_file: \S+none\.pem cannot be read: ENOENT$/);
+  });
+
+  test('tells who may use the unix socket', async () => {
+    const [, closed] = await check({ unix_socket: 'serve.sock' });
+    expect(closed).toMatchObject({ level: 'ok' });
+    expect(closed!.message).toMatch(/serve\.sock: plain text, mode 0600$/);
+    const [, open] = await check({ unix_socket: 'serve.sock', unix_socket_mode: '0666' });
+    expect(open).toMatchObject({ level: 'warning' });
+  });
+});
