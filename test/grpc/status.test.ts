@@ -22,6 +22,10 @@ describe('encodeStatusMessage', () => {
     ['100%', '100%25'],
     ['line\nbreak', 'line%0Abreak'],
     ['Zürich', 'Z%C3%BCrich'],
+    // A header field neither begins nor ends with a space (RFC 9113 section 8.2.1).
+    ['only the column x ', 'only the column x%20'],
+    ['  x', '%20 x'],
+    [' ', '%20'],
   ])('%j becomes %j', (message, encoded) => {
     expect(encodeStatusMessage(message)).toBe(encoded);
     expect(decodeURIComponent(encoded)).toBe(message);
