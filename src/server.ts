@@ -79,6 +79,7 @@ async function composeServer(
     path: config.registry.path,
     cacheTtlSeconds: config.registry.cacheTtlSeconds,
     pollIntervalMs: config.registry.pollIntervalMs,
+    copyPath: config.registry.copyPath,
     project: config.project,
     versioningEnabled: config.registry.versioningEnabled,
     hashFeatureField,
@@ -89,7 +90,7 @@ async function composeServer(
     onWarning: (message) => logger.warn(message),
     onFailure: (err) => {
       metrics.observeRegistryReload('failed');
-      logger.error({ err }, 'registry refresh failed; the last good copy stays');
+      logger.error({ err }, 'the registry cannot be served; the last good one stays');
     },
   });
   opened.push(() => registry.close());
@@ -172,6 +173,7 @@ async function composeServer(
     connectionCount: () => engine.connectionCount,
     registryAgeMs: () => registry.ageMs(),
     registryLastUpdatedMs: () => registry.current().lastUpdatedMs,
+    registryVersion: () => registry.current().versionId,
   });
   const admin = await startAdminServer({
     host: config.server.adminHost,

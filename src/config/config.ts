@@ -29,6 +29,8 @@ export interface RegistryConfig {
   readonly cacheTtlSeconds: number;
   /** How often the file's size and time are looked at; 0 = never. */
   readonly pollIntervalMs: number;
+  /** Absolute path of the copy to start with when the registry cannot be served; `undefined` = none is kept. */
+  readonly copyPath: string | undefined;
   /** `enable_online_feature_view_versioning`: versions above 0 are stored under names of their own. */
   readonly versioningEnabled: boolean;
 }

@@ -70,8 +70,7 @@ function readConfig(
     yaml['entity_key_serialization_version'],
     problems,
   );
-  const pollIntervalMs = settings.values.registry_poll_ms;
-  const registry = readRegistry(yaml['registry'], { repoPath, pollIntervalMs }, problems);
+  const registry = readRegistry(yaml['registry'], { repoPath, values: settings.values }, problems);
   const onlineStore = readOnlineStore(yaml['online_store'], { repoPath, settings }, problems);
   const materialization = readMaterialization(yaml['materialization'], problems);
   readFeatureServer(yaml['feature_server'], problems);

@@ -2,13 +2,14 @@ import { resolve } from 'node:path';
 import type { RegistryConfig } from './config.ts';
 import type { ProblemList } from './configuration-error.ts';
 import { readBlock, registrySchema } from './feast-schema.ts';
+import type { SettingValues } from './settings.ts';
 
 const FILE_STORES = ['FileRegistryStore', 'feast.infra.registry.file.FileRegistryStore'];
 
 /** The `registry` value: a path, or a block. `undefined` when it is wrong; `problems` says why. */
 export function readRegistry(
   value: unknown,
-  { repoPath, pollIntervalMs }: { repoPath: string; pollIntervalMs: number },
+  { repoPath, values }: { repoPath: string; values: SettingValues },
   problems: ProblemList,
 ): RegistryConfig | undefined {
   const before = problems.problems.length;
@@ -33,13 +34,20 @@ export function readRegistry(
     if (refusal !== undefined) problems.addAt(pathPlace, refusal);
   }
   if (problems.problems.length > before) return undefined;
+  const path = resolve(repoPath, block.path);
   return {
     kind: 'file',
-    path: resolve(repoPath, block.path),
+    path,
     cacheTtlSeconds: block.cache_ttl_seconds,
-    pollIntervalMs,
+    pollIntervalMs: values.registry_poll_ms,
+    copyPath: copyPathOf(values.registry_copy, path, repoPath),
     versioningEnabled: block.enable_online_feature_view_versioning,
   };
+}
+
+function copyPathOf(setting: string, path: string, repoPath: string): string | undefined {
+  if (setting === 'none') return undefined;
+  return setting === 'beside' ? `${path}.last-good` : resolve(repoPath, setting);
 }
 
 const REMEDY = 'copy the registry to a local file and set registry.path to it';

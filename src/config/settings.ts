@@ -89,6 +89,12 @@ export const SETTINGS = [
     doc: 'How often the registry file is looked at for a change (a `stat`). 0 leaves it to `registry.cache_ttl_seconds` alone.',
   },
   {
+    name: 'registry_copy',
+    kind: { type: 'text' },
+    default: 'beside',
+    doc: 'Where the last registry that could be served is kept, for a start while the registry itself is missing or damaged: `beside` it (as `registry.db.last-good`), a path, or `none`.',
+  },
+  {
     name: 'online_ttl',
     kind: choice('protocol', 'enforce', 'ignore'),
     default: 'protocol',

@@ -1,12 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
 import { SideboardError } from '../errors.ts';
-import { findRegistryProblems, type HashFeatureField } from './find-registry-problems.ts';
-import { loadRegistry, type LoadedRegistry } from './load-registry.ts';
+import type { HashFeatureField } from './find-registry-problems.ts';
+import { identifyFile, readSettledFile, type FileIdentity } from './read-settled-file.ts';
+import { readRegistryCopy, writeRegistryCopy } from './registry-copy.ts';
 import type { RegistrySnapshot, RegistrySource } from './registry-model.ts';
-import { runInSlices } from './run-in-slices.ts';
-
-/** How long a refresh may hold the event loop at a time. */
-const SLICE_MS = 1;
+import { validateRegistry, type ValidRegistry } from './validate-registry.ts';
 
 /** A registry file, whose part of it to serve, and whom to tell. */
 export interface FileRegistryOptions {
@@ -14,143 +11,187 @@ export interface FileRegistryOptions {
   readonly path: string;
   readonly project: string;
   readonly versioningEnabled: boolean;
-  /** The file is read again when the copy is older than this, changed or not; 0 = only when it changed. */
+  /** The file is read again when the copy in memory is older than this, changed or not; 0 = only when it changed. */
   readonly cacheTtlSeconds: number;
-  /** How often size and time of the file are looked at; 0 = never. */
+  /** How often the file is looked at; 0 = only when `cacheTtlSeconds` are over. */
   readonly pollIntervalMs: number;
   /** To find features that overwrite each other in Redis. */
   readonly hashFeatureField: HashFeatureField;
+  /** Where what was last served is kept, to start with when the file cannot be served; absent = nowhere. */
+  readonly copyPath?: string | undefined;
   readonly onSwap?: (snapshot: RegistrySnapshot) => void;
-  /** What would make answers fail or be wrong, after each swap, a sentence each. */
+  /** What an operator should know and what stops nothing, a sentence each. */
   readonly onWarning?: (message: string) => void;
-  /** A refresh failed; the last good copy stays. Told once per reason. */
+  /** The file could not be taken; what is served stays. Told once per reason. */
   readonly onFailure?: (error: SideboardError) => void;
 }
 
 /**
- * Loads a registry file and keeps the copy fresh in the background. A file that is empty, cut, of another project or gone
- * never replaces a good copy; the work of a refresh is done in slices between requests.
+ * Loads a registry file and keeps what is served fresh in the background. A file that is empty, cut, of another project
+ * or gone never replaces a good registry; the work of a refresh is done in slices between requests. When the file cannot
+ * be served at the start, its copy is.
  *
  * @throws SideboardError REGISTRY_UNAVAILABLE when there is nothing to start with
  */
 export async function openFileRegistry(options: FileRegistryOptions): Promise<RegistrySource> {
-  let loaded = await load(options, undefined);
-  let stamp = await stampOf(options.path);
-  let confirmedAtMs = performance.now();
-  let refreshing: Promise<boolean> | undefined;
-  let lastFailure = '';
-  const listeners = new Set<(snapshot: RegistrySnapshot) => void>();
-  options.onSwap?.(loaded.registry.snapshot);
-  for (const problem of loaded.problems) options.onWarning?.(problem);
+  const registry = new FileRegistry(options);
+  await registry.start();
+  return registry;
+}
 
-  const reload = async (): Promise<boolean> => {
-    const before = await stampOf(options.path);
-    const next = await load(options, loaded.registry);
-    confirmedAtMs = performance.now();
-    stamp = before;
-    lastFailure = '';
-    if (next.registry === loaded.registry) return false;
-    loaded = next;
-    options.onSwap?.(loaded.registry.snapshot);
-    for (const problem of loaded.problems) options.onWarning?.(problem);
-    for (const listener of listeners) listener(loaded.registry.snapshot);
-    return true;
-  };
-  const refresh = (): Promise<boolean> => {
-    refreshing ??= reload().finally(() => {
-      refreshing = undefined;
+class FileRegistry implements RegistrySource {
+  readonly #options: FileRegistryOptions;
+  readonly #listeners = new Set<(snapshot: RegistrySnapshot) => void>();
+  #served: ValidRegistry | undefined;
+  /** The content of the file that was last looked into, and whether it is what is served. */
+  #seen: FileIdentity | undefined;
+  #isSeenServed = false;
+  #readAtMs = 0;
+  /** When what is served was last known to be the newest; of `performance.now()`. */
+  #confirmedAtMs = 0;
+  #refreshing: Promise<boolean> | undefined;
+  #copying: Promise<void> = Promise.resolve();
+  #lastFailure = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: FileRegistryOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#reload();
+    } catch (error) {
+      if (!(await this.#startFromCopy())) throw error;
+      this.#reportFailure(error as SideboardError);
+    }
+    const { pollIntervalMs, cacheTtlSeconds } = this.#options;
+    const intervalMs = pollIntervalMs || cacheTtlSeconds * 1000;
+    if (intervalMs > 0) this.#timer = setInterval(() => void this.#poll(), intervalMs).unref();
+  }
+
+  current(): RegistrySnapshot {
+    if (this.#served !== undefined) return this.#served.loaded.snapshot;
+    throw new SideboardError('REGISTRY_UNAVAILABLE', 'no registry is loaded yet');
+  }
+
+  ageMs(): number {
+    return performance.now() - this.#confirmedAtMs;
+  }
+
+  onChange(listener: (snapshot: RegistrySnapshot) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  refresh(): Promise<boolean> {
+    this.#refreshing ??= this.#reload().finally(() => {
+      this.#refreshing = undefined;
     });
-    return refreshing;
-  };
-  const poll = async (): Promise<void> => {
-    const ttlMs = options.cacheTtlSeconds * 1000;
-    const isOld = ttlMs > 0 && performance.now() - confirmedAtMs > ttlMs;
-    const now = await stampOf(options.path);
-    if (now === stamp && !isOld) {
-      if (lastFailure === '') confirmedAtMs = performance.now();
+    return this.#refreshing;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#refreshing?.catch(() => {});
+    await this.#copying;
+  }
+
+  /** Looks at the file without reading it; reads it when it changed, or when what is known of it is too old. */
+  async #poll(): Promise<void> {
+    const ttlMs = this.#options.cacheTtlSeconds * 1000;
+    const isDue = ttlMs > 0 && performance.now() - this.#readAtMs >= ttlMs;
+    const identity = await identifyFile(this.#options.path).catch(() => undefined);
+    if (identity !== undefined && identity === this.#seen && !isDue) {
+      if (this.#isSeenServed) this.#confirmedAtMs = performance.now();
       return;
     }
     try {
-      await refresh();
+      await this.refresh();
     } catch (error) {
-      const failure = error instanceof SideboardError ? error : unavailable(options.path, error);
-      if (failure.message !== lastFailure) options.onFailure?.(failure);
-      lastFailure = failure.message;
+      this.#reportFailure(error as SideboardError);
     }
-  };
-  const intervalMs = options.pollIntervalMs || options.cacheTtlSeconds * 1000;
-  const timer = intervalMs > 0 ? setInterval(() => void poll(), intervalMs) : undefined;
-  timer?.unref();
+  }
 
-  return {
-    current: () => loaded.registry.snapshot,
-    ageMs: () => performance.now() - confirmedAtMs,
-    onChange(listener): () => void {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    refresh,
-    async close(): Promise<void> {
-      clearInterval(timer);
-      await refreshing?.catch(() => {});
-    },
-  };
+  /** @throws SideboardError REGISTRY_UNAVAILABLE */
+  async #reload(): Promise<boolean> {
+    const { path } = this.#options;
+    this.#readAtMs = performance.now();
+    this.#isSeenServed = false;
+    this.#seen = undefined;
+    let next: ValidRegistry;
+    try {
+      const file = await readSettledFile(path);
+      this.#seen = file.identity;
+      next = await validateRegistry(file.bytes, this.#options, this.#served);
+    } catch (error) {
+      throw unavailable(path, error);
+    }
+    this.#isSeenServed = true;
+    this.#confirmedAtMs = this.#readAtMs;
+    this.#lastFailure = '';
+    if (next === this.#served) return false;
+    this.#serve(next);
+    this.#keepCopy(next.loaded.bytes);
+    return true;
+  }
+
+  async #startFromCopy(): Promise<boolean> {
+    const { copyPath, path, onWarning } = this.#options;
+    if (copyPath === undefined) return false;
+    try {
+      const copy = await readRegistryCopy(copyPath);
+      const served = await validateRegistry(copy.bytes, this.#options, undefined);
+      const ageMs = Math.max(0, Date.now() - copy.modifiedMs);
+      this.#confirmedAtMs = performance.now() - ageMs;
+      const writtenAt = new Date(copy.modifiedMs).toISOString();
+      onWarning?.(`registry ${path} cannot be served; starting with ${copyPath} of ${writtenAt}`);
+      this.#serve(served);
+      return true;
+    } catch {
+      // What is wrong with the file itself is what the operator has to mend.
+      return false;
+    }
+  }
+
+  #serve(next: ValidRegistry): void {
+    this.#served = next;
+    const { snapshot } = next.loaded;
+    this.#options.onSwap?.(snapshot);
+    for (const problem of next.problems) this.#options.onWarning?.(problem);
+    for (const listener of this.#listeners) listener(snapshot);
+  }
+
+  /** Copies in the background; that it cannot is worth a warning and no more. */
+  #keepCopy(bytes: Uint8Array): void {
+    const { copyPath, onWarning } = this.#options;
+    if (copyPath === undefined) return;
+    this.#copying = this.#copying
+      .then(() => writeRegistryCopy(copyPath, bytes))
+      .catch((error: NodeJS.ErrnoException) =>
+        onWarning?.(
+          `the registry cannot be copied to ${copyPath} (${error.code ?? error.message}): a start without ${this.#options.path} will fail; see registry_copy`,
+        ),
+      );
+  }
+
+  #reportFailure(error: SideboardError): void {
+    if (error.message !== this.#lastFailure) this.#options.onFailure?.(error);
+    this.#lastFailure = error.message;
+  }
 }
 
-interface Load {
-  readonly registry: LoadedRegistry;
-  readonly problems: readonly string[];
-}
-
-/** Reads, decodes and checks the file; equal bytes give back the previous load itself. */
-async function load(
-  options: FileRegistryOptions,
-  previous: LoadedRegistry | undefined,
-): Promise<Load> {
-  const { path, project } = options;
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw unavailable(path, error);
-  }
-  if (previous !== undefined && Buffer.compare(previous.bytes, bytes) === 0) {
-    return { registry: previous, problems: [] };
-  }
-  if (bytes.length === 0) throw unavailable(path, undefined, 'it is empty');
-  let registry: LoadedRegistry;
-  try {
-    registry = await runInSlices(loadRegistry(bytes, options, previous), SLICE_MS);
-  } catch (error) {
-    throw unavailable(path, error, 'it is not a registry, or is cut off');
-  }
-  if (!registry.projectNames.includes(project)) {
-    const others = registry.projectNames.join(', ') || 'none';
-    throw unavailable(path, undefined, `it does not hold project ${project} (it holds: ${others})`);
-  }
-  const problems = await runInSlices(
-    findRegistryProblems(registry.snapshot, options.hashFeatureField),
-    SLICE_MS,
-  );
-  return { registry, problems: [...registry.duplicates, ...problems] };
-}
-
-/** Changes whenever the file does: size, time and which file it is. '' = there is none. */
-async function stampOf(path: string): Promise<string> {
-  try {
-    const { size, mtimeNs, ino } = await stat(path, { bigint: true });
-    return `${size} ${mtimeNs} ${ino}`;
-  } catch {
-    return '';
-  }
-}
-
-function unavailable(path: string, cause: unknown, reason?: string): SideboardError {
-  const isMissing = (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
-  const why = reason ?? (isMissing ? 'there is no such file' : 'it cannot be read');
+function unavailable(path: string, error: unknown): SideboardError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const why =
+    error instanceof SideboardError
+      ? message
+      : code === 'ENOENT'
+        ? 'there is no such file'
+        : `it cannot be read${code === undefined ? '' : ` (${code})`}`;
   return new SideboardError(
     'REGISTRY_UNAVAILABLE',
     `registry ${path}: ${why}; write it with "sideboard apply" or "feast apply"`,
-    { cause },
+    { cause: error instanceof SideboardError ? error.cause : error },
   );
 }

@@ -5,16 +5,12 @@ import { DUMMY_ENTITY } from './view-definition.ts';
 export type HashFeatureField = (storedViewName: string, featureName: string) => Uint8Array;
 
 /**
- * Finds what would make answers fail or be wrong although the registry can be read: views of unknown entities, services
- * of unknown views, features or versions, and features that share a hash field in Redis, where one overwrites the other.
- * Yields after each object.
+ * Finds what would make answers fail although the registry can be read: views of unknown entities, and services of unknown
+ * views, features or versions. Yields after each object.
  *
  * @returns one sentence per problem, in registry order; features of one service or view are named together
  */
-export function* findRegistryProblems(
-  snapshot: RegistrySnapshot,
-  hashFeatureField: HashFeatureField,
-): Generator<undefined, string[]> {
+export function* findReferenceProblems(snapshot: RegistrySnapshot): Generator<undefined, string[]> {
   const problems: string[] = [];
   for (const view of snapshot.views.values()) {
     for (const name of view.entityNames) {
@@ -32,7 +28,6 @@ export function* findRegistryProblems(
     }
     yield;
   }
-  problems.push(...(yield* findCollisions(snapshot, hashFeatureField)));
   return problems;
 }
 
@@ -62,7 +57,7 @@ function problemOfProjection(
     : `uses features that ${viewName} does not have: ${unknown.join(', ')}`;
 }
 
-/** Whether equal snapshots of both kinds of names give equal hash fields, so that a search need not be repeated. */
+/** Whether the features of both are stored under the same names, so that collisions need not be searched again. */
 export function hasSameStoredFields(left: RegistrySnapshot, right: RegistrySnapshot): boolean {
   if (left.views.size !== right.views.size || left.versioningEnabled !== right.versioningEnabled) {
     return false;
@@ -72,23 +67,33 @@ export function hasSameStoredFields(left: RegistrySnapshot, right: RegistrySnaps
     if (others?.size !== versions.size) return false;
     for (const [number, view] of versions) {
       const other = others.get(number);
-      if (other === undefined || (other !== view && !hasSameNames(view, other))) return false;
+      if (other === undefined || (other !== view && !isStoredAlike(view, other))) return false;
     }
   }
   return true;
 }
 
-function hasSameNames(left: ViewDefinition, right: ViewDefinition): boolean {
+function isStoredAlike(left: ViewDefinition, right: ViewDefinition): boolean {
   const same = (
     ours: readonly { readonly name: string }[],
     theirs: readonly { readonly name: string }[],
   ): boolean =>
     ours.length === theirs.length && ours.every(({ name }, index) => name === theirs[index]?.name);
-  return same(left.features, right.features) && same(left.joinKeys, right.joinKeys);
+  return (
+    left.kind === right.kind &&
+    left.online === right.online &&
+    same(left.features, right.features) &&
+    same(left.joinKeys, right.joinKeys)
+  );
 }
 
-/** Views with the same join keys share the hashes of Redis; two of their features may have the same murmur3. */
-function* findCollisions(
+/**
+ * Finds features that overwrite each other: views with the same join keys share the hashes of Redis, and two of their
+ * features may have the same murmur3. Yields after each view.
+ *
+ * @returns one sentence per pair
+ */
+export function* findCollisions(
   snapshot: RegistrySnapshot,
   hashFeatureField: HashFeatureField,
 ): Generator<undefined, string[]> {

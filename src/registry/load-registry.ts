@@ -34,8 +34,6 @@ export interface LoadedRegistry {
   readonly projectNames: readonly string[];
   /** Whether the registry's list of projects holds ours; registries of old Feast releases have no such list. */
   readonly listsProject: boolean;
-  /** Records of the version history, of all projects. */
-  readonly historyLength: number;
   /** Names that several objects of the project have, as sentences. */
   readonly duplicates: readonly string[];
   readonly parts: DecodedParts;
@@ -113,7 +111,6 @@ export function* loadRegistry(
     snapshot,
     projectNames,
     listsProject: projects.some(({ spec }) => spec?.name === project),
-    historyLength: split.history.length,
     duplicates: [
       ...duplicatesOf(
         'feature views',

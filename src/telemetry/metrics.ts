@@ -12,6 +12,8 @@ export interface ServerGauges {
   connectionCount(): number;
   registryAgeMs(): number;
   registryLastUpdatedMs(): number;
+  /** `Registry.version_id`. */
+  registryVersion(): string;
 }
 
 /**
@@ -174,9 +176,19 @@ function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
   );
   gauge(
     'feature_server_registry_last_updated_seconds',
-    'When the registry in use was written, seconds since the epoch: its version.',
+    'When the registry in use was written, seconds since the epoch.',
     () => gauges.registryLastUpdatedMs() / 1000,
   );
+  const info: Gauge<'version'> = new Gauge({
+    name: 'feature_server_registry_info',
+    help: 'Always 1; its label is the version of the registry in use.',
+    labelNames: ['version'] as const,
+    registers,
+    collect: (): void => {
+      info.reset();
+      info.set({ version: gauges.registryVersion() }, 1);
+    },
+  });
   gauge('feast_feature_server_memory_usage', 'Resident memory of the process, bytes.', () =>
     process.memoryUsage.rss(),
   );
