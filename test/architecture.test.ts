@@ -61,6 +61,17 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       ...FILES,
     ],
   },
+  doctor: {
+    may: ['errors.ts', 'feast-encoding', 'registry', 'online-store'],
+    packages: [
+      'ioredis',
+      'node:buffer',
+      'node:child_process',
+      'node:timers/promises',
+      'node:util',
+      ...FILES,
+    ],
+  },
   redis: { may: [], packages: ['node:buffer', ...SOCKETS] },
   http2: { may: [], packages: ['node:buffer', 'node:http2', 'node:stream', ...SOCKETS] },
   tls: {

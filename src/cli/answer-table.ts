@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { durationText } from '../doctor/figures-text.ts';
 import type { AnswerColumn, FeatureAnswer } from './feature-answer.ts';
 
 /** Longer values are cut in a table; `--json` has them whole. */
@@ -54,11 +55,4 @@ function ageText(timestamp: string | undefined, nowMs: number): string | undefin
   if (Number.isNaN(atMs) || atMs === 0) return undefined;
   const seconds = Math.round((nowMs - atMs) / 1000);
   return seconds < 0 ? `in ${durationText(-seconds)}` : durationText(seconds);
-}
-
-function durationText(seconds: number): string {
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86_400)} d`;
 }

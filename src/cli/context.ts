@@ -2,8 +2,11 @@ import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 
-/** Exit codes of every command: 0 done, 1 it failed, 2 what it was given is wrong (configuration, arguments, definitions). */
-export const EXIT = { ok: 0, failure: 1, invalid: 2 } as const;
+/**
+ * Exit codes of every command: 0 done, 1 it failed, 2 what it was given is wrong (configuration, arguments, definitions),
+ * 3 it looked and found what it was asked to fail on.
+ */
+export const EXIT = { ok: 0, failure: 1, invalid: 2, findings: 3 } as const;
 
 /** The configuration that a command runs with: its repository's `feature_store.yaml`, the environment, then its flags. */
 export function cliConfig(command: Command, overrides: Record<string, unknown> = {}): Config {

@@ -5,8 +5,9 @@ import type { Config } from '../config/config.ts';
 import { SideboardError } from '../errors.ts';
 import type { EntityKeyValue } from '../feast-encoding/entity-key.ts';
 import type { StoredEntity } from '../online-store/online-store.ts';
-import type { RegistrySnapshot, ViewDefinition } from '../registry/registry-model.ts';
+import type { ViewDefinition } from '../registry/registry-model.ts';
 import { cliConfig, printJson } from './context.ts';
+import { readSnapshot } from './read-snapshot.ts';
 import type { ResolvedField } from './stored-fields.ts';
 
 interface InspectOptions {
@@ -72,20 +73,6 @@ async function inspectEntity(
   } finally {
     await store.close();
   }
-}
-
-async function readSnapshot(config: Config): Promise<RegistrySnapshot> {
-  const { readRegistryFile } = await import('../registry/registry-file.ts');
-  const { buildRegistrySnapshot } = await import('../registry/registry-snapshot.ts');
-  const { path, versioningEnabled } = config.registry;
-  const registry = await readRegistryFile(path);
-  if (registry === undefined) {
-    throw new SideboardError(
-      'REGISTRY_UNAVAILABLE',
-      `there is no registry at ${path}; write it with: sideboard apply`,
-    );
-  }
-  return buildRegistrySnapshot(registry, { project: config.project, versioningEnabled });
 }
 
 /** One value per join key of the view, in its order. */

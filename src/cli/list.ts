@@ -1,9 +1,9 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import { SideboardError } from '../errors.ts';
 import { valueTypeName } from '../feast-encoding/value-type.ts';
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
 import { cliConfig, printJson } from './context.ts';
+import { readSnapshot } from './read-snapshot.ts';
 
 /** One of the listings: which objects, and how each is shown. */
 interface Listing {
@@ -62,32 +62,11 @@ export function registerList(program: Command): void {
       .description(`${listing.summary}, for the project of the configuration.`)
       .option('--json', 'print a JSON array')
       .action(async (options: { json?: boolean }, command: Command) => {
-        const rows = listing.rows(await readSnapshot(command));
+        const rows = listing.rows(await readSnapshot(cliConfig(command)));
         if (options.json === true) printJson(rows);
         else process.stdout.write(formatTable(listing.head, rows));
       });
   }
-}
-
-async function readSnapshot(command: Command): Promise<RegistrySnapshot> {
-  const { project, registry } = cliConfig(command);
-  const { readRegistryFile } = await import('../registry/registry-file.ts');
-  const { buildRegistrySnapshot } = await import('../registry/registry-snapshot.ts');
-  const content = await readRegistryFile(registry.path);
-  if (content === undefined) {
-    throw registryMissing(registry.path);
-  }
-  return buildRegistrySnapshot(content, {
-    project,
-    versioningEnabled: registry.versioningEnabled,
-  });
-}
-
-function registryMissing(path: string): SideboardError {
-  return new SideboardError(
-    'REGISTRY_UNAVAILABLE',
-    `registry: ${path} does not exist; run \`sideboard apply\` first`,
-  );
 }
 
 function formatTable(

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import { registerApply } from './apply.ts';
 import { registerCheck } from './check.ts';
+import { registerDoctor } from './doctor.ts';
 import { registerGet } from './get.ts';
 import { registerInspect } from './inspect.ts';
 import { registerList } from './list.ts';
@@ -35,7 +36,7 @@ The usual way:
   $ sideboard -c my_repo serve                                 answer on port 6566
   $ sideboard get --features zipcode_features:city zipcode=94109
 
-Exit codes: 0 done; 1 it failed; 2 what it was given is wrong.`,
+Exit codes: 0 done; 1 it failed; 2 what it was given is wrong; 3 doctor found something (--fail-on).`,
     );
 
   registerServe(program);
@@ -47,5 +48,6 @@ Exit codes: 0 done; 1 it failed; 2 what it was given is wrong.`,
   registerGet(program);
   registerInspect(program);
   registerCheck(program);
+  registerDoctor(program);
   return program;
 }

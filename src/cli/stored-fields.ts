@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
+import { storedFieldNames } from '../doctor/stored-field-names.ts';
 import { EncodingError } from '../feast-encoding/encoding-error.ts';
-import { hashFeatureField } from '../feast-encoding/hash-field.ts';
 import { decodeTimestamp } from '../feast-encoding/timestamp.ts';
 import type { FeatureValue } from '../feast-encoding/typed-value.ts';
 import { readValue } from '../feast-encoding/value-reader.ts';
@@ -38,7 +38,7 @@ export function resolveStoredFields(
   snapshot: RegistrySnapshot,
   nowSeconds: number,
 ): readonly ResolvedField[] {
-  const features = namesByField(snapshot);
+  const features = storedFieldNames(snapshot);
   const momentOf = new Map<string, bigint>();
   for (const { view, name, value } of fields) {
     const moment = view === undefined ? timestampOf(text(name), value) : undefined;
@@ -97,32 +97,6 @@ function timestampOf(name: string, value: Uint8Array): bigint | undefined {
   } catch {
     return undefined;
   }
-}
-
-interface FieldName {
-  readonly view: string;
-  readonly feature: string;
-}
-
-/** Hashed field in hex → whose it is, for all versions of all views. */
-function namesByField(snapshot: RegistrySnapshot): ReadonlyMap<string, FieldName> {
-  const names = new Map<string, FieldName>();
-  const add = (view: string, features: readonly { readonly name: string }[]): void => {
-    for (const { name } of features) {
-      const field = Buffer.from(hashFeatureField(view, name)).toString('hex');
-      names.set(field, { view, feature: name });
-    }
-  };
-  for (const [name, versions] of snapshot.viewVersions) {
-    for (const [version, { features }] of versions) {
-      add(snapshot.versioningEnabled && version > 0 ? `${name}_v${version}` : name, features);
-    }
-  }
-  for (const { name, features, versionNumber } of snapshot.views.values()) {
-    const isVersioned = snapshot.versioningEnabled && versionNumber > 0;
-    add(isVersioned ? `${name}_v${versionNumber}` : name, features);
-  }
-  return names;
 }
 
 function compareFields(a: ResolvedField, b: ResolvedField): number {

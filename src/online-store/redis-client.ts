@@ -76,7 +76,7 @@ export async function openRedisClient(options: RedisConnectionOptions): Promise<
 type OpeningClient = RedisClient & { readonly opened: Promise<void> };
 
 /** What all connections have in common. */
-function connectionOptions(options: RedisConnectionOptions) {
+export function connectionOptions(options: RedisConnectionOptions) {
   return {
     db: options.database,
     connectTimeout: options.connectTimeoutMs,
@@ -136,7 +136,7 @@ function openSingle(options: RedisConnectionOptions): OpeningClient {
 }
 
 /** Where a client that is no cluster connects to. */
-function targetOptions(options: RedisConnectionOptions) {
+export function targetOptions(options: RedisConnectionOptions) {
   if (options.kind !== 'redis_sentinel') {
     const { host, port } = options.nodes[0]!;
     return { host, port };
