@@ -1,4 +1,11 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, credentials, status as GrpcStatus } from '@grpc/grpc-js';
@@ -29,24 +36,17 @@ import {
 } from '../support/stored-rows.ts';
 import type { SqliteRow, StoredCells, StoredDelta } from '../support/stored-rows.ts';
 import { WRITE_DEPARTURES } from './write-departures.ts';
-import type { WriteExpectation, WriteWorld } from './write-departures.ts';
+import type { WriteDeparture, WriteExpectation, WriteWorld } from './write-departures.ts';
+import { createWriteTally, writeCompatibilityPage } from './write-compatibility-page.ts';
+import type { WriteTally, WriteVariant } from './write-compatibility-page.ts';
 import { otherRequest, readWriteVectors, requestOf } from './write-vectors.ts';
 import type { RecordedDelta, WriteRequest, WriteVector } from './write-vectors.ts';
 
 const PROJECT = 'ingest';
 
-/** Feast stores whatever comes last in SQLite; with the guard against older rows these vectors leave nothing behind. */
-const STALE_IN_SQLITE = ['w002', 'w008', 'w013', 'w014', 'w076', 'w094'];
-/** Rows of one batch in SQLite: Feast keeps the last one, the guard the newest. */
-const BATCHES_IN_SQLITE = ['w009', 'w010'];
+const PAGE = 'docs/write-compatibility.md';
 
-interface Variant {
-  readonly name: string;
-  readonly store: 'redis' | 'sqlite';
-  readonly skipStale: boolean;
-}
-
-const VARIANTS: readonly Variant[] = [
+const VARIANTS: readonly WriteVariant[] = [
   { name: 'redis', store: 'redis', skipStale: true },
   { name: 'redis_ttl', store: 'redis', skipStale: true },
   { name: 'redis_skip_dedup', store: 'redis', skipStale: true },
@@ -70,6 +70,7 @@ interface Bench {
 }
 
 describeWithShared('recorded writes', () => {
+  const tally = createWriteTally();
   let redis: RedisServer;
   let admin: Redis;
   beforeAll(async () => {
@@ -87,7 +88,7 @@ describeWithShared('recorded writes', () => {
     try {
       const vectors = readWriteVectors(variant.name);
       for (const protocol of ['as recorded', 'over the other protocol'] as const) {
-        await replay(bench, variant, vectors, protocol);
+        await replay(bench, variant, tally, vectors, protocol);
       }
       if (variant.store === 'redis') {
         const ttls = await bench.ttls();
@@ -99,17 +100,24 @@ describeWithShared('recorded writes', () => {
     }
   });
 
-  it('depart from Feast in vectors that exist', () => {
-    const ids = new Set(readWriteVectors('redis').map(({ id }) => id.slice('writes-'.length)));
-    for (const { vectors } of WRITE_DEPARTURES) {
-      for (const vector of vectors) expect(ids).toContain(vector);
+  // After all of the above, which count.
+  it('depart from Feast in vectors that show it', () => {
+    for (const { point, vectors } of WRITE_DEPARTURES) {
+      expect([...tally.vectorsOf(point)].sort(), point).toEqual([...vectors].sort());
     }
+  });
+
+  it(`${PAGE} says so (UPDATE_DOCS=1 writes it)`, () => {
+    const page = writeCompatibilityPage(tally, VARIANTS);
+    if (process.env['UPDATE_DOCS'] === '1') writeFileSync(PAGE, page);
+    expect(existsSync(PAGE) ? readFileSync(PAGE, 'utf8') : '').toBe(page);
   });
 });
 
 async function replay(
   bench: Bench,
-  variant: Variant,
+  variant: WriteVariant,
+  tally: WriteTally,
   vectors: readonly WriteVector[],
   protocol: 'as recorded' | 'over the other protocol',
 ): Promise<void> {
@@ -129,7 +137,8 @@ async function replay(
     const before = await bench.cells();
     const reply = await send(bench, request);
     const delta = deltaBetween(before, await bench.cells());
-    const expected = expectationOf(vector, variant, bench, request);
+    const { expected, departures } = expectationOf(vector, bench, request);
+    tally.count(variant, request.protocol, vector, departures);
     const where = `${variant.name} ${vector.id} ${vector.note}, ${protocol}: ${reply.text}`;
     const { delta: expectedDelta, grpc, http, feastClass } = expected;
     const status = request.protocol === 'grpc' ? grpc : String(http);
@@ -160,10 +169,9 @@ function expectBody(text: string, feast: string, where: string): void {
 /** What Feast did, changed by the departures that concern the vector. */
 function expectationOf(
   vector: WriteVector,
-  variant: Variant,
   bench: Bench,
   request: WriteRequest,
-): WriteExpectation {
+): { readonly expected: WriteExpectation; readonly departures: readonly WriteDeparture[] } {
   const { reply } = vector;
   const name = vector.id.slice('writes-'.length);
   const isDone = reply.ok === true || reply.code === 'OK' || reply.status === 200;
@@ -178,21 +186,16 @@ function expectationOf(
   if (isDone && request.protocol === 'http' && expected.http !== 200) {
     expected = { ...expected, http: 200 };
   }
+  const departures: WriteDeparture[] = [];
   for (const departure of WRITE_DEPARTURES) {
-    const concerns = departure.vectors.includes(name);
-    // The one departure that one store alone needs.
-    const isOfSqlite = departure.point.endsWith('in SQLite');
-    if (concerns && (!isOfSqlite || variant.store === 'sqlite')) {
-      expected = departure.apply(expected, name, bench.world);
-    }
+    const changed = departure.vectors.includes(name)
+      ? departure.apply(expected, name, bench.world)
+      : undefined;
+    if (changed === undefined) continue;
+    expected = changed;
+    departures.push(departure);
   }
-  if (variant.store === 'sqlite' && variant.skipStale) {
-    if (STALE_IN_SQLITE.includes(name)) expected = { ...expected, delta: new Map() };
-    if (BATCHES_IN_SQLITE.includes(name)) {
-      expected = { ...expected, delta: newestOfBatch(vector, expected.delta) };
-    }
-  }
-  return expected;
+  return { expected, departures };
 }
 
 /** The newest row of the batch in place of the last one. */
@@ -245,7 +248,7 @@ async function send(bench: Bench, request: WriteRequest): Promise<Reply> {
   });
 }
 
-async function openBench(variant: Variant, redis: RedisServer, admin: Redis): Promise<Bench> {
+async function openBench(variant: WriteVariant, redis: RedisServer, admin: Redis): Promise<Bench> {
   const scenario = (file: string): string => sharedPath('golden', 'scenarios', 'writes', file);
   const repoPath = mkdtempSync(join(tmpdir(), 'sideboard-writes-'));
   const yaml = readFileSync(scenario(`feature_store.${variant.name}.yaml`), 'utf8');
@@ -303,6 +306,8 @@ async function openBench(variant: Variant, redis: RedisServer, admin: Redis): Pr
     recorded,
     world: {
       store: variant.store,
+      skipsStale: variant.skipStale,
+      newestOf: (id, delta) => newestOfBatch(vectors.get(`writes-${id}`)!, delta),
       deltaOf: (id) => recorded(vectors.get(`writes-${id}`)!.delta),
       movedTo: (delta, unixSeconds) =>
         mapCells(delta, (feature, value) => {

@@ -13,6 +13,8 @@ export interface WriteExpectation {
 /** What a departure may look at. */
 export interface WriteWorld {
   readonly store: 'redis' | 'sqlite';
+  /** `sqlite_skip_stale`. */
+  readonly skipsStale: boolean;
   /** What Feast changed for another vector of the same file. */
   deltaOf(id: string): StoredDelta;
   /** A cell's value with its event time, for a row that Feast refuses. */
@@ -23,6 +25,8 @@ export interface WriteWorld {
   underDummyKey(delta: StoredDelta): StoredDelta;
   /** The same rows without created timestamps. */
   withoutCreated(delta: StoredDelta): StoredDelta;
+  /** The row of a vector's frame that has the newest event time, in place of the last one. */
+  newestOf(vector: string, delta: StoredDelta): StoredDelta;
 }
 
 /** A place where writes depart from Feast on purpose. */
@@ -35,7 +39,12 @@ export interface WriteDeparture {
   readonly why: string;
   /** The vectors that it concerns, by their ids without `writes-`. */
   readonly vectors: readonly string[];
-  readonly apply: (feast: WriteExpectation, vector: string, world: WriteWorld) => WriteExpectation;
+  /** `undefined` where it does not concern the store. */
+  readonly apply: (
+    feast: WriteExpectation,
+    vector: string,
+    world: WriteWorld,
+  ) => WriteExpectation | undefined;
 }
 
 const NOTHING: StoredDelta = new Map();
@@ -235,10 +244,32 @@ export const WRITE_DEPARTURES: readonly WriteDeparture[] = [
     ours: 'written without one, as in Redis',
     why: "Feast's remote online store sends them",
     vectors: ['w091', 'w124'],
-    apply: (_feast, _vector, world) => ({
-      ...DONE,
-      delta: world.withoutCreated(world.deltaOf('w075')),
-    }),
+    apply: (_feast, _vector, world) =>
+      world.store === 'sqlite'
+        ? { ...DONE, delta: world.withoutCreated(world.deltaOf('w075')) }
+        : undefined,
+  },
+  {
+    number: '12.28',
+    point: 'older rows in SQLite',
+    feast: 'replace newer ones',
+    ours: 'left out, unless `sqlite_skip_stale` is off',
+    why: 'the order of events decides, as in Redis',
+    vectors: ['w002', 'w008', 'w013', 'w014', 'w076', 'w094'],
+    apply: (feast, _vector, world) =>
+      world.store === 'sqlite' && world.skipsStale ? { ...feast, delta: NOTHING } : undefined,
+  },
+  {
+    number: '12.28',
+    point: 'several rows of one entity in a write to SQLite',
+    feast: 'the last one stays',
+    ours: 'the newest one stays, unless `sqlite_skip_stale` is off',
+    why: 'the order of events decides, as in Redis',
+    vectors: ['w009', 'w010'],
+    apply: (feast, vector, world) =>
+      world.store === 'sqlite' && world.skipsStale
+        ? { ...feast, delta: world.newestOf(vector, feast.delta) }
+        : undefined,
   },
 ];
 
