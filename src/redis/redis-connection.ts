@@ -1,0 +1,293 @@
+import { encodeCommand } from './encode-command.ts';
+import { authenticationWords } from './connection-setup.ts';
+import type { ConnectionOptions, RedisCredentials } from './connection-options.ts';
+import { LatencyWindow } from './latency-window.ts';
+import { MAX_RECONNECT_DELAY_MS, reconnectDelayMs } from './reconnect-schedule.ts';
+import type { RedisCommand } from './redis-command.ts';
+import { RedisError } from './redis-error.ts';
+import { RedisLink } from './redis-link.ts';
+import type { RedisRuntime, RedisTimer } from './redis-runtime.ts';
+
+/** Where a node is. */
+export interface NodeTarget {
+  readonly host: string;
+  readonly port: number;
+  /** The name that `host` is an address of; absent = `host` itself. */
+  readonly servername?: string | undefined;
+  /** Path of a unix socket; wins over host and port. */
+  readonly path?: string | undefined;
+}
+
+/** How a node is named in messages. */
+export function addressOf({ host, port, path }: NodeTarget): string {
+  return path ?? (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+}
+
+/** A share of the lifetime of credentials after which new ones are asked for, while the old ones still work. */
+const REFRESH_CREDENTIALS_AT = 0.75;
+
+export interface ConnectionEvents {
+  /** Commands may be sent, for the first time or again. */
+  onReady?(): void;
+  /** The connection broke, or could not be made once more. */
+  onDown?(error: RedisError): void;
+}
+
+/**
+ * A connection to one node that is made again for ever when it breaks. Commands wait for the first attempt, and for the one
+ * right after a break; when that fails they are refused at once until the node is back.
+ */
+export class RedisConnection {
+  readonly target: NodeTarget;
+  readonly address: string;
+  /** Of commands that were answered. */
+  readonly latency = new LatencyWindow();
+  /** How often it has been connected. */
+  connectCount = 0;
+  private readonly options: ConnectionOptions;
+  private readonly isReplicaReader: boolean;
+  private readonly events: ConnectionEvents;
+  private link: RedisLink | undefined;
+  private waiting: RedisCommand[] = [];
+  private timer: RedisTimer | undefined;
+  private isClosed = false;
+  private isStarted = false;
+  private protocol: 2 | 3 = 3;
+  /** Attempts that failed, or ended soon, in a row: they make the next one wait. */
+  private failures = 0;
+  private wasReady = false;
+  private readySinceMs = 0;
+  /** Why commands are refused; `undefined` = they are taken. */
+  private refusal: RedisError | undefined;
+
+  constructor(
+    target: NodeTarget,
+    options: ConnectionOptions,
+    isReplicaReader: boolean,
+    events: ConnectionEvents = {},
+  ) {
+    this.target = target;
+    this.address = addressOf(target);
+    this.options = options;
+    this.isReplicaReader = isReplicaReader;
+    this.events = events;
+  }
+
+  get runtime(): RedisRuntime {
+    return this.options.runtime;
+  }
+
+  get isReady(): boolean {
+    return this.link?.isReady === true;
+  }
+
+  /** Why the last attempt failed, while no connection stands. */
+  get lastError(): RedisError | undefined {
+    return this.refusal;
+  }
+
+  get pendingCount(): number {
+    return this.waiting.length + (this.link?.pendingCount ?? 0);
+  }
+
+  /** Whether a command sent now would wait for a connection or be refused. */
+  get isDown(): boolean {
+    return this.refusal !== undefined;
+  }
+
+  /** Milliseconds that the node has owed an answer without sending anything. */
+  silentForMs(nowMs: number): number {
+    return this.link?.silentForMs(nowMs) ?? 0;
+  }
+
+  /** Connects, if that has not begun. */
+  open(): void {
+    if (!this.isStarted && !this.isClosed) {
+      this.isStarted = true;
+      void this.connect();
+    }
+  }
+
+  /** Sends a command, or tells it that it is lost. */
+  send(command: RedisCommand): void {
+    if (this.refusal !== undefined) {
+      command.onLost(this.refusal, false, this);
+      return;
+    }
+    this.open();
+    if (this.link?.isReady === true) {
+      if (!this.link.send(command)) this.refuse(command);
+    } else if (this.waiting.length < this.options.maxPendingCommands) {
+      this.waiting.push(command);
+    } else {
+      this.refuse(command);
+    }
+  }
+
+  close(): void {
+    if (this.isClosed) {
+      return;
+    }
+    this.isClosed = true;
+    this.timer?.cancel();
+    const error = new RedisError('CLOSED', 'the client is closed', { address: this.address });
+    this.refusal = error;
+    this.link?.close(error);
+    this.link = undefined;
+    this.loseWaiting(error);
+  }
+
+  /** Breaks the connection, if one stands, and makes it again. */
+  reconnect(error: RedisError): void {
+    this.link?.close(error);
+  }
+
+  private refuse(command: RedisCommand): void {
+    const { maxPendingCommands, maxPendingBytes } = this.options;
+    const error = new RedisError(
+      'OVERLOADED',
+      `more than ${maxPendingCommands} commands or ${maxPendingBytes} bytes wait for ${this.address}`,
+      { address: this.address },
+    );
+    command.onLost(error, false, this);
+  }
+
+  private async connect(): Promise<void> {
+    let credentials: RedisCredentials;
+    try {
+      credentials = await this.options.credentials();
+    } catch (cause) {
+      if (!this.isClosed) {
+        const { address } = this;
+        const message = `no credentials: ${cause instanceof Error ? cause.message : String(cause)}`;
+        this.onAttemptFailed(new RedisError('UNREACHABLE', message, { address, cause }));
+      }
+      return;
+    }
+    if (!this.isClosed) {
+      this.openLink(credentials);
+    }
+  }
+
+  private openLink(credentials: RedisCredentials): void {
+    const { protocol, isReplicaReader } = this;
+    this.link = new RedisLink(
+      this,
+      this.options,
+      { credentials, protocol, isReplicaReader },
+      {
+        onReady: () => this.onReady(credentials),
+        onClosed: (error, lacksResp3) => this.onLinkClosed(error, lacksResp3),
+      },
+    );
+  }
+
+  private onReady(credentials: RedisCredentials): void {
+    this.connectCount++;
+    this.wasReady = true;
+    this.readySinceMs = this.options.runtime.now();
+    this.refusal = undefined;
+    const { waiting } = this;
+    this.waiting = [];
+    for (const command of waiting) {
+      if (!command.isOver) this.send(command);
+    }
+    this.renewLater(credentials);
+    this.events.onReady?.();
+  }
+
+  private onLinkClosed(error: RedisError, lacksResp3: boolean): void {
+    if (this.isClosed) {
+      return;
+    }
+    const { wasReady } = this;
+    const stoodMs = this.options.runtime.now() - this.readySinceMs;
+    this.wasReady = false;
+    this.link = undefined;
+    if (lacksResp3 && this.protocol === 3) {
+      this.protocol = 2;
+      void this.connect();
+      return;
+    }
+    if (!wasReady) {
+      this.onAttemptFailed(error);
+      return;
+    }
+    this.failures = stoodMs >= MAX_RECONNECT_DELAY_MS ? 0 : this.failures + 1;
+    // One that breaks again and again is as good as none.
+    this.refusal = this.failures > 1 ? error : undefined;
+    this.connectLater();
+    this.events.onDown?.(error);
+  }
+
+  private onAttemptFailed(error: RedisError): void {
+    this.failures++;
+    this.refusal = error;
+    this.connectLater();
+    this.loseWaiting(error);
+    this.events.onDown?.(error);
+  }
+
+  private connectLater(): void {
+    const { runtime } = this.options;
+    this.timer?.cancel();
+    this.timer = runtime.setTimer(
+      () => void this.connect(),
+      reconnectDelayMs(runtime, this.failures),
+    );
+  }
+
+  private loseWaiting(error: RedisError): void {
+    const { waiting } = this;
+    this.waiting = [];
+    for (const command of waiting) {
+      if (!command.isOver) command.onLost(error, false, this);
+    }
+  }
+
+  /** Asks for new credentials before these expire, and presents them on the connection that stands. */
+  private renewLater({ lifetimeMs }: RedisCredentials): void {
+    if (lifetimeMs === undefined) {
+      return;
+    }
+    const { link } = this;
+    this.timer?.cancel();
+    this.timer = this.options.runtime.setTimer(
+      () => void this.renew(link, lifetimeMs),
+      lifetimeMs * REFRESH_CREDENTIALS_AT,
+    );
+  }
+
+  private async renew(link: RedisLink | undefined, lifetimeMs: number): Promise<void> {
+    try {
+      const renewed = await this.options.credentials();
+      if (this.link === link && link?.isReady === true) this.present(renewed);
+    } catch {
+      // They may come at the next attempt; when they do not, the server ends the connection.
+      const leftMs = lifetimeMs * (1 - REFRESH_CREDENTIALS_AT);
+      this.renewLater({ lifetimeMs: Math.max(leftMs, MAX_RECONNECT_DELAY_MS) });
+    }
+  }
+
+  private present(credentials: RedisCredentials): void {
+    const bytes = encodeCommand(['AUTH', ...authenticationWords(credentials)]);
+    this.send({
+      isOver: false,
+      isAsking: false,
+      encodedLength: () => bytes.length,
+      encode: (out, at) => {
+        out.set(bytes, at);
+        return at + bytes.length;
+      },
+      readReply: (reader) => reader.skip(),
+      onReply: () => this.renewLater(credentials),
+      onErrorReply: (text) => {
+        const { address } = this;
+        this.reconnect(
+          new RedisError('UNREACHABLE', `authentication refused: ${text}`, { address }),
+        );
+      },
+      onLost: () => {},
+    });
+  }
+}

@@ -1,0 +1,297 @@
+import { Buffer } from 'node:buffer';
+import { CommandQueue, PASSED_OVER } from './command-queue.ts';
+import type { ConnectionOptions, RedisCredentials } from './connection-options.ts';
+import { isHello, lacksHello, setupCommands, setupError, setupSteps } from './connection-setup.ts';
+import { errorText } from './decode-reply.ts';
+import { encodeCommand } from './encode-command.ts';
+import type { RedisCommand } from './redis-command.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import { RedisError } from './redis-error.ts';
+import type { RedisSocket, RedisTimer } from './redis-runtime.ts';
+import { protocolError, ReplyReader, Resp } from './reply-reader.ts';
+
+/** Setting up is a round trip of a node that answers. */
+const SETUP_TIMEOUT_MS = 1_000;
+/** What goes to the kernel in one write; the rest follows when it took that. */
+const MAX_WRITE_BYTES = 1024 * 1024;
+const INITIAL_WRITE_BYTES = 16 * 1024;
+const ASKING = encodeCommand(['ASKING']);
+
+/** What the owner of a link hears of it. */
+export interface LinkEvents {
+  /** It is set up: commands may be sent. */
+  onReady(): void;
+  /** It is over, or never came to be; its commands hear of it afterwards. @param lacksResp3 trying again in RESP2 may help. */
+  onClosed(error: RedisError, lacksResp3: boolean): void;
+}
+
+export interface LinkSetup {
+  readonly credentials: RedisCredentials;
+  readonly protocol: 2 | 3;
+  readonly isReplicaReader: boolean;
+}
+
+/** One socket from its connecting to its end: commands out, one write per turn; replies in, in their order. */
+export class RedisLink {
+  isReady = false;
+  /** When bytes last arrived. */
+  lastReceivedAtMs: number;
+  private isClosed = false;
+  private readonly owner: RedisConnection;
+  private readonly options: ConnectionOptions;
+  private readonly setup: LinkSetup;
+  private readonly events: LinkEvents;
+  private readonly socket: RedisSocket;
+  private readonly reader = new ReplyReader();
+  private readonly due = new CommandQueue();
+  private unsent: RedisCommand[] = [];
+  private unsentBytes = 0;
+  private isFlushDue = false;
+  private isWriting = false;
+  private out = Buffer.allocUnsafeSlow(INITIAL_WRITE_BYTES);
+  private timer: RedisTimer;
+  private isWatching = false;
+
+  constructor(
+    owner: RedisConnection,
+    options: ConnectionOptions,
+    setup: LinkSetup,
+    events: LinkEvents,
+  ) {
+    const { runtime, tls, keepAliveMs, connectTimeoutMs } = options;
+    this.owner = owner;
+    this.options = options;
+    this.setup = setup;
+    this.events = events;
+    this.lastReceivedAtMs = runtime.now();
+    this.timer = runtime.setTimer(
+      () => this.close(this.unreachable(`no connection within ${connectTimeoutMs} ms`)),
+      connectTimeoutMs,
+    );
+    this.socket = runtime.connect(
+      { ...owner.target, tls, keepAliveMs },
+      {
+        onConnect: () => this.startSetup(),
+        receiveBuffer: () => this.reader.room(),
+        onReceive: (byteCount) => this.receive(byteCount),
+        onClose: (error) => this.close(this.unreachable(closeReason(error), error)),
+      },
+    );
+  }
+
+  /** Commands that wait to be sent or answered. */
+  get pendingCount(): number {
+    return this.due.length + this.unsent.length;
+  }
+
+  /** Milliseconds that the node has owed an answer without sending anything. */
+  silentForMs(nowMs: number): number {
+    return this.due.length === 0
+      ? 0
+      : nowMs - Math.max(this.lastReceivedAtMs, this.due.firstSentAtMs());
+  }
+
+  /** Takes a command to be sent in this turn; false where too many are pending. */
+  send(command: RedisCommand): boolean {
+    const bytes = command.encodedLength();
+    const { maxPendingCommands, maxPendingBytes } = this.options;
+    if (
+      this.pendingCount >= maxPendingCommands ||
+      (this.unsentBytes + bytes > maxPendingBytes && this.unsentBytes > 0)
+    ) {
+      return false;
+    }
+    this.unsent.push(command);
+    this.unsentBytes += bytes;
+    this.flushSoon();
+    return true;
+  }
+
+  /** Ends the link: what is pending on it is lost. Safe to call again. */
+  close(error: RedisError, lacksResp3 = false): void {
+    if (this.isClosed) {
+      return;
+    }
+    this.isClosed = true;
+    this.isReady = false;
+    this.timer.cancel();
+    this.socket.destroy();
+    const { due, unsent } = this;
+    this.unsent = [];
+    this.events.onClosed(error, lacksResp3);
+    for (let command = due.first(); command !== undefined; command = due.first()) {
+      due.dropFirst();
+      if (!command.isOver) {
+        command.onLost(error, true, this.owner);
+      }
+    }
+    for (const command of unsent) {
+      if (!command.isOver) {
+        command.onLost(error, false, this.owner);
+      }
+    }
+  }
+
+  private unreachable(reason: string, cause?: Error): RedisError {
+    const { address } = this.owner;
+    return new RedisError('UNREACHABLE', reason, { address, cause });
+  }
+
+  private startSetup(): void {
+    const { runtime, connectTimeoutMs } = this.options;
+    this.timer.cancel();
+    const timeoutMs = Math.max(connectTimeoutMs, SETUP_TIMEOUT_MS);
+    this.timer = runtime.setTimer(
+      () => this.close(this.unreachable(`no answer to HELLO within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    const { credentials, protocol, isReplicaReader } = this.setup;
+    const steps = setupSteps(this.options, credentials, protocol, isReplicaReader);
+    const commands = setupCommands(steps, {
+      onDone: () => {
+        this.timer.cancel();
+        this.isReady = true;
+        this.events.onReady();
+      },
+      onRefused: (step, text) =>
+        this.close(setupError(step, text, this.owner.address), isHello(step) && lacksHello(text)),
+    });
+    for (const command of commands) {
+      this.due.push(command, runtime.now());
+    }
+    this.isWriting = true;
+    this.socket.write(Buffer.concat(steps.map(({ bytes }) => bytes)), () => this.onWritten());
+  }
+
+  private flushSoon(): void {
+    if (!this.isFlushDue && !this.isWriting) {
+      this.isFlushDue = true;
+      this.options.runtime.defer(() => {
+        this.isFlushDue = false;
+        this.flush();
+      });
+    }
+  }
+
+  private onWritten(): void {
+    this.isWriting = false;
+    if (this.unsent.length > 0) {
+      this.flushSoon();
+    }
+  }
+
+  /** Sends what has gathered, in one write. */
+  private flush(): void {
+    if (!this.isReady || this.isWriting || this.unsent.length === 0) {
+      return;
+    }
+    const count = this.portion();
+    const nowMs = this.options.runtime.now();
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      const command = this.unsent[i]!;
+      if (command.isOver) {
+        continue;
+      }
+      if (command.isAsking) {
+        at += ASKING.copy(this.out, at);
+        this.due.push(PASSED_OVER, nowMs);
+      }
+      at = command.encode(this.out, at);
+      this.due.push(command, nowMs);
+    }
+    this.unsent = count === this.unsent.length ? [] : this.unsent.slice(count);
+    if (this.unsent.length === 0) {
+      this.unsentBytes = 0;
+    }
+    if (at > 0) {
+      this.isWriting = true;
+      this.socket.write(this.out.subarray(0, at), () => this.onWritten());
+      this.watchSilence();
+    }
+  }
+
+  /** How many of the unsent commands go next; makes room for them in `out`. */
+  private portion(): number {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.unsent.length && (count === 0 || bytes < MAX_WRITE_BYTES)) {
+      const command = this.unsent[count++]!;
+      bytes += command.encodedLength() + (command.isAsking ? ASKING.length : 0);
+    }
+    if (bytes > this.out.length || this.out.length > 2 * MAX_WRITE_BYTES) {
+      this.out = Buffer.allocUnsafeSlow(Math.max(bytes, INITIAL_WRITE_BYTES));
+    }
+    this.unsentBytes = Math.max(this.unsentBytes - bytes, 0);
+    return count;
+  }
+
+  private receive(byteCount: number): void {
+    this.reader.end += byteCount;
+    this.lastReceivedAtMs = this.options.runtime.now();
+    try {
+      this.takeReplies();
+    } catch (error) {
+      if (!(error instanceof RedisError)) {
+        throw error;
+      }
+      const { address } = this.owner;
+      this.close(new RedisError('UNREACHABLE', error.message, { address, cause: error }));
+    }
+  }
+
+  private takeReplies(): void {
+    const { reader, due, owner } = this;
+    while (!this.isClosed && reader.start < reader.end) {
+      const type = reader.bytes[reader.start]!;
+      if (type === Resp.PUSH) {
+        if (!reader.skip()) return;
+        reader.next();
+        continue;
+      }
+      const command = due.first();
+      if (command === undefined) {
+        throw protocolError('a reply that nobody asked for');
+      }
+      const isError = type === Resp.ERROR || type === Resp.BULK_ERROR;
+      if (isError || command.isOver) {
+        // What began to be read by the command is passed over from its beginning.
+        if (reader.elementCount > 0) reader.restart();
+        if (!reader.skip()) return;
+      } else if (!command.readReply(reader)) {
+        return;
+      }
+      if (this.isReady) {
+        owner.latency.record(this.lastReceivedAtMs - due.firstSentAtMs());
+      }
+      due.dropFirst();
+      if (!command.isOver) {
+        if (isError) command.onErrorReply(errorText(reader) ?? 'ERR', owner);
+        else command.onReply(reader, owner);
+      }
+      reader.next();
+    }
+  }
+
+  /** Gives the link up when the node owes answers and sends nothing; one timer, however many commands pass. */
+  private watchSilence(delayMs = this.options.silenceTimeoutMs): void {
+    if (this.isWatching) {
+      return;
+    }
+    this.isWatching = true;
+    const { runtime, silenceTimeoutMs } = this.options;
+    this.timer = runtime.setTimer(() => {
+      this.isWatching = false;
+      if (this.due.length === 0) {
+        return;
+      }
+      const leftMs = silenceTimeoutMs - this.silentForMs(runtime.now());
+      if (leftMs > 0) this.watchSilence(Math.max(leftMs, 1));
+      else this.close(this.unreachable(`silent for ${silenceTimeoutMs} ms`));
+    }, delayMs);
+  }
+}
+
+function closeReason(error: Error | undefined): string {
+  return error === undefined ? 'the connection was closed' : error.message;
+}
