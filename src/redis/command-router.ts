@@ -1,0 +1,239 @@
+import { chooseNode, type ReadPolicy } from './choose-node.ts';
+import type { RedisCommand } from './redis-command.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import { RedisError } from './redis-error.ts';
+import type { RedisNode } from './redis-node.ts';
+import type { RedisRuntime } from './redis-runtime.ts';
+import type { Topology } from './topology.ts';
+
+/** A command that finds its node by its slot, and tries again where that is safe. */
+export interface RoutedCommand extends RedisCommand {
+  isOver: boolean;
+  isAsking: boolean;
+  readonly slot: number;
+  /** Whether any copy of the data may answer, over the connection for reads; else the primary, over the other one. */
+  readonly isRead: boolean;
+  /** Whether doing it twice is the same as doing it once, so that it is sent again when its answer was lost. */
+  readonly isRepeatable: boolean;
+  /** Addresses that have failed it; `undefined` = none yet. */
+  excluded: string[] | undefined;
+  /** Times that it was sent again. */
+  retries: number;
+  /** Nodes that have not answered it yet: more than one where the read is hedged. */
+  outstanding: number;
+  /** It has failed for good; called once at most. */
+  fail(error: RedisError): void;
+}
+
+/** What the router counts. */
+export interface RouterCounts {
+  moved: number;
+  asked: number;
+  retried: number;
+  failed: number;
+}
+
+const MAX_REDIRECTIONS = 16;
+/** Times that a command is sent again to a node, or to another, after a failure: nobody's request hangs on a write. */
+const MAX_READ_RETRIES = 4;
+const MAX_WRITE_RETRIES = 10;
+const FIRST_RETRY_DELAY_MS = 20;
+const MAX_RETRY_DELAY_MS = 500;
+
+/** Sends commands to the nodes that their slots belong to, and follows what the nodes say. */
+export class CommandRouter {
+  readonly topology: Topology;
+  readonly policy: ReadPolicy;
+  readonly counts: RouterCounts = { moved: 0, asked: 0, retried: 0, failed: 0 };
+  private readonly runtime: RedisRuntime;
+  private readonly nodeOf: (connection: RedisConnection) => RedisNode | undefined;
+  private turn = 0;
+
+  constructor(
+    runtime: RedisRuntime,
+    topology: Topology,
+    policy: ReadPolicy,
+    nodeOf: (connection: RedisConnection) => RedisNode | undefined,
+  ) {
+    this.runtime = runtime;
+    this.topology = topology;
+    this.policy = policy;
+    this.nodeOf = nodeOf;
+  }
+
+  /** Sends a command to a node that has its slot; it hears of everything from then on. */
+  send(command: RoutedCommand): void {
+    const node = this.nodeFor(command);
+    if (node instanceof RedisError) {
+      this.fail(command, node);
+    } else {
+      this.sendTo(command, node);
+    }
+  }
+
+  /** Where a command goes now, or why it can go nowhere. */
+  nodeFor(command: RoutedCommand): RedisNode | RedisError {
+    const shard = this.topology.shardOf(command.slot);
+    if (shard === undefined) {
+      this.topology.refresh();
+      return this.nobody(command.slot);
+    }
+    if (!command.isRead) {
+      return shard.primary;
+    }
+    const excluded = command.excluded ?? NONE;
+    const node = chooseNode(shard, this.policy, excluded, this.turn++, this.runtime.now());
+    return node ?? shard.primary;
+  }
+
+  sendTo(command: RoutedCommand, node: RedisNode): void {
+    command.outstanding++;
+    (command.isRead ? node.reads : node.bulk).send(command);
+  }
+
+  /** Its answer was an error: follows it, tries again, or fails. */
+  onErrorReply(command: RoutedCommand, text: string, connection: RedisConnection): void {
+    if (--command.outstanding > 0) {
+      return;
+    }
+    command.isAsking = false;
+    const [word, , address] = text.split(' ', 3);
+    switch (word) {
+      case 'MOVED':
+      case 'ASK':
+        this.redirect(command, word, address ?? '', connection);
+        break;
+      case 'LOADING':
+      case 'MASTERDOWN':
+        this.nodeOf(connection)?.exclude(this.runtime.now());
+        this.retryElsewhere(command, replyError(text, connection), connection);
+        break;
+      case 'CLUSTERDOWN':
+      case 'READONLY':
+        this.topology.refresh();
+        this.retryLater(command, replyError(text, connection));
+        break;
+      case 'TRYAGAIN':
+        this.retryLater(command, replyError(text, connection));
+        break;
+      case 'NOAUTH':
+        // The password was changed or the connection lost its user: a new one has what is right now.
+        connection.reconnect(replyError(text, connection));
+        this.retryLater(command, replyError(text, connection));
+        break;
+      default:
+        this.fail(command, new RedisError('REPLY', text, { address: connection.address }));
+    }
+  }
+
+  /** There will be no answer on this connection. */
+  onLost(
+    command: RoutedCommand,
+    error: RedisError,
+    wasSent: boolean,
+    connection: RedisConnection,
+  ): void {
+    if (--command.outstanding > 0) {
+      return;
+    }
+    command.isAsking = false;
+    const isFinal = error.code === 'OVERLOADED' || error.code === 'CLOSED';
+    if (isFinal || (wasSent && !command.isRepeatable)) {
+      this.fail(command, error);
+      return;
+    }
+    this.topology.refresh();
+    this.retryElsewhere(command, error, connection);
+  }
+
+  private redirect(
+    command: RoutedCommand,
+    word: 'MOVED' | 'ASK',
+    address: string,
+    connection: RedisConnection,
+  ): void {
+    if (++command.retries > MAX_REDIRECTIONS) {
+      const message = `${connection.address} and others send each other slot ${command.slot}`;
+      this.fail(command, new RedisError('UNREACHABLE', message, { address: connection.address }));
+      return;
+    }
+    const node = this.topology.redirected(address, connection.target);
+    if (word === 'ASK') {
+      this.counts.asked++;
+      command.isAsking = true;
+    } else {
+      this.counts.moved++;
+      this.topology.moved(command.slot, node);
+      this.topology.refresh();
+    }
+    this.sendTo(command, node);
+  }
+
+  /** Sends it to another copy, or to the same node where that may be on its way back. */
+  private retryElsewhere(
+    command: RoutedCommand,
+    error: RedisError,
+    connection: RedisConnection,
+  ): void {
+    if (!command.isRead) {
+      this.retryLater(command, error);
+      return;
+    }
+    if (++command.retries > MAX_READ_RETRIES) {
+      this.fail(command, error);
+      return;
+    }
+    (command.excluded ??= []).push(connection.address);
+    const node = this.nodeFor(command);
+    if (node instanceof RedisError || node.address !== connection.address) {
+      this.counts.retried++;
+      if (node instanceof RedisError) this.fail(command, node);
+      else this.sendTo(command, node);
+    } else if (connection.isDown) {
+      this.fail(command, error);
+    } else if (error.code === 'REPLY') {
+      this.retryLater(command, error);
+    } else {
+      this.counts.retried++;
+      this.sendTo(command, node);
+    }
+  }
+
+  private retryLater(command: RoutedCommand, error: RedisError): void {
+    if (++command.retries > (command.isRead ? MAX_READ_RETRIES : MAX_WRITE_RETRIES)) {
+      this.fail(command, error);
+      return;
+    }
+    this.counts.retried++;
+    command.excluded = undefined;
+    const fullMs = FIRST_RETRY_DELAY_MS * 2 ** (command.retries - 1);
+    const delayMs = Math.min(fullMs, MAX_RETRY_DELAY_MS);
+    this.runtime.setTimer(
+      () => {
+        if (!command.isOver) this.send(command);
+      },
+      delayMs * (0.75 + this.runtime.random() / 2),
+    );
+  }
+
+  private fail(command: RoutedCommand, error: RedisError): void {
+    this.counts.failed++;
+    command.fail(error);
+  }
+
+  private nobody(slot: number): RedisError {
+    const { problem, configured, isCluster } = this.topology;
+    if (problem !== undefined) {
+      return new RedisError('UNREACHABLE', `no Redis at ${configured}: ${problem}`);
+    }
+    const what = isCluster ? `no node serves slot ${slot}` : 'no primary is known';
+    return new RedisError('UNREACHABLE', `${what} at ${configured}`);
+  }
+}
+
+const NONE: readonly string[] = [];
+
+/** Errors that pass with time: a caller sees that the node could not serve. */
+function replyError(text: string, { address }: RedisConnection): RedisError {
+  return new RedisError('REPLY', text, { address });
+}

@@ -1,0 +1,102 @@
+import { callNode } from './call-command.ts';
+import { shuffled } from './cluster-topology.ts';
+import type { ConnectionOptions } from './connection-options.ts';
+import type { RedisReply } from './decode-reply.ts';
+import type { GroupTargets } from './group-topology.ts';
+import type { NodePool } from './node-pool.ts';
+import { textOf } from './parse-cluster.ts';
+import { addressOf, RedisConnection, type NodeTarget } from './redis-connection.ts';
+import { isReplyError, RedisError } from './redis-error.ts';
+
+/**
+ * The configured node and its replicas: those that are configured, or those that it names itself (`ROLE`).
+ *
+ * @param replicas `undefined` = ask the node.
+ */
+export function findReplicas(
+  primary: NodeTarget,
+  replicas: readonly NodeTarget[] | undefined,
+): (pool: NodePool) => Promise<GroupTargets> {
+  return async (pool) => {
+    const { reads } = pool.nodeAt(primary);
+    if (replicas !== undefined) {
+      await callNode(reads, ['PING']);
+      return { primary, replicas };
+    }
+    const [role, , third] = (await callNode(reads, ['ROLE'])) as readonly RedisReply[];
+    const listed = textOf(role) === 'master' && Array.isArray(third) ? third : [];
+    return {
+      primary,
+      replicas: (listed as readonly (readonly RedisReply[])[]).map(([host, port]) => ({
+        host: textOf(host),
+        port: Number(textOf(port)),
+      })),
+    };
+  };
+}
+
+/** The node alone: looking means finding out whether it answers. */
+export function findSingle(primary: NodeTarget): (pool: NodePool) => Promise<GroupTargets> {
+  return findReplicas(primary, []);
+}
+
+export interface SentinelOptions {
+  readonly sentinels: readonly NodeTarget[];
+  readonly masterName: string;
+  /** How to connect to the sentinels themselves. */
+  readonly connection: ConnectionOptions;
+  readonly wantsReplicas: boolean;
+}
+
+/** The primary that the first sentinel that answers names, and the replicas that it sees up. */
+export function findBySentinel(options: SentinelOptions): () => Promise<GroupTargets> {
+  const { sentinels, masterName, connection: connectionOptions, wantsReplicas } = options;
+  return async () => {
+    const failures: string[] = [];
+    for (const target of shuffled(sentinels, connectionOptions.runtime.random)) {
+      const connection = new RedisConnection(target, connectionOptions, false);
+      try {
+        const words = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName];
+        const reply = (await callNode(connection, words)) as readonly RedisReply[] | null;
+        if (reply !== null) {
+          const primary = { host: textOf(reply[0]), port: Number(textOf(reply[1])) };
+          const replicas = wantsReplicas ? await listReplicas(connection, masterName) : [];
+          return { primary, replicas };
+        }
+        failures.push(`${connection.address} knows no master ${masterName}`);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        failures.push(`${connection.address}: ${reason}`);
+      } finally {
+        connection.close();
+      }
+    }
+    throw new RedisError('UNREACHABLE', failures.join('; '));
+  };
+}
+
+async function listReplicas(
+  connection: RedisConnection,
+  masterName: string,
+): Promise<readonly NodeTarget[]> {
+  const ask = (word: string): Promise<RedisReply> =>
+    callNode(connection, ['SENTINEL', word, masterName]);
+  const reply = await ask('REPLICAS').catch((error: unknown) => {
+    // Before Redis 5 they had another name.
+    if (isReplyError(error, 'ERR')) return ask('SLAVES');
+    throw error;
+  });
+  return (reply as readonly (readonly RedisReply[])[]).flatMap((flat) => {
+    const details = new Map<string, string>();
+    for (let i = 0; i + 1 < flat.length; i += 2) details.set(textOf(flat[i]), textOf(flat[i + 1]));
+    const isUp = !/s_down|o_down|disconnected/.test(details.get('flags') ?? '');
+    const isFed = details.get('master-link-status') !== 'err';
+    const target = { host: details.get('ip') ?? '', port: Number(details.get('port')) };
+    return isUp && isFed ? [target] : [];
+  });
+}
+
+/** How sentinels are named in messages. */
+export function sentinelNames(sentinels: readonly NodeTarget[], masterName: string): string {
+  return `master ${masterName} of sentinels ${sentinels.map(addressOf).join(', ')}`;
+}

@@ -1,0 +1,59 @@
+import { addressOf, type NodeTarget } from './redis-connection.ts';
+import { RedisNode, type NodeOptions } from './redis-node.ts';
+
+/** How long what is under way at a node that left the topology may take to end. */
+const RETIREMENT_MS = 5_000;
+
+/** The nodes that are known, by address. */
+export interface NodePool {
+  /** The node there; made, and connected to, where it is new. */
+  nodeAt(target: NodeTarget): RedisNode;
+  all(): Iterable<RedisNode>;
+  /** Lets go of all other nodes: when what is under way there has ended, or after a while. */
+  keepOnly(nodes: ReadonlySet<RedisNode>): void;
+  close(): void;
+}
+
+export function createNodePool(options: NodeOptions): NodePool {
+  const nodes = new Map<string, RedisNode>();
+  const retired = new Set<RedisNode>();
+  const { runtime } = options.connection;
+  const retire = (node: RedisNode): void => {
+    if (node.pendingCount === 0) {
+      node.close();
+      return;
+    }
+    retired.add(node);
+    runtime.setTimer(() => {
+      retired.delete(node);
+      node.close();
+    }, RETIREMENT_MS);
+  };
+  return {
+    nodeAt(target) {
+      const address = addressOf(target);
+      let node = nodes.get(address);
+      if (node === undefined) {
+        node = new RedisNode(target, options);
+        nodes.set(address, node);
+        node.reads.open();
+      }
+      return node;
+    },
+    all: () => nodes.values(),
+    keepOnly(kept) {
+      for (const [address, node] of nodes) {
+        if (!kept.has(node)) {
+          nodes.delete(address);
+          retire(node);
+        }
+      }
+    },
+    close() {
+      for (const node of [...nodes.values(), ...retired]) {
+        node.close();
+      }
+      nodes.clear();
+    },
+  };
+}

@@ -1,0 +1,128 @@
+import { callNode } from './call-command.ts';
+import type { ConnectionOptions } from './connection-options.ts';
+import { addressOf, RedisConnection, type NodeTarget } from './redis-connection.ts';
+import type { RedisError } from './redis-error.ts';
+import type { RedisTimer } from './redis-runtime.ts';
+
+/** How often a node is asked for a sign of life. */
+const PROBE_INTERVAL_MS = 1_000;
+/** A new round trip counts so much against those before. */
+const ROUND_TRIP_WEIGHT = 0.3;
+/** A node that owes answers for so long is left out where another one has the data. */
+const SUSPECT_AFTER_MS = 50;
+/** A node that said that it cannot serve now is left out for so long. */
+const EXCLUDED_MS = 500;
+
+export interface NodeOptions {
+  readonly connection: ConnectionOptions;
+  /** Whether its data are read when it is a replica of a cluster. */
+  readonly isReplicaReader: boolean;
+  /** Zone by `host:port` or host, as configured. */
+  readonly zones: ReadonlyMap<string, string>;
+  /** Whether nodes are asked for their zone. */
+  readonly asksForZone: boolean;
+  /** A connection to the node broke or could not be made. */
+  onDown(node: RedisNode, error: RedisError): void;
+}
+
+/** One Redis process: a connection for reads, another one for what may take long, and how it fares. */
+export class RedisNode {
+  readonly target: NodeTarget;
+  readonly address: string;
+  readonly reads: RedisConnection;
+  /** As the topology last had it. */
+  isReplica = false;
+  /** Availability zone; `undefined` = not known. */
+  zone: string | undefined;
+  /** Of a `PING` on an open connection, smoothed; `undefined` = not measured yet. */
+  roundTripMs: number | undefined;
+  private readonly options: NodeOptions;
+  private bulkConnection: RedisConnection | undefined;
+  private excludedUntilMs = Number.NEGATIVE_INFINITY;
+  private probe: RedisTimer | undefined;
+  private isClosed = false;
+
+  constructor(target: NodeTarget, options: NodeOptions) {
+    this.target = target;
+    this.address = addressOf(target);
+    this.options = options;
+    this.zone = options.zones.get(this.address) ?? options.zones.get(target.host);
+    this.reads = new RedisConnection(target, options.connection, options.isReplicaReader, {
+      onReady: () => this.onReady(),
+      onDown: (error) => options.onDown(this, error),
+    });
+    this.probeLater();
+  }
+
+  /** For writes and scans: what is large or slow does not stand in the way of reads. Connected when first used. */
+  get bulk(): RedisConnection {
+    this.bulkConnection ??= new RedisConnection(this.target, this.options.connection, false);
+    return this.bulkConnection;
+  }
+
+  get pendingCount(): number {
+    return this.reads.pendingCount + (this.bulkConnection?.pendingCount ?? 0);
+  }
+
+  /** Whether a read sent now is likely to be answered soon. */
+  isWell(nowMs: number): boolean {
+    return (
+      this.reads.isReady &&
+      nowMs >= this.excludedUntilMs &&
+      this.reads.silentForMs(nowMs) < SUSPECT_AFTER_MS
+    );
+  }
+
+  /** Leaves the node out for a moment: it said that it cannot serve. */
+  exclude(nowMs: number): void {
+    this.excludedUntilMs = nowMs + EXCLUDED_MS;
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.probe?.cancel();
+    this.reads.close();
+    this.bulkConnection?.close();
+  }
+
+  private onReady(): void {
+    void this.ping();
+    if (this.options.asksForZone && this.zone === undefined) {
+      void this.askForZone();
+    }
+  }
+
+  private probeLater(): void {
+    const { runtime } = this.options.connection;
+    const delayMs = PROBE_INTERVAL_MS * (0.75 + runtime.random() / 2);
+    this.probe = runtime.setTimer(() => {
+      void this.ping();
+      this.probeLater();
+    }, delayMs);
+  }
+
+  private async ping(): Promise<void> {
+    if (!this.reads.isReady) {
+      return;
+    }
+    const { runtime, silenceTimeoutMs } = this.options.connection;
+    const sentAtMs = runtime.now();
+    try {
+      await callNode(this.reads, ['PING'], silenceTimeoutMs);
+    } catch {
+      return; // A node that does not answer is found out by its connection.
+    }
+    const elapsedMs = runtime.now() - sentAtMs;
+    const before = this.roundTripMs ?? elapsedMs;
+    this.roundTripMs = before + ROUND_TRIP_WEIGHT * (elapsedMs - before);
+  }
+
+  /** Valkey tells its zone in `INFO`; others do not know. */
+  private async askForZone(): Promise<void> {
+    const reply = await callNode(this.reads, ['INFO', 'server']).catch(() => null);
+    const zone = /^availability_zone:(\S+)/m.exec(String(reply))?.[1];
+    if (zone !== undefined && !this.isClosed) {
+      this.zone = zone;
+    }
+  }
+}

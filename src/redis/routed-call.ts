@@ -1,0 +1,74 @@
+import type { CommandRouter, RoutedCommand } from './command-router.ts';
+import { decodeReply, type RedisReply } from './decode-reply.ts';
+import { encodeCommand } from './encode-command.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import type { RedisError } from './redis-error.ts';
+import { redisSlot } from './redis-slot.ts';
+import type { ReplyReader } from './reply-reader.ts';
+
+/** One command on one key. */
+export interface RedisCall {
+  readonly key: Uint8Array;
+  /** The command's words, name and key among them. */
+  readonly words: readonly (string | Uint8Array)[];
+  /** Whether any copy of the data may answer. */
+  readonly isRead?: boolean;
+  /** Whether doing it twice is the same as doing it once. */
+  readonly isRepeatable?: boolean;
+}
+
+/** A call on its way. */
+export class RoutedCall implements RoutedCommand {
+  isOver = false;
+  isAsking = false;
+  excluded: string[] | undefined = undefined;
+  retries = 0;
+  outstanding = 0;
+  readonly slot: number;
+  readonly isRead: boolean;
+  readonly isRepeatable: boolean;
+  private readonly bytes: Uint8Array;
+  private readonly router: CommandRouter;
+  private readonly onEnd: (reply: RedisReply) => void;
+
+  /** @param onEnd takes the reply, or the error why there is none. */
+  constructor(call: RedisCall, router: CommandRouter, onEnd: (reply: RedisReply) => void) {
+    this.slot = router.topology.isCluster ? redisSlot(call.key) : 0;
+    this.isRead = call.isRead ?? false;
+    this.isRepeatable = call.isRepeatable ?? this.isRead;
+    this.bytes = encodeCommand(call.words);
+    this.router = router;
+    this.onEnd = onEnd;
+  }
+
+  encodedLength(): number {
+    return this.bytes.length;
+  }
+
+  encode(out: Uint8Array, at: number): number {
+    out.set(this.bytes, at);
+    return at + this.bytes.length;
+  }
+
+  readReply(reader: ReplyReader): boolean {
+    return reader.skip();
+  }
+
+  onReply(reader: ReplyReader): void {
+    this.isOver = true;
+    this.onEnd(decodeReply(reader));
+  }
+
+  onErrorReply(text: string, connection: RedisConnection): void {
+    this.router.onErrorReply(this, text, connection);
+  }
+
+  onLost(error: RedisError, wasSent: boolean, connection: RedisConnection): void {
+    this.router.onLost(this, error, wasSent, connection);
+  }
+
+  fail(error: RedisError): void {
+    this.isOver = true;
+    this.onEnd(error);
+  }
+}
