@@ -25,10 +25,8 @@ const REGISTRY = 'registry.db';
 /** A feature repository made for measuring. */
 export interface SeededRepo {
   readonly path: string;
-  /** Replaces the registry file at once; `views` views, `revision` makes the bytes of each of them new. */
+  /** Replaces the registry file at once, as Feast does; `views` views, `revision` makes its content new. */
   writeRegistry(views: number, revision: number): Promise<void>;
-  /** The same with bytes of `encodeRegistry`: making them takes longer than a process that measures can spare. */
-  writeRegistryBytes(bytes: Uint8Array): Promise<void>;
 }
 
 /** Makes a repository on a Redis (single node, empty) without filling it. */
@@ -46,15 +44,13 @@ online_store:
 entity_key_serialization_version: 3
 `;
   await writeFile(join(path, 'feature_store.yaml'), yaml);
-  const writeRegistryBytes = async (bytes: Uint8Array): Promise<void> => {
+  const writeRegistry = async (count: number, revision: number): Promise<void> => {
     const temporary = join(path, `${REGISTRY}.new`);
-    await writeFile(temporary, bytes);
+    await writeFile(temporary, encodeRegistry(count, revision));
     await rename(temporary, join(path, REGISTRY));
   };
-  const writeRegistry = (count: number, revision: number): Promise<void> =>
-    writeRegistryBytes(encodeRegistry(count, revision));
   await writeRegistry(views, 0);
-  return { path, writeRegistry, writeRegistryBytes };
+  return { path, writeRegistry };
 }
 
 /** Stores the official layout for the entities 1..`entities` through the product's own store. */
@@ -88,7 +84,7 @@ function storedRow(id: number, view: number): WriteRow {
 }
 
 /** A serialized feast.core.Registry with the official views and as many more like them as asked for. */
-export function encodeRegistry(views: number, revision: number): Uint8Array {
+function encodeRegistry(views: number, revision: number): Uint8Array {
   const source = {
     name: 'source',
     type: 'BATCH_FILE',

@@ -52,14 +52,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   'online-store': {
     may: ['errors.ts', 'feast-encoding', 'redis'],
     mayForTypes: ['caller-signal.ts', 'config/config.ts'],
-    packages: [
-      'ioredis',
-      'node:buffer',
-      'node:sqlite',
-      'node:timers/promises',
-      'node:tls',
-      ...FILES,
-    ],
+    packages: ['node:buffer', 'node:sqlite', 'node:timers/promises', 'node:tls', ...FILES],
   },
   doctor: {
     may: ['errors.ts', 'feast-encoding', 'registry', 'online-store'],
@@ -72,7 +65,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       ...FILES,
     ],
   },
-  redis: { may: [], packages: ['node:buffer', ...SOCKETS] },
+  redis: { may: [], packages: ['node:buffer', 'node:dns/promises', ...SOCKETS] },
   http2: { may: [], packages: ['node:buffer', 'node:http2', 'node:stream', ...SOCKETS] },
   tls: {
     may: ['errors.ts'],

@@ -48,12 +48,10 @@ export interface SqliteConfig {
    * time as if it were UTC's epoch; 0 = it ran in UTC.
    */
   readonly writerUtcOffsetSeconds: number;
-  /** Whether rows older than what is stored are left out. */
-  readonly skipStale: boolean;
 }
 
 /** Redis: a single node, a cluster, or a group watched by sentinels. */
-export interface RedisConfig {
+export interface RedisConfig extends RedisDataPlaneConfig {
   readonly kind: 'redis' | 'redis_cluster' | 'redis_sentinel';
   /** The node; the nodes to learn the cluster from; or the sentinels. Never empty; `redis` uses the first alone. */
   readonly nodes: readonly RedisNode[];
@@ -77,6 +75,34 @@ export interface RedisConfig {
   readonly fullScanForDeletion: boolean;
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
+}
+
+/** How reads of Redis find their way; absent = not set. */
+export interface RedisDataPlaneConfig {
+  /** Absolute path of a file that holds the password; wins over `password`. */
+  readonly passwordFile?: string;
+  /** Absolute path of a unix socket; wins over the node of `redis`. */
+  readonly unixSocket?: string;
+  readonly clientName: string;
+  /** Which copy of the data is read. */
+  readonly readFrom: 'primary' | 'prefer-replica' | 'nearest' | 'zone';
+  /** The own availability zone; there where `readFrom` is `zone`. */
+  readonly zone?: string;
+  /** Zones of nodes, by `host:port` or host. */
+  readonly zones: readonly { readonly address: string; readonly zone: string }[];
+  /** Replicas of a single node; absent = those that it names. */
+  readonly replicas?: readonly RedisNode[];
+  /** Where nodes of a cluster are reached, by the `host:port` that they announce. */
+  readonly natMap: readonly (RedisNode & { readonly announced: string })[];
+  /** Reads that may be asked of a second copy, in percent; 0 = none. */
+  readonly hedgePercent: number;
+  /** A node is late when it takes longer than for so many percent of its recent answers. */
+  readonly hedgePercentile: number;
+  readonly silenceTimeoutMs: number;
+  readonly topologyRefreshMs: number;
+  /** Of one connection; beyond them a read is refused. */
+  readonly maxPendingCommands: number;
+  readonly maxPendingBytes: number;
 }
 
 /** Address of a Redis node; `host` without brackets for IPv6. */
@@ -156,8 +182,6 @@ export interface LimitsConfig {
   readonly maxResponseBytes: number;
   /** Requests in work at once; one more is refused. */
   readonly maxConcurrentRequests: number;
-  /** Of rows on their way to the online store, over all writes; one more write is refused. */
-  readonly maxPendingWriteBytes: number;
   readonly planCacheBytes: number;
 }
 

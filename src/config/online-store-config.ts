@@ -1,11 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import type { OnlineStoreConfig, RedisConfig, RedisTlsConfig } from './config.ts';
+import type {
+  OnlineStoreConfig,
+  RedisConfig,
+  RedisDataPlaneConfig,
+  RedisTlsConfig,
+} from './config.ts';
 import type { ProblemList } from './configuration-error.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { readBlock, redisSchema, sqliteSchema } from './feast-schema.ts';
 import type { ReadSettings } from './read-settings.ts';
+import { readNatMap, readRedisAddresses, readZones } from './redis-addresses.ts';
 import { parseRedisConnectionString } from './redis-connection-string.ts';
 import type { RedisConnectionString } from './redis-connection-string.ts';
 import { isPlainRecord } from './yaml-source.ts';
@@ -74,7 +80,6 @@ export function readOnlineStore(
       kind: 'sqlite',
       path: resolve(sources.repoPath, sqlite.path),
       writerUtcOffsetSeconds: sources.settings.values.sqlite_writer_utc_offset,
-      skipStale: sources.settings.values.sqlite_skip_stale,
     };
   }
   if (typeof type === 'string' && REDIS_TYPES.includes(type)) {
@@ -136,6 +141,38 @@ function readRedis(
       values.redis_command_timeout_ms,
       connection.commandTimeoutMs,
     ),
+    ...readDataPlane({ repoPath, settings }, problems),
+  };
+}
+
+/** How reads find their way, from our settings alone: Feast has nothing of it. */
+function readDataPlane(
+  { repoPath, settings: { values } }: OnlineStoreSources,
+  problems: ProblemList,
+): RedisDataPlaneConfig {
+  const { redis_unix_socket: socket, redis_password_file: passwordFile, redis_zone: zone } = values;
+  if (values.redis_read_from === 'zone' && zone === undefined) {
+    problems.addAt(
+      ['sideboard', 'redis_read_from'],
+      'sideboard.redis_read_from: zone needs to know the own zone; set redis_zone',
+    );
+  }
+  const replicas = readRedisAddresses('redis_replicas', values.redis_replicas, problems);
+  return {
+    ...(passwordFile === undefined ? {} : { passwordFile: resolve(repoPath, passwordFile) }),
+    ...(socket === undefined ? {} : { unixSocket: resolve(repoPath, socket) }),
+    ...(zone === undefined ? {} : { zone }),
+    ...(replicas.length === 0 ? {} : { replicas }),
+    clientName: values.redis_client_name,
+    readFrom: values.redis_read_from,
+    zones: readZones(values.redis_zones, problems),
+    natMap: readNatMap(values.redis_nat_map, problems),
+    hedgePercent: values.redis_hedge_percent,
+    hedgePercentile: values.redis_hedge_percentile,
+    silenceTimeoutMs: values.redis_silence_timeout_ms,
+    topologyRefreshMs: values.redis_topology_refresh_ms,
+    maxPendingCommands: values.redis_max_pending_commands,
+    maxPendingBytes: values.redis_max_pending_bytes,
   };
 }
 

@@ -1,4 +1,4 @@
-import { milliseconds, type Setting } from './setting.ts';
+import { bytes, choice, count, MIB, milliseconds, type Setting } from './setting.ts';
 
 /** How to reach Redis, besides the connection string. */
 export const REDIS_SETTINGS = [
@@ -15,11 +15,101 @@ export const REDIS_SETTINGS = [
     doc: 'Password for Redis; takes precedence over `password=` of the connection string, and may contain commas. Prefer the variable: a flag shows in the process list.',
   },
   {
+    name: 'redis_password_file',
+    kind: { type: 'text' },
+    default: undefined,
+    doc: 'File that holds the password for Redis (a mounted secret, a token that somebody renews): read at each connect, and again every three minutes for connections that stand. Wins over `redis_password`.',
+  },
+  {
+    name: 'redis_unix_socket',
+    kind: { type: 'text' },
+    default: undefined,
+    doc: 'Path of a unix socket of Redis, instead of the host of the connection string (`redis_type: redis`).',
+  },
+  {
+    name: 'redis_client_name',
+    kind: { type: 'text' },
+    default: 'sideboard',
+    doc: 'Name of our connections in `CLIENT LIST` of Redis.',
+  },
+  {
+    name: 'redis_read_from',
+    kind: choice('primary', 'prefer-replica', 'nearest', 'zone'),
+    default: 'primary',
+    doc: 'Which copy of the data is read: the primary; a replica where one is well; the copy with the shortest measured round trip; one in the own zone. Other than the primary, a copy may lag behind by what replication takes, and another copy is asked where one fails or is late.',
+  },
+  {
+    name: 'redis_zone',
+    kind: { type: 'text' },
+    default: undefined,
+    doc: 'Availability zone that this process runs in, for `redis_read_from: zone`.',
+  },
+  {
+    name: 'redis_zones',
+    kind: { type: 'list' },
+    default: '',
+    doc: 'Zones of Redis nodes that do not tell theirs themselves (Valkey 8 does): `host:port=zone` or `host=zone`, separated by commas.',
+  },
+  {
+    name: 'redis_replicas',
+    kind: { type: 'list' },
+    default: '',
+    doc: 'Replicas to read from beside a single node, `host:port` separated by commas. Empty means those that the node names. A cluster and sentinels know their own.',
+  },
+  {
+    name: 'redis_nat_map',
+    kind: { type: 'list' },
+    default: '',
+    doc: 'Where the nodes of a cluster are reached that announce other addresses: `announced:port=host:port`, separated by commas.',
+  },
+  {
+    name: 'redis_hedge_percent',
+    kind: { type: 'integer', min: 0, max: 100 },
+    default: 5,
+    unit: '% of reads',
+    doc: 'How many reads may be asked of a second copy because the first is late; 0 asks none. Only where other copies than the primary are read.',
+  },
+  {
+    name: 'redis_hedge_percentile',
+    kind: { type: 'integer', min: 50, max: 99 },
+    default: 95,
+    unit: '%',
+    doc: 'A node is late when it takes longer than it lately did for so many of its answers.',
+  },
+  {
+    name: 'redis_silence_timeout_ms',
+    kind: milliseconds(10),
+    default: 1000,
+    unit: 'ms',
+    doc: 'A connection on which nothing arrives for so long while answers are due is given up and made again.',
+  },
+  {
+    name: 'redis_topology_refresh_ms',
+    kind: milliseconds(100),
+    default: 5000,
+    unit: 'ms',
+    doc: 'How often it is asked which node has what. Redirections and failures lead to a look at once.',
+  },
+  {
+    name: 'redis_max_pending_commands',
+    kind: count(),
+    default: 100_000,
+    unit: 'commands',
+    doc: 'Commands that wait for one connection, to be sent or answered; one more is refused with RESOURCE_EXHAUSTED.',
+  },
+  {
+    name: 'redis_max_pending_bytes',
+    kind: bytes,
+    default: 64 * MIB,
+    unit: 'bytes',
+    doc: 'Bytes that wait to be sent on one connection; more are refused with RESOURCE_EXHAUSTED.',
+  },
+  {
     name: 'redis_connect_timeout_ms',
     kind: milliseconds(1),
-    default: 2000,
+    default: 100,
     unit: 'ms',
-    doc: 'Time to connect to a Redis node; takes precedence over `socket_connect_timeout=` of the connection string.',
+    doc: 'Time to connect to a Redis node, TLS included; takes precedence over `socket_connect_timeout=` of the connection string.',
   },
   {
     name: 'redis_command_timeout_ms',

@@ -1,19 +1,11 @@
 import { Buffer } from 'node:buffer';
-import { isSideboardError, onlineStoreUnavailable } from '../errors.ts';
+import type { RedisReply } from '../redis/decode-reply.ts';
+import type { RedisClient } from '../redis/redis-client.ts';
+import { RedisError } from '../redis/redis-error.ts';
+import type { RedisCall } from '../redis/routed-call.ts';
 import type { ReadOptions } from './online-store.ts';
-import { commandError, openBatch } from './redis-batch.ts';
-import type { RedisClient } from './redis-client.ts';
-import { encodeCommand, PrebuiltCommand, type ReplyReceiver } from './redis-command.ts';
+import { storeError, translated } from './redis-errors.ts';
 import type { RedisScript } from './redis-script.ts';
-import { redisSlot } from './redis-slot.ts';
-
-/** One command on one key. */
-export interface RedisCall {
-  readonly name: string;
-  readonly key: Uint8Array;
-  /** The command's words, name and key among them. */
-  readonly parts: readonly (string | Uint8Array)[];
-}
 
 /** Writing may wait for longer than reading: nobody's request hangs on it. */
 const CALL_TIMEOUT_MS = 30_000;
@@ -21,19 +13,16 @@ const CALL_TIMEOUT_MS = 30_000;
 /**
  * Sends commands in their order, each to the node of its key, and waits for all replies.
  *
- * @returns one reply per call, same order: bytes, number, array or null.
+ * @returns one reply per call, same order.
  * @throws SideboardError at the first command that fails; the others may have been carried out.
  */
 export async function callRedis(
   client: RedisClient,
   calls: readonly RedisCall[],
   limits: ReadOptions,
-): Promise<readonly unknown[]> {
-  const replies = await collectReplies(client, calls, limits);
-  const failed = replies.find((reply) => reply instanceof Error);
-  if (failed !== undefined) {
-    throw failed;
-  }
+): Promise<readonly RedisReply[]> {
+  const replies = await translated(client.callAll(calls, limits, CALL_TIMEOUT_MS));
+  throwFirstError(replies, calls);
   return replies;
 }
 
@@ -49,90 +38,38 @@ export async function runScript(
   keys: readonly Uint8Array[],
   argumentsOf: readonly (readonly (string | Uint8Array)[])[],
   limits: ReadOptions,
-): Promise<readonly unknown[]> {
+): Promise<readonly RedisReply[]> {
   const calls = keys.map((key, i): RedisCall => {
-    const parts = ['EVALSHA', script.sha, '1', key, ...argumentsOf[i]!];
-    return { name: 'evalsha', key, parts };
+    const words = ['EVALSHA', script.sha, '1', key, ...argumentsOf[i]!];
+    return { key, words, isRepeatable: true };
   });
-  const replies = [...(await collectReplies(client, calls, limits))];
+  const replies = [...(await translated(client.callAll(calls, limits, CALL_TIMEOUT_MS)))];
   const unknown = replies.flatMap((reply, i) => (isUnknownScript(reply) ? [i] : []));
   if (unknown.length > 0) {
-    await loadScript(client, script);
-    const again = await callRedis(
-      client,
-      unknown.map((i) => calls[i]!),
-      limits,
-    );
-    unknown.forEach((index, i) => (replies[index] = again[i]));
+    await translated(loadScript(client, script));
+    const again = unknown.map((i) => calls[i]!);
+    const answers = await translated(client.callAll(again, limits, CALL_TIMEOUT_MS));
+    unknown.forEach((index, i) => (replies[index] = answers[i]!));
   }
-  const failed = replies.find((reply) => reply instanceof Error);
-  if (failed !== undefined) {
-    throw failed;
-  }
+  throwFirstError(replies, calls);
   return replies;
 }
 
 async function loadScript(client: RedisClient, { source }: RedisScript): Promise<void> {
   await Promise.all(
-    client.masters().map(async (node) => {
-      try {
-        await node.script('LOAD', source);
-      } catch (error) {
-        const address = `${node.options.host}:${node.options.port}`;
-        const reason = error instanceof Error ? error.message : String(error);
-        throw onlineStoreUnavailable(`Redis at ${address} takes no script: ${reason}`, error);
-      }
-    }),
+    client.primaries().map((node) => client.callNode(node, ['SCRIPT', 'LOAD', source])),
   );
 }
 
-function isUnknownScript(reply: unknown): boolean {
-  return (
-    isSideboardError(reply) &&
-    reply.cause instanceof Error &&
-    reply.cause.message.startsWith('NOSCRIPT')
-  );
+function isUnknownScript(reply: RedisReply): boolean {
+  return reply instanceof RedisError && reply.message.startsWith('NOSCRIPT');
 }
 
-/** Replies, and errors in the place of those that Redis refused; throws where there is no answer at all. */
-async function collectReplies(
-  client: RedisClient,
-  calls: readonly RedisCall[],
-  limits: ReadOptions,
-): Promise<readonly unknown[]> {
-  const outage = client.outage();
-  if (outage !== undefined) {
-    throw outage;
+function throwFirstError(replies: readonly RedisReply[], calls: readonly RedisCall[]): void {
+  const failed = replies.findIndex((reply) => reply instanceof RedisError);
+  if (failed >= 0) {
+    throw storeError(replies[failed], calls[failed]!.key);
   }
-  const replies: unknown[] = Array.from({ length: calls.length });
-  if (calls.length === 0) {
-    return replies;
-  }
-  const commands: PrebuiltCommand[] = [];
-  const batch = openBatch(client, commands, calls.length, limits, CALL_TIMEOUT_MS);
-  const receiver: ReplyReceiver = {
-    accept(_group, index, reply) {
-      replies[index] = reply;
-      batch.countReply();
-    },
-    refuse(command, error) {
-      replies[command.index] = commandError(client, command, calls[command.index]!.key, error);
-      batch.countReply();
-    },
-  };
-  for (const [index, { name, key, parts }] of calls.entries()) {
-    const slot = client.isCluster ? redisSlot(key) : 0;
-    const command = { name, bytes: encodeCommand(parts), slot };
-    commands.push(new PrebuiltCommand(command, receiver, 0, index));
-  }
-  client.cork();
-  try {
-    commands.forEach((command) => client.send(command));
-  } finally {
-    client.uncork();
-  }
-  await batch.finished;
-  return replies;
 }
 
 /** A reply that is text. */

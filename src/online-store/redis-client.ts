@@ -1,15 +1,24 @@
-import { Cluster, Redis } from 'ioredis';
 import type { ConnectionOptions } from 'node:tls';
-import { onlineStoreUnavailable, type SideboardError } from '../errors.ts';
-import type { PrebuiltCommand } from './redis-command.ts';
+import { nodeRuntime } from '../redis/node-runtime.ts';
+import { openRedisClient, type RedisClient } from '../redis/redis-client.ts';
+import type { RedisRuntime } from '../redis/redis-runtime.ts';
+import { credentialsFrom } from './redis-credentials.ts';
+
+/** Address of a Redis node; `host` without brackets for IPv6. */
+interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** How to reach Redis. */
 export interface RedisConnectionOptions {
   readonly kind: 'redis' | 'redis_cluster' | 'redis_sentinel';
   /** The node, nodes of the cluster, or the sentinels; never empty. */
-  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+  readonly nodes: readonly RedisAddress[];
   readonly username?: string | undefined;
   readonly password?: string | undefined;
+  /** File that holds the password, read at each connect and again every few minutes; wins over `password`. */
+  readonly passwordFile?: string | undefined;
   readonly database: number;
   /** PEM text; `false` = no TLS. */
   readonly tls: false | RedisTlsOptions;
@@ -20,6 +29,30 @@ export interface RedisConnectionOptions {
   readonly connectTimeoutMs: number;
   /** Longest wait for the replies of one read, beneath its deadline. */
   readonly commandTimeoutMs: number;
+  /** Path of a unix socket; wins over `nodes` where there is a single node. */
+  readonly unixSocket?: string | undefined;
+  readonly clientName?: string | undefined;
+  readonly libraryVersion?: string | undefined;
+  /** Which copy of the data is read. */
+  readonly readFrom?: 'primary' | 'prefer-replica' | 'nearest' | 'zone' | undefined;
+  /** The own availability zone, for `readFrom: zone`. */
+  readonly zone?: string | undefined;
+  /** Zone by `host:port` or host, where nodes do not tell it themselves. */
+  readonly zones?: readonly { readonly address: string; readonly zone: string }[] | undefined;
+  /** Replicas of a single node; absent = those that it names. */
+  readonly replicas?: readonly RedisAddress[] | undefined;
+  /** From the `host:port` that a node of a cluster announces to where it is reached. */
+  readonly natMap?: readonly (RedisAddress & { readonly announced: string })[] | undefined;
+  /** Reads that may be asked of a second copy, in percent of all. */
+  readonly hedgePercent?: number | undefined;
+  /** Of a node's answers so many percent come in time; later ones are hedged. */
+  readonly hedgePercentile?: number | undefined;
+  /** A connection on which nothing arrives for so long while replies are due is given up. */
+  readonly silenceTimeoutMs?: number | undefined;
+  readonly topologyRefreshMs?: number | undefined;
+  /** Bounds of one connection; beyond them a read is refused. */
+  readonly maxPendingCommands?: number | undefined;
+  readonly maxPendingBytes?: number | undefined;
 }
 
 export interface RedisTlsOptions {
@@ -32,55 +65,81 @@ export interface RedisTlsOptions {
   readonly checkServerIdentity?: boolean | undefined;
 }
 
-/** Connections to Redis, whichever way it is deployed. */
-export interface RedisClient {
-  readonly kind: RedisConnectionOptions['kind'];
-  readonly isCluster: boolean;
-  readonly commandTimeoutMs: number;
-  send(command: PrebuiltCommand): void;
-  /** Holds back what is sent until `uncork`, so that many commands are one write per connection. */
-  cork(): void;
-  uncork(): void;
-  /** Connections to the nodes that take writes. */
-  masters(): readonly Redis[];
-  /** Address of the node that a slot belongs to, as far as is known; for messages. */
-  addressOf(slot: number): string;
-  /** What last went wrong with a connection to this address; `undefined` = nothing known. */
-  lastErrorOf(address: string): string | undefined;
-  /** The error to answer at once, while there has been no connection for some time; else `undefined`. */
-  outage(): SideboardError | undefined;
-  close(): void;
-}
-
-/** Without a connection for so long, reads fail at once instead of waiting for one. */
-const OUTAGE_AFTER_MS = 1_000;
-const MAX_RECONNECT_DELAY_MS = 500;
-/** A connection on which nothing arrives for so long while replies are due is given up. */
-const SILENCE_TIMEOUTS = 2;
-
-/** Reconnects soon and for ever. */
-function reconnectDelay(attempt: number): number {
-  return Math.min(25 * 2 ** (attempt - 1), MAX_RECONNECT_DELAY_MS);
-}
+/** What is taken where options leave it open; the settings of the same names document it. */
+const DEFAULTS = {
+  clientName: 'sideboard',
+  libraryVersion: '0',
+  hedgePercent: 5,
+  hedgePercentile: 95,
+  silenceTimeoutMs: 1_000,
+  topologyRefreshMs: 5_000,
+  maxPendingCommands: 100_000,
+  maxPendingBytes: 64 * 1024 * 1024,
+} as const;
+const KEEP_ALIVE_MS = 30_000;
 
 /**
- * Connects, and resolves when the first connection stands or is known to have failed: a store that is down when a server
- * starts does not keep it from starting.
+ * Connects, and resolves when Redis answered or is known not to: a store that is down when a server starts does not keep
+ * it from starting.
  */
-export async function openRedisClient(options: RedisConnectionOptions): Promise<RedisClient> {
-  const client = options.kind === 'redis_cluster' ? openCluster(options) : openSingle(options);
-  await client.opened;
-  return client;
+export async function connectRedis(
+  options: RedisConnectionOptions,
+  runtime: RedisRuntime = nodeRuntime,
+): Promise<RedisClient> {
+  const { unixSocket, kind, nodes, tls } = options;
+  const given = withDefaults(options);
+  return openRedisClient({
+    ...given,
+    runtime,
+    kind,
+    nodes:
+      unixSocket !== undefined && kind === 'redis' ? [{ ...nodes[0]!, path: unixSocket }] : nodes,
+    replicas: options.replicas,
+    credentials: credentialsFrom(options),
+    tls,
+    database: options.database,
+    sentinel: {
+      masterName: options.sentinelMaster,
+      credentials: credentialsFrom({
+        username: options.sentinelUsername,
+        password: options.sentinelPassword,
+      }),
+      tls: options.sentinelTls === true ? tls : false,
+    },
+    natMap: new Map(
+      options.natMap?.map(({ announced, host, port }) => [announced, { host, port }]),
+    ),
+    read: { readFrom: options.readFrom ?? 'primary', zone: options.zone },
+    zones: new Map(options.zones?.map((entry) => [entry.address, entry.zone])),
+    hedgeShare: given.hedgePercent / 100,
+    hedgeQuantile: given.hedgePercentile / 100,
+    libraryName: 'sideboard',
+    connectTimeoutMs: options.connectTimeoutMs,
+    commandTimeoutMs: options.commandTimeoutMs,
+    keepAliveMs: KEEP_ALIVE_MS,
+  });
 }
 
-type OpeningClient = RedisClient & { readonly opened: Promise<void> };
+type Defaulted = {
+  readonly [Name in keyof typeof DEFAULTS]: NonNullable<RedisConnectionOptions[Name]>;
+};
 
-/** What all connections have in common. */
+function withDefaults(options: RedisConnectionOptions): Defaulted {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...DEFAULTS, ...(Object.fromEntries(given) as Partial<Defaulted>) };
+}
+
+/** Soon and for ever. */
+function reconnectDelay(attempt: number): number {
+  return Math.min(25 * 2 ** (attempt - 1), 500);
+}
+
+/** What connections of ioredis, which administration uses, have in common. */
 export function connectionOptions(options: RedisConnectionOptions) {
   return {
     db: options.database,
     connectTimeout: options.connectTimeoutMs,
-    socketTimeout: options.commandTimeoutMs * SILENCE_TIMEOUTS,
+    socketTimeout: options.commandTimeoutMs * 2,
     // RESP2 is what every Redis speaks, and replies of hashes are the same in both.
     protocol: 2 as const,
     // Keys are binary: in cluster mode automatic pipelining mixes up their slots.
@@ -103,39 +162,7 @@ function tlsOptions(tls: RedisTlsOptions): ConnectionOptions {
   };
 }
 
-function openSingle(options: RedisConnectionOptions): OpeningClient {
-  const isSentinel = options.kind === 'redis_sentinel';
-  const redisOptions = {
-    ...connectionOptions(options),
-    ...targetOptions(options),
-    retryStrategy: reconnectDelay,
-    // What was in flight when a connection broke is sent once more on the next one; if that fails too, it is an error.
-    maxRetriesPerRequest: 1,
-    // After a failover the old master may be reachable and refuse to write: find the new one.
-    reconnectOnError: (error: Error) => isSentinel && error.message.startsWith('READONLY'),
-  };
-  const redis = new Redis(redisOptions);
-  const configured = isSentinel
-    ? `sentinel master ${options.sentinelMaster}`
-    : `${options.nodes[0]!.host}:${options.nodes[0]!.port}`;
-  const errors = new Map<string, string>();
-  redis.on('error', (error: Error) => errors.set(configured, error.message));
-  return {
-    ...watchAvailability(redis, configured, errors, options.connectTimeoutMs),
-    kind: options.kind,
-    isCluster: false,
-    commandTimeoutMs: options.commandTimeoutMs,
-    send: (command) => void redis.sendCommand(command.asCommand()),
-    cork: () => redis.stream?.cork(),
-    uncork: () => redis.stream?.uncork(),
-    masters: () => [redis],
-    addressOf: () => configured,
-    lastErrorOf: (address) => errors.get(address),
-    close: () => redis.disconnect(),
-  };
-}
-
-/** Where a client that is no cluster connects to. */
+/** Where a client of ioredis that is no cluster connects to. */
 export function targetOptions(options: RedisConnectionOptions) {
   if (options.kind !== 'redis_sentinel') {
     const { host, port } = options.nodes[0]!;
@@ -155,90 +182,5 @@ export function targetOptions(options: RedisConnectionOptions) {
     ...(options.sentinelTls === true && options.tls !== false
       ? { sentinelTLS: tlsOptions(options.tls) }
       : {}),
-  };
-}
-
-function openCluster(options: RedisConnectionOptions): OpeningClient {
-  const cluster = new Cluster([...options.nodes], {
-    redisOptions: connectionOptions(options),
-    clusterRetryStrategy: reconnectDelay,
-    scaleReads: 'master',
-    slotsRefreshTimeout: options.connectTimeoutMs,
-    slotsRefreshInterval: 5_000,
-    // Nodes of managed services answer to host names that their certificates carry: leave names to the socket.
-    dnsLookup: (hostname, callback) => callback(null, hostname),
-  });
-  const errors = new Map<string, string>();
-  const configured = options.nodes.map(({ host, port }) => `${host}:${port}`).join(', ');
-  cluster.on('node error', (error: Error, address: string) => errors.set(address, error.message));
-  cluster.on('+node', (node: Redis) => {
-    const address = `${node.options.host}:${node.options.port}`;
-    node.once('ready', () => errors.delete(address));
-  });
-  cluster.on('error', (error: Error & { readonly lastNodeError?: Error }) =>
-    errors.set(configured, error.lastNodeError?.message ?? error.message),
-  );
-  const addressOf = (slot: number): string => cluster.slots[slot]?.[0] ?? configured;
-  return {
-    ...watchAvailability(cluster, configured, errors, options.connectTimeoutMs),
-    kind: options.kind,
-    isCluster: true,
-    commandTimeoutMs: options.commandTimeoutMs,
-    send: (command) => void cluster.sendCommand(command.asCommand()),
-    cork() {
-      for (const node of cluster.nodes('master')) {
-        node.stream?.cork();
-      }
-    },
-    uncork() {
-      for (const node of cluster.nodes('master')) {
-        node.stream?.uncork();
-      }
-    },
-    masters: () => cluster.nodes('master'),
-    addressOf,
-    lastErrorOf: (address) => errors.get(address),
-    close: () => cluster.disconnect(),
-  };
-}
-
-/** Follows whether there is a connection at all. */
-function watchAvailability(
-  client: Redis | Cluster,
-  address: string,
-  errors: Map<string, string>,
-  connectTimeoutMs: number,
-): Pick<OpeningClient, 'outage' | 'opened'> {
-  let downSinceMs = performance.now();
-  let isReady = false;
-  client.on('ready', () => {
-    isReady = true;
-    errors.delete(address);
-  });
-  client.on('close', () => {
-    if (isReady) {
-      isReady = false;
-      downSinceMs = performance.now();
-    }
-  });
-  return {
-    opened: new Promise((resolve) => {
-      const timer = setTimeout(resolve, connectTimeoutMs);
-      for (const event of ['ready', 'close', 'error']) {
-        client.once(event, () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      }
-    }),
-    outage() {
-      if (isReady || performance.now() - downSinceMs < OUTAGE_AFTER_MS) {
-        return undefined;
-      }
-      const reason = errors.get(address);
-      return onlineStoreUnavailable(
-        `no connection to Redis at ${address}${reason === undefined ? '' : `: ${reason}`}`,
-      );
-    },
   };
 }

@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer';
-import type { Redis } from 'ioredis';
 import { isSideboardError } from '../errors.ts';
-import { SLOT_COUNT, redisSlot } from './redis-slot.ts';
+import type { RedisClient } from '../redis/redis-client.ts';
+import type { RedisCall } from '../redis/routed-call.ts';
+import { SLOT_COUNT, redisSlot } from '../redis/redis-slot.ts';
 import type { ReadOptions, StoredEntity, StoredField, StoreFinding } from './online-store.ts';
-import { callRedis, replyText, type RedisCall } from './redis-call.ts';
-import type { RedisClient } from './redis-client.ts';
-import { pingRedis } from './redis-ping.ts';
+import { callRedis, replyText } from './redis-call.ts';
+import { translated } from './redis-errors.ts';
 import { redisKey } from './redis-write.ts';
 import { unreadableEntity } from './store-errors.ts';
 
@@ -16,7 +16,8 @@ const PACKED_FIELDS_NOTED = 128;
 export async function checkRedis(client: RedisClient): Promise<readonly StoreFinding[]> {
   const startedAtMs = performance.now();
   try {
-    await pingRedis(client, { deadlineAtMs: startedAtMs + client.commandTimeoutMs });
+    const deadlineAtMs = startedAtMs + client.commandTimeoutMs;
+    await translated(client.ping({ deadlineAtMs }));
   } catch (error) {
     if (!isSideboardError(error)) {
       throw error;
@@ -26,20 +27,31 @@ export async function checkRedis(client: RedisClient): Promise<readonly StoreFin
   }
   const roundTripMs = (performance.now() - startedAtMs).toFixed(1);
   const findings: StoreFinding[] = [{ level: 'ok', message: `Redis answers in ${roundTripMs} ms` }];
-  for (const node of client.masters()) {
-    findings.push(...(await checkNode(nodeAddress(node), node)));
+  const askers = client.primaries().map((node): Asker => {
+    const ask: Asker['ask'] = (...words) => client.callNode(node, words);
+    return { address: node.address, ask };
+  });
+  for (const asker of askers) {
+    findings.push(...(await checkNode(asker)));
   }
-  const first = client.masters()[0];
-  if (client.isCluster && first !== undefined) {
-    findings.push(await checkSlots(first));
+  if (client.isCluster && askers[0] !== undefined) {
+    findings.push(await checkSlots(askers[0]));
   }
   return findings;
 }
 
-async function checkNode(address: string, node: Redis): Promise<StoreFinding[]> {
+/** A node to ask; throws what the node answers as an error. */
+interface Asker {
+  readonly address: string;
+  ask(...words: readonly string[]): Promise<unknown>;
+}
+
+async function checkNode(node: Asker): Promise<StoreFinding[]> {
+  const { address } = node;
   let version = 'of unknown version';
   try {
-    version = /redis_version:(\S+)/.exec(await node.info('server'))?.[1] ?? version;
+    version =
+      /redis_version:(\S+)/.exec(replyText(await node.ask('INFO', 'server')))?.[1] ?? version;
   } catch (error) {
     return [nodeProblem(address, error)];
   }
@@ -86,13 +98,13 @@ function nodeProblem(address: string, error: unknown): StoreFinding {
 }
 
 /** The value of a setting; empty where Redis has none of that name. */
-async function configuration(node: Redis, name: string): Promise<string> {
-  const reply: unknown = await node.config('GET', name);
+async function configuration(node: Asker, name: string): Promise<string> {
+  const reply = await node.ask('CONFIG', 'GET', name);
   return Array.isArray(reply) ? replyText(reply[1] ?? '') : '';
 }
 
-async function checkSlots(node: Redis): Promise<StoreFinding> {
-  const info = await node.cluster('INFO');
+async function checkSlots(node: Asker): Promise<StoreFinding> {
+  const info = replyText(await node.ask('CLUSTER', 'INFO'));
   const number = (name: string): number =>
     Number(new RegExp(`${name}:(\\d+)`).exec(info)?.[1] ?? Number.NaN);
   const served = number('cluster_slots_ok');
@@ -118,9 +130,9 @@ export async function inspectRedis(
   const key = redisKey(entityKey, Buffer.from(project, 'utf8'));
   const limits: ReadOptions = { deadlineAtMs: performance.now() + client.commandTimeoutMs };
   const call = (name: string, ...words: readonly string[]): RedisCall => ({
-    name,
     key,
-    parts: [name, ...words, key],
+    words: [name, ...words, key],
+    isRead: true,
   });
   const [type] = (await callRedis(client, [call('type')], limits)).map(replyText);
   if (type !== 'hash' && type !== 'none') {
@@ -134,7 +146,7 @@ export async function inspectRedis(
       ['redis key (hex)', key.toString('hex')],
       ['redis key', printable(key)],
       ...(client.isCluster ? [['slot', String(slot)] as const] : []),
-      ['node', client.addressOf(slot)],
+      ['node', client.addressOfSlot(slot)],
       ['encoding', type === 'none' ? 'no such key' : replyText(encoding)],
       ['ttl', typeof pttl === 'number' && pttl >= 0 ? `${(pttl / 1000).toFixed(1)} s` : 'none'],
     ],
@@ -157,8 +169,4 @@ function printable(bytes: Uint8Array): string {
       ? String.fromCharCode(byte)
       : `\\x${byte.toString(16).padStart(2, '0')}`,
   ).join('');
-}
-
-function nodeAddress(node: Redis): string {
-  return `${node.options.host}:${node.options.port}`;
 }

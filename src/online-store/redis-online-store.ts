@@ -1,8 +1,8 @@
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import type { OnlineStore } from './online-store.ts';
-import { openRedisClient, type RedisConnectionOptions } from './redis-client.ts';
+import { connectRedis, type RedisConnectionOptions } from './redis-client.ts';
+import { translated } from './redis-errors.ts';
 import { checkRedis, inspectRedis } from './redis-inspection.ts';
-import { pingRedis } from './redis-ping.ts';
 import { prepareRedisRead, readRedis } from './redis-read.ts';
 import { removeViewsFromRedis } from './redis-remove.ts';
 import { writeRedisBatch, type RedisWriteOptions } from './redis-write.ts';
@@ -21,7 +21,7 @@ export async function openRedisOnlineStore(
   options: RedisOnlineStoreOptions,
   entityKeyVersion: EntityKeyVersion,
 ): Promise<OnlineStore> {
-  const client = await openRedisClient(options);
+  const client = await connectRedis(options);
   return {
     kind: options.kind,
     prepare: prepareRedisRead,
@@ -32,7 +32,7 @@ export async function openRedisOnlineStore(
         await removeViewsFromRedis(client, { project, remove, entityKeyVersion });
       }
     },
-    ping: (limits) => pingRedis(client, limits),
+    ping: (limits) => translated(client.ping(limits)),
     check: () => checkRedis(client),
     inspect: (project, entityKey) => inspectRedis(client, project, entityKey),
     close: async () => client.close(),

@@ -1,16 +1,17 @@
 import { Buffer } from 'node:buffer';
-import type { Redis } from 'ioredis';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import { hashFeatureField, timestampField } from '../feast-encoding/hash-field.ts';
 import { parseEntityKey } from '../feast-encoding/parse-entity-key.ts';
+import type { RedisClient } from '../redis/redis-client.ts';
+import type { RedisNode } from '../redis/redis-node.ts';
 import type { ReadOptions, ViewLayout } from './online-store.ts';
 import { runScript } from './redis-call.ts';
-import type { RedisClient } from './redis-client.ts';
+import { translated } from './redis-errors.ts';
 import { REMOVE_FIELDS } from './redis-script.ts';
 
 const UNLIMITED: ReadOptions = { deadlineAtMs: Number.POSITIVE_INFINITY };
 /** Keys that a node looks at per step: it serves others in between. */
-const KEYS_PER_SCAN = 1_000;
+const KEYS_PER_SCAN = '1000';
 
 export interface RedisRemoval {
   readonly project: string;
@@ -36,8 +37,8 @@ export async function removeViewsFromRedis(
           ...view.featureNames.map((name) => hashFeatureField(view.storedName, name)),
         ],
   );
-  for (const node of client.masters()) {
-    for await (const keys of scanKeys(node, suffix)) {
+  for (const node of client.primaries()) {
+    for await (const keys of scanKeys(client, node, suffix)) {
       const own = keys.filter((key) => isEntityOf(key, suffix, entityKeyVersion));
       await runScript(
         client,
@@ -50,11 +51,15 @@ export async function removeViewsFromRedis(
   }
 }
 
-async function* scanKeys(node: Redis, suffix: Uint8Array): AsyncGenerator<Buffer[]> {
+async function* scanKeys(
+  client: RedisClient,
+  node: RedisNode,
+  suffix: Uint8Array,
+): AsyncGenerator<Buffer[]> {
   let cursor: string | Buffer = '0';
   do {
     const words = ['MATCH', globSuffix(suffix), 'COUNT', KEYS_PER_SCAN, 'TYPE', 'hash'];
-    const reply = await node.callBuffer('SCAN', cursor, ...words);
+    const reply = await translated(client.callNode(node, ['SCAN', cursor, ...words]));
     const [next, keys] = reply as [Buffer, Buffer[]];
     cursor = next;
     yield keys;

@@ -2,8 +2,9 @@ import { Buffer } from 'node:buffer';
 import { hashFeatureField, timestampField } from '../feast-encoding/hash-field.ts';
 import { encodeTimestamp } from '../feast-encoding/timestamp.ts';
 import type { ReadOptions, WriteBatch, WriteResult, WriteRow } from './online-store.ts';
-import { callRedis, runScript, type RedisCall } from './redis-call.ts';
-import type { RedisClient } from './redis-client.ts';
+import type { RedisClient } from '../redis/redis-client.ts';
+import type { RedisCall } from '../redis/routed-call.ts';
+import { callRedis, runScript } from './redis-call.ts';
 import { WRITE_IF_NEWER } from './redis-script.ts';
 
 const NANOS_PER_SECOND = 1_000_000_000n;
@@ -116,11 +117,11 @@ async function overwrite(
   const calls = rows.flatMap((row): RedisCall[] => {
     const key = redisKey(row.entityKey, target.project);
     const timestamp = [target.timestampField, encodeTimestamp(row.eventTimestampNs)];
-    const hset = ['HSET', key, ...timestamp, ...fieldsAndValues(target, row)];
-    const write: RedisCall = { name: 'hset', key, parts: hset };
+    const words = ['HSET', key, ...timestamp, ...fieldsAndValues(target, row)];
+    const write: RedisCall = { key, words, isRepeatable: true };
     return target.ttl === ''
       ? [write]
-      : [write, { name: 'expire', key, parts: ['EXPIRE', key, target.ttl] }];
+      : [write, { key, words: ['EXPIRE', key, target.ttl], isRepeatable: true }];
   });
   await callRedis(client, calls, limits);
   return rows.length;

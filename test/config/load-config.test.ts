@@ -24,7 +24,6 @@ describe("Feast's own keys", () => {
         kind: 'sqlite',
         path: join(ACCEPTED, 'data/online.db'),
         writerUtcOffsetSeconds: 0,
-        skipStale: true,
       },
       materialization: { onlineWriteBatchSize: 500 },
     });
@@ -51,8 +50,18 @@ describe("Feast's own keys", () => {
       keyTtlSeconds: 3600,
       skipDedup: true,
       fullScanForDeletion: false,
-      connectTimeoutMs: 2000,
+      connectTimeoutMs: 100,
       commandTimeoutMs: 5000,
+      clientName: 'sideboard',
+      readFrom: 'primary',
+      zones: [],
+      natMap: [],
+      hedgePercent: 5,
+      hedgePercentile: 95,
+      silenceTimeoutMs: 1000,
+      topologyRefreshMs: 5000,
+      maxPendingCommands: 100_000,
+      maxPendingBytes: 64 * 1024 * 1024,
     });
     expect(config.warnings).toEqual([expect.stringMatching(/MCP is not served$/)]);
   });
@@ -95,7 +104,7 @@ describe("Feast's own keys", () => {
       'a class in a block',
       'online_store: {type: feast.infra.online_stores.sqlite.SqliteOnlineStore, path: /x.db}',
       (c) => c.onlineStore,
-      { kind: 'sqlite', path: '/x.db', writerUtcOffsetSeconds: 0, skipStale: true },
+      { kind: 'sqlite', path: '/x.db', writerUtcOffsetSeconds: 0 },
     ],
     [
       'keys of version 2',

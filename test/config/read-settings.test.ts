@@ -10,7 +10,10 @@ import { loadYaml, mistakesOf } from './repository.ts';
 function samplesOf(kind: SettingKind): readonly (readonly [string, unknown])[] {
   switch (kind.type) {
     case 'integer':
-      return [1001, 1002, 1003].map((value) => [String(value), value]);
+      return [0, 1, 2].map((i) => {
+        const value = Math.min(1001, kind.max - 2) + i;
+        return [String(value), value];
+      });
     case 'bytes':
       return [
         ['4096', 4096],

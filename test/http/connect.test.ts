@@ -108,13 +108,11 @@ describe.each(TRANSPORTS)('%s', (_name, transportTo) => {
     expect((await refusal(client.getOnlineFeatures({ ...QUESTION, entities: {} })))[0]).toBe(
       Code.InvalidArgument,
     );
-    const push = { streamFeatureView: 'nope', features: { trips: '1' } };
-    expect(await refusal(createClient(GrpcFeatureServer, transport).push(push))).toEqual([
-      Code.InvalidArgument,
-      "Unable to find push source 'nope'.",
-    ]);
+    const [code, message] = await refusal(createClient(GrpcFeatureServer, transport).push({}));
+    expect(code).toBe(Code.Unimplemented);
+    expect(message).toMatch(/sideboard materialize/);
     await waitUntil(() => server.calls.length === 3, { what: 'the observer' });
-    expect(server.calls.map((call) => call.code)).toEqual([5, 3, 3]);
+    expect(server.calls.map((call) => call.code)).toEqual([5, 3, 12]);
   });
 
   it('answers for health and says its version', async () => {

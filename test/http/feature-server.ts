@@ -22,7 +22,6 @@ import type { HttpHandler } from '../../src/http/http-message.ts';
 import { createStreamListener } from '../../src/http/stream-exchange.ts';
 import { createBuiltinEngine } from '../../src/http2/builtin-engine.ts';
 import type { StreamListener } from '../../src/http2/http2-engine.ts';
-import { createFeatureWriter } from '../../src/ingestion/feature-writer.ts';
 import type {
   EntityRead,
   OnlineStore,
@@ -95,15 +94,8 @@ export async function startFeatureServer(
     planCacheBytes: 1024 * 1024,
     ...options.limits,
   };
-  const registry = registrySource();
-  const writer = createFeatureWriter({
-    registry,
-    store,
-    entityKeyVersion: 3,
-    maxPendingBytes: 1024 * 1024,
-  });
   const reader = createFeatureReader({
-    registry,
+    registry: registrySource(),
     store,
     entityKeyVersion: 3,
     limits,
@@ -124,12 +116,11 @@ export async function startFeatureServer(
     },
   };
   const services = [
-    ...createFeatureServices({ reader, writer, limits, version: '0.0.0-test' }),
+    ...createFeatureServices({ reader, limits, version: '0.0.0-test' }),
     createHealthService(health),
   ];
   const handler = createHttpHandler({
     reader,
-    writer,
     services,
     headroomBytes: FRAME_HEADROOM,
     limits,

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OnlineStore } from '../../src/online-store/online-store.ts';
 import { openOnlineStore } from '../../src/online-store/open-online-store.ts';
 import type { RedisOnlineStoreOptions } from '../../src/online-store/redis-online-store.ts';
-import { redisSlot } from '../../src/online-store/redis-slot.ts';
+import { redisSlot } from '../../src/redis/redis-slot.ts';
 import {
   adminClient,
   startRedisCluster,

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Redis } from 'ioredis';
-import { redisSlot } from '../../src/online-store/redis-slot.ts';
+import { redisSlot } from '../../src/redis/redis-slot.ts';
 import { adminClient, startRedis, type RedisServer } from '../support/redis-server.ts';
 
 let server: RedisServer;

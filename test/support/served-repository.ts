@@ -19,12 +19,6 @@ export interface ServedRepository {
   remove(): void;
 }
 
-/** What varies between repositories. */
-export interface ServedRepositoryOptions {
-  /** Lines of the `online_store:` block; SQLite by default. */
-  readonly onlineStore?: readonly string[];
-}
-
 /**
  * Makes a repository on SQLite with the view `driver_stats` (feature `trips`, INT64): drivers 1 to 100, each with its own
  * number as its value.
@@ -33,9 +27,6 @@ export interface ServedRepositoryOptions {
  */
 export async function makeServedRepository(
   settings: readonly string[] = [],
-  {
-    onlineStore: storeLines = ['type: sqlite', 'path: data/online.db'],
-  }: ServedRepositoryOptions = {},
 ): Promise<ServedRepository> {
   const path = mkdtempSync(join(tmpdir(), 'sideboard-served-'));
   mkdirSync(join(path, 'data'));
@@ -46,7 +37,9 @@ provider: local
 registry:
   path: data/registry.db
 online_store:
-${storeLines.map((line) => `  ${line}\n`).join('')}entity_key_serialization_version: 3
+  type: sqlite
+  path: data/online.db
+entity_key_serialization_version: 3
 ${settings.length === 0 ? '' : `sideboard:\n${settings.map((line) => `  ${line}\n`).join('')}`}`,
   );
   const repository: ServedRepository = {
