@@ -2,7 +2,7 @@ import { openGrpcClient } from './grpc-client.ts';
 import { runOpenLoop, type Latencies } from './open-loop.ts';
 import { SERVING_PATH, encodeRequest, entityIds, references } from './official-layout.ts';
 import { readMetric } from './read-metric.ts';
-import type { SeededRepo } from './seed.ts';
+import { encodeRegistry, type SeededRepo } from './seed.ts';
 import { startSideboard } from '../test/support/sideboard-process.ts';
 
 /** Latencies of the same load with a registry that stays, and with one that is rewritten every second. */
@@ -34,6 +34,8 @@ export async function measureRegistryReload(
 ): Promise<RegistryReloadFigures> {
   const { repo, views, entities, seconds, core } = options;
   await repo.writeRegistry(views, 0);
+  // Every view of each is new, so that a reload takes nothing over from the one before.
+  const revisions = [1, 2, 3].map((revision) => encodeRegistry(views, revision));
   const server = await startSideboard({
     repoPath: repo.path,
     core,
@@ -56,10 +58,11 @@ export async function measureRegistryReload(
     await load(4);
     const still = await load(seconds);
     const before = await readMetric(server, RELOADS, CHANGED);
-    let revision = 1;
+    let written = 0;
     let writing = Promise.resolve();
     const rewrite = setInterval(() => {
-      writing = repo.writeRegistry(views, (revision += 1));
+      const next = revisions[written++ % revisions.length];
+      if (next !== undefined) writing = repo.writeRegistryBytes(next);
     }, 1000);
     const reloading = await load(seconds);
     clearInterval(rewrite);

@@ -25,8 +25,10 @@ const REGISTRY = 'registry.db';
 /** A feature repository made for measuring. */
 export interface SeededRepo {
   readonly path: string;
-  /** Replaces the registry file at once, as Feast does; `views` views, `revision` makes its content new. */
+  /** Replaces the registry file at once; `views` views, `revision` makes the bytes of each of them new. */
   writeRegistry(views: number, revision: number): Promise<void>;
+  /** The same with bytes of `encodeRegistry`: making them takes longer than a process that measures can spare. */
+  writeRegistryBytes(bytes: Uint8Array): Promise<void>;
 }
 
 /** Makes a repository on a Redis (single node, empty) without filling it. */
@@ -44,13 +46,15 @@ online_store:
 entity_key_serialization_version: 3
 `;
   await writeFile(join(path, 'feature_store.yaml'), yaml);
-  const writeRegistry = async (count: number, revision: number): Promise<void> => {
+  const writeRegistryBytes = async (bytes: Uint8Array): Promise<void> => {
     const temporary = join(path, `${REGISTRY}.new`);
-    await writeFile(temporary, encodeRegistry(count, revision));
+    await writeFile(temporary, bytes);
     await rename(temporary, join(path, REGISTRY));
   };
+  const writeRegistry = (count: number, revision: number): Promise<void> =>
+    writeRegistryBytes(encodeRegistry(count, revision));
   await writeRegistry(views, 0);
-  return { path, writeRegistry };
+  return { path, writeRegistry, writeRegistryBytes };
 }
 
 /** Stores the official layout for the entities 1..`entities` through the product's own store. */
@@ -84,7 +88,7 @@ function storedRow(id: number, view: number): WriteRow {
 }
 
 /** A serialized feast.core.Registry with the official views and as many more like them as asked for. */
-function encodeRegistry(views: number, revision: number): Uint8Array {
+export function encodeRegistry(views: number, revision: number): Uint8Array {
   const source = {
     name: 'source',
     type: 'BATCH_FILE',

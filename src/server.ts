@@ -13,6 +13,7 @@ import { statusOf } from './grpc/status.ts';
 import { createBuiltinEngine } from './http2/builtin-engine.ts';
 import { createHttpHandler, HTTP_ROUTE_PATHS } from './http/http-handler.ts';
 import { createStreamListener } from './http/stream-exchange.ts';
+import { createFeatureWriter } from './ingestion/feature-writer.ts';
 import { openOnlineStore } from './online-store/open-online-store.ts';
 import { openFileRegistry } from './registry/file-registry.ts';
 import { createFeatureReader } from './retrieval/feature-reader.ts';
@@ -106,8 +107,16 @@ async function composeServer(
     semantics: config.semantics,
   });
 
+  const writer = createFeatureWriter({
+    registry,
+    store,
+    entityKeyVersion: config.entityKeySerializationVersion,
+    maxPendingBytes: config.limits.maxPendingWriteBytes,
+  });
+
   const featureServices = createFeatureServices({
     reader,
+    writer,
     limits: config.limits,
     version: VERSION,
   });
@@ -131,6 +140,7 @@ async function composeServer(
   );
   const handler = createHttpHandler({
     reader,
+    writer,
     services,
     headroomBytes: FRAME_HEADROOM,
     limits: config.limits,

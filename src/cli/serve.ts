@@ -3,6 +3,9 @@ import { settingOverrides } from '../config/setting-flags.ts';
 import { cliConfig } from './context.ts';
 import { addSettingOptions } from './setting-options.ts';
 
+/** How long a stopped server may still close what it had open. */
+const LINGER_MS = 100;
+
 /**
  * `sideboard serve`: runs until SIGTERM or SIGINT, then drains and exits 0; a second signal exits at once. SIGHUP reads the
  * certificate again.
@@ -36,13 +39,17 @@ export function registerServe(program: Command): void {
       if (stopping) process.exit(1);
       stopping = true;
       logger.info({ signal }, 'draining');
-      server.close().then(
-        () => logger.info('stopped'),
-        (err: unknown) => {
-          logger.error({ err }, 'stopped with an error');
-          process.exitCode = 1;
-        },
-      );
+      server
+        .close()
+        .then(
+          () => logger.info('stopped'),
+          (err: unknown) => {
+            logger.error({ err }, 'stopped with an error');
+            process.exitCode = 1;
+          },
+        )
+        // A store that hangs may hold its socket for seconds more; nobody waits for it any longer.
+        .finally(() => setTimeout(() => process.exit(), LINGER_MS).unref());
     };
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);

@@ -48,6 +48,8 @@ export interface SqliteConfig {
    * time as if it were UTC's epoch; 0 = it ran in UTC.
    */
   readonly writerUtcOffsetSeconds: number;
+  /** Whether rows older than what is stored are left out. */
+  readonly skipStale: boolean;
 }
 
 /** Redis: a single node, a cluster, or a group watched by sentinels. */
@@ -182,6 +184,8 @@ export interface LimitsConfig {
   readonly maxResponseBytes: number;
   /** Requests in work at once; one more is refused. */
   readonly maxConcurrentRequests: number;
+  /** Of rows on their way to the online store, over all writes; one more write is refused. */
+  readonly maxPendingWriteBytes: number;
   readonly planCacheBytes: number;
 }
 

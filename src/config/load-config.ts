@@ -104,6 +104,7 @@ function groupSettings(values: SettingValues): Pick<Config, 'limits' | 'semantic
       maxRequestBytes: values.max_request_bytes,
       maxResponseBytes: values.max_response_bytes,
       maxConcurrentRequests: values.max_concurrent_requests,
+      maxPendingWriteBytes: values.max_pending_write_bytes,
       planCacheBytes: values.plan_cache_bytes,
     },
     semantics: {

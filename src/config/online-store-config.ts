@@ -80,6 +80,7 @@ export function readOnlineStore(
       kind: 'sqlite',
       path: resolve(sources.repoPath, sqlite.path),
       writerUtcOffsetSeconds: sources.settings.values.sqlite_writer_utc_offset,
+      skipStale: sources.settings.values.sqlite_skip_stale,
     };
   }
   if (typeof type === 'string' && REDIS_TYPES.includes(type)) {

@@ -75,6 +75,13 @@ export const SETTINGS = [
     doc: 'Size of one response before compression.',
   },
   {
+    name: 'max_pending_write_bytes',
+    kind: bytes,
+    default: 64 * MIB,
+    unit: 'bytes',
+    doc: 'Rows on their way to the online store at once, over all pushes. One more is refused with RESOURCE_EXHAUSTED.',
+  },
+  {
     name: 'plan_cache_bytes',
     kind: bytes,
     default: 32 * MIB,
@@ -125,6 +132,12 @@ export const SETTINGS = [
     doc: 'NaN and infinities in JSON answers: the strings `"NaN"`, `"Infinity"`, `"-Infinity"`, or null.',
   },
   ...REDIS_SETTINGS,
+  {
+    name: 'sqlite_skip_stale',
+    kind: { type: 'boolean' },
+    default: true,
+    doc: 'Whether a row that is older than what SQLite holds of its entity is left out, as Redis does. Off, the last writer wins, as in Feast.',
+  },
   {
     name: 'sqlite_writer_utc_offset',
     kind: { type: 'utc_offset' },

@@ -1,13 +1,14 @@
-import { SideboardError } from '../errors.ts';
 import {
   GetFeastServingInfoRequestSchema,
   GetFeastServingInfoResponseSchema,
 } from '../../gen/feast/serving/ServingService_pb.ts';
+import type { FeatureWriter } from '../ingestion/feature-writer.ts';
 import { assembleResponse } from '../retrieval/assemble-response.ts';
 import { decodeRequest } from '../retrieval/decode-request.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import type { RetrievalLimits } from '../retrieval/retrieval-request.ts';
 import { FRAME_HEADROOM, unaryMethod, type GrpcMethod, type GrpcService } from './grpc-service.ts';
+import { pushMethod, writeToOnlineStoreMethod } from './write-methods.ts';
 
 /** Names of the two services that Feast's servers speak; the second has no package. */
 export const SERVING_SERVICE = 'feast.serving.ServingService';
@@ -16,6 +17,7 @@ export const GRPC_FEATURE_SERVER = 'GrpcFeatureServer';
 /** What the Feast services answer from. */
 export interface FeatureServicesOptions {
   readonly reader: FeatureReader;
+  readonly writer: FeatureWriter;
   readonly limits: RetrievalLimits;
   /** What GetFeastServingInfo says. */
   readonly version: string;
@@ -41,8 +43,8 @@ export function createFeatureServices(options: FeatureServicesOptions): readonly
       methods: {
         // Python does not.
         GetOnlineFeatures: getOnlineFeatures(options, false),
-        Push: writeMethod('Push'),
-        WriteToOnlineStore: writeMethod('WriteToOnlineStore'),
+        Push: pushMethod(options.writer),
+        WriteToOnlineStore: writeToOnlineStoreMethod(options.writer),
       },
     },
   ];
@@ -65,18 +67,5 @@ function getOnlineFeatures(options: FeatureServicesOptions, enforceTtl: boolean)
       call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
       return assembleResponse(retrieved, FRAME_HEADROOM);
     },
-  };
-}
-
-function writeMethod(name: string): GrpcMethod {
-  return {
-    kind: 'unary',
-    call: () =>
-      Promise.reject(
-        new SideboardError(
-          'UNSUPPORTED_OPERATION',
-          `${name} is not served here yet; write with "sideboard materialize" or with Feast's own push server`,
-        ),
-      ),
   };
 }

@@ -37,6 +37,7 @@ const HTTP_BY_ERROR: Readonly<Record<ErrorCode, FeastHttpError>> = {
   MESSAGE_TOO_LARGE: { status: 413 },
   ON_DEMAND_FEATURE_VIEW_UNSUPPORTED: { status: 501 },
   UNSUPPORTED_OPERATION: { status: 501 },
+  OFFLINE_WRITE_UNSUPPORTED: { status: 422 },
   REGISTRY_UNAVAILABLE: { status: 503 },
   ONLINE_STORE_UNAVAILABLE: { status: 503 },
   OVERLOADED: { status: 429 },
@@ -51,6 +52,7 @@ const HTTP_BY_ERROR: Readonly<Record<ErrorCode, FeastHttpError>> = {
 /** An answer with a body of JSON, ready to be sent. */
 export interface JsonAnswer {
   readonly status: number;
+  /** '' = no body. */
   readonly body: string;
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -33,6 +33,7 @@ export interface HttpCallObserver {
 export interface Exchange extends HttpCall {
   readonly request: HttpRequest;
   readonly response: HttpResponse;
+  readonly query: URLSearchParams;
   deadlineAtMs: number;
   /** What went wrong, for the observer; the caller has been, or will be, told. */
   error: unknown;
@@ -60,6 +61,11 @@ export function beginExchange(
     request,
     response,
     path: options.path,
+    get query(): URLSearchParams {
+      const url = request.url ?? '';
+      const at = url.indexOf('?');
+      return new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
+    },
     deadlineAtMs:
       options.defaultDeadlineMs > 0 ? startedAtMs + options.defaultDeadlineMs : Infinity,
     signal: abort.signal,

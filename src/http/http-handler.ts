@@ -1,16 +1,20 @@
 import { SideboardError } from '../errors.ts';
+import type { FeatureWriter } from '../ingestion/feature-writer.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { createConnectRoutes, type ConnectRoutes, type ServiceOnBytes } from './connect-routes.ts';
-import { detailAnswer } from './feast-error.ts';
-import { answerGetOnlineFeatures } from './get-online-features.ts';
+import { detailAnswer, type JsonAnswer } from './feast-error.ts';
+import { getOnlineFeaturesRoute } from './get-online-features.ts';
 import { beginExchange, type HttpCallObserver } from './http-call.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
-import { sendAnswer, sendError } from './send-answer.ts';
+import { answerRoute, type JsonRoute } from './json-route.ts';
+import { sendAnswer } from './send-answer.ts';
+import { pushRoute, writeToOnlineStoreRoute } from './write-routes.ts';
 
 /** What plain HTTP is answered from, whatever its version. */
 export interface HttpHandlerOptions {
   readonly reader: FeatureReader;
+  readonly writer: FeatureWriter;
   /** The services of the gRPC side, for Connect and gRPC-Web. */
   readonly services: readonly ServiceOnBytes[];
   /** Free bytes at the beginning of what a service's method answers. */
@@ -30,39 +34,70 @@ export interface HttpHandlerOptions {
   readonly statusOf: (error: unknown) => { readonly code: number; readonly message: string };
 }
 
-/** A route of Feast's HTTP server. */
-interface Route {
-  readonly allow: string;
-  /** What to say instead of an answer; absent = the route is served. */
-  readonly unsupported?: string;
+/** A route of Feast's HTTP server that is known and not served: what to say instead of an answer. */
+interface UnservedRoute {
+  readonly method: string;
+  readonly reason: string;
 }
 
-const WRITING =
-  'is not served here yet: write with "sideboard materialize", or let Feast write to the same online store';
+const MATERIALIZING =
+  'is not served here yet: run "sideboard materialize", or let Feast write to the same online store';
 const SEARCHING = 'is not served here: sideboard reads features by entity and has no vector search';
 
-const GET_ONLINE_FEATURES = '/get-online-features';
 const HEALTH = '/health';
+const GET_ONLINE_FEATURES = '/get-online-features';
+const PUSH = '/push';
+const WRITE_TO_ONLINE_STORE = '/write-to-online-store';
 
-const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
-  [GET_ONLINE_FEATURES, { allow: 'POST' }],
-  [HEALTH, { allow: 'GET' }],
-  ['/push', { allow: 'POST', unsupported: WRITING }],
-  ['/write-to-online-store', { allow: 'POST', unsupported: WRITING }],
-  ['/materialize', { allow: 'POST', unsupported: WRITING }],
-  ['/materialize-incremental', { allow: 'POST', unsupported: WRITING }],
-  ['/search', { allow: 'POST', unsupported: SEARCHING }],
-  ['/retrieve-online-documents', { allow: 'POST', unsupported: SEARCHING }],
-  ['/v1/vector_stores', { allow: 'GET', unsupported: SEARCHING }],
+const UNSERVED_ROUTES: ReadonlyMap<string, UnservedRoute> = new Map<string, UnservedRoute>([
+  ['/materialize', { method: 'POST', reason: MATERIALIZING }],
+  ['/materialize-incremental', { method: 'POST', reason: MATERIALIZING }],
+  ['/search', { method: 'POST', reason: SEARCHING }],
+  ['/retrieve-online-documents', { method: 'POST', reason: SEARCHING }],
+  ['/v1/vector_stores', { method: 'GET', reason: SEARCHING }],
 ]);
 
 /** Observed under this name: callers must not be able to make up the values of a metric's label. */
 const UNKNOWN_PATH = 'unknown';
 
 /** Paths that the handler reports calls under, besides those of the services. */
-export const HTTP_ROUTE_PATHS: readonly string[] = [...ROUTES.keys()].filter(
-  (path) => path !== HEALTH,
-);
+export const HTTP_ROUTE_PATHS: readonly string[] = [
+  GET_ONLINE_FEATURES,
+  PUSH,
+  WRITE_TO_ONLINE_STORE,
+  ...UNSERVED_ROUTES.keys(),
+];
+
+/** A route and the one method that it takes. */
+interface Route {
+  readonly method: string;
+  readonly answer: JsonRoute;
+}
+
+function createRoutes({
+  reader,
+  writer,
+  nonFiniteJson,
+  isReady,
+}: HttpHandlerOptions): Map<string, Route> {
+  const health = (): Promise<JsonAnswer> =>
+    Promise.resolve({ status: isReady() ? 200 : 503, body: '' });
+  const routes = new Map<string, Route>([
+    [HEALTH, { method: 'GET', answer: health }],
+    [
+      GET_ONLINE_FEATURES,
+      { method: 'POST', answer: getOnlineFeaturesRoute(reader, nonFiniteJson) },
+    ],
+    [PUSH, { method: 'POST', answer: pushRoute(writer) }],
+    [WRITE_TO_ONLINE_STORE, { method: 'POST', answer: writeToOnlineStoreRoute(writer) }],
+  ]);
+  for (const [path, { method, reason }] of UNSERVED_ROUTES) {
+    const answer = (): Promise<never> =>
+      Promise.reject(new SideboardError('UNSUPPORTED_OPERATION', `${path} ${reason}`));
+    routes.set(path, { method, answer });
+  }
+  return routes;
+}
 
 /**
  * Answers requests over HTTP/1.1 and HTTP/2: Feast's JSON API, its health check, and the gRPC services over Connect and
@@ -70,6 +105,7 @@ export const HTTP_ROUTE_PATHS: readonly string[] = [...ROUTES.keys()].filter(
  */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const connect = createConnectRoutes({ ...options, ...options.limits });
+  const routes = createRoutes(options);
   return (request, response) => {
     // A caller that goes away while it is being answered is seen by 'close'.
     response.on('error', () => {});
@@ -81,7 +117,13 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       response.end();
       return;
     }
-    answerPath(request, response, { path, search: url.slice(path.length), connect, options });
+    answerPath(request, response, {
+      path,
+      search: url.slice(path.length),
+      connect,
+      routes,
+      options,
+    });
   };
 }
 
@@ -91,12 +133,13 @@ interface Target {
   /** The query with its question mark, or ''. */
   readonly search: string;
   readonly connect: ConnectRoutes;
+  readonly routes: ReadonlyMap<string, Route>;
   readonly options: HttpHandlerOptions;
 }
 
 function answerPath(request: HttpRequest, response: HttpResponse, target: Target): void {
-  const { path, connect, options } = target;
-  const route = ROUTES.get(path);
+  const { path, connect, routes, options } = target;
+  const route = routes.get(path);
   const known = route !== undefined || connect.has(path);
   const exchange = beginExchange(request, response, {
     ...options,
@@ -106,13 +149,10 @@ function answerPath(request: HttpRequest, response: HttpResponse, target: Target
     void connect.answer(exchange);
   } else if (route === undefined) {
     answerUnknown(request, response, target);
-  } else if (request.method !== route.allow) {
-    sendAnswer(request, response, detailAnswer(405, 'Method Not Allowed', { allow: route.allow }));
-  } else if (route.unsupported !== undefined) {
-    exchange.error = new SideboardError('UNSUPPORTED_OPERATION', `${path} ${route.unsupported}`);
-    sendError(request, response, exchange.error);
+  } else if (request.method !== route.method) {
+    sendAnswer(request, response, detailAnswer(405, 'Method Not Allowed', { allow: route.method }));
   } else {
-    void answerGetOnlineFeatures(exchange, { ...options, ...options.limits });
+    void answerRoute(exchange, route.answer, { ...options.limits, observer: options.observer });
   }
 }
 
@@ -120,10 +160,10 @@ function answerPath(request: HttpRequest, response: HttpResponse, target: Target
 function answerUnknown(
   request: HttpRequest,
   response: HttpResponse,
-  { path, search }: Target,
+  { path, search, routes }: Target,
 ): void {
   const shorter = path.slice(0, -1);
-  if (path.endsWith('/') && ROUTES.has(shorter)) {
+  if (path.endsWith('/') && routes.has(shorter)) {
     sendAnswer(request, response, {
       ...detailAnswer(307, `Use ${shorter}`),
       headers: { location: shorter + search },

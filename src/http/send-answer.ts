@@ -16,7 +16,7 @@ const LINGER_MS = 1000;
 /** A refused request of no more than this is read to its end, and its connection kept. */
 const MAX_UNREAD_BYTES = 64 * 1024;
 
-/** Sends an answer with a body of JSON; a HEAD request gets its headers. */
+/** Sends an answer with a body of JSON, or none; a HEAD request gets its headers. */
 export function sendAnswer(request: HttpRequest, response: HttpResponse, answer: JsonAnswer): void {
   sendBody(request, response, answer.status, Buffer.from(answer.body), answer.headers);
 }
@@ -30,21 +30,22 @@ export function sendError(request: HttpRequest, response: HttpResponse, error: u
   );
 }
 
-/** Sends a JSON text with status 200, gzipped where it is long and the caller takes that. */
-export async function sendJsonText(
+/** As `sendAnswer`, gzipped where the body is long and the caller takes that. */
+export async function sendJson(
   request: HttpRequest,
   response: HttpResponse,
-  text: string,
+  answer: JsonAnswer,
 ): Promise<void> {
-  const body = Buffer.from(text);
+  const body = Buffer.from(answer.body);
   if (body.length < MIN_GZIP_BYTES || !acceptsGzip(request)) {
-    sendBody(request, response, 200, body);
+    sendBody(request, response, answer.status, body, answer.headers);
     return;
   }
   const packed = await zip(body, { level: GZIP_LEVEL });
-  sendBody(request, response, 200, packed, {
+  sendBody(request, response, answer.status, packed, {
     'content-encoding': 'gzip',
     vary: 'accept-encoding',
+    ...answer.headers,
   });
 }
 
@@ -64,7 +65,7 @@ function sendBody(
   if (response.destroyed || response.headersSent) return;
   const pending = isMuchPending(request);
   response.writeHead(status, {
-    'content-type': 'application/json',
+    ...(body.length === 0 ? {} : { 'content-type': 'application/json' }),
     'content-length': body.length,
     ...(pending ? { connection: 'close' } : {}),
     ...headers,

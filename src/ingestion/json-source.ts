@@ -2,10 +2,9 @@ import { ValueType } from '../feast-encoding/value-type.ts';
 import type { ScalarValue, TypedValue, ValueMap } from '../feast-encoding/typed-value.ts';
 import { isJsonObject } from './python-text.ts';
 import type { JsonTree } from './python-text.ts';
-import { parseFloatText, parseSeconds } from './scalar-reader.ts';
+import { isInt64, parseFloatText, parseSeconds } from './text-scalars.ts';
 
 const INT32_MAX = 0x7fff_ffffn;
-const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
 const INTEGER = /^-?\d+$/;
 
 /** A null, as Feast stores it: a `Value` without member. */
@@ -182,10 +181,6 @@ function readJsonFloat(tree: JsonTree): number | undefined {
     return Number(tree);
   }
   return typeof tree === 'string' ? parseFloatText(tree) : undefined;
-}
-
-function isInt64(value: bigint): boolean {
-  return value <= INT64_MAX && value >= -INT64_MAX - 1n;
 }
 
 function parses(text: string): boolean {

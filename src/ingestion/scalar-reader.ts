@@ -13,8 +13,14 @@ import {
 import type { DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import type { ScalarValue } from '../feast-encoding/typed-value.ts';
 import { ValueType } from '../feast-encoding/value-type.ts';
-import { readMoment } from './materialization-window.ts';
 import { pythonBool, pythonDecimal, pythonFloat, pythonFloat32 } from './python-text.ts';
+import {
+  floorDivide,
+  parseBool,
+  parseFloatText,
+  parseInteger,
+  parseSeconds,
+} from './text-scalars.ts';
 
 /** Reads one value of a source (never null) as the declared type; `undefined` = it does not fit. */
 export type ScalarReader = (value: DuckDBValue) => ScalarValue | undefined;
@@ -26,18 +32,6 @@ const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
 const NANOS_PER_SECOND = 1_000_000_000n;
 const MICROS_PER_SECOND = 1_000_000n;
 const SECONDS_PER_DAY = 86_400n;
-
-const DIGITS = /^[+-]?\d+$/;
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const SPECIAL_NUMBERS: Readonly<Record<string, number>> = {
-  nan: Number.NaN,
-  inf: Infinity,
-  '+inf': Infinity,
-  '-inf': -Infinity,
-  infinity: Infinity,
-  '+infinity': Infinity,
-  '-infinity': -Infinity,
-};
 
 /**
  * How a column of type `type` is read as a scalar of type `valueType`, as Feast's materialization does: integers from
@@ -131,18 +125,6 @@ export function momentNanosReader(type: DuckDBType): ((value: DuckDBValue) => bi
   }
 }
 
-/** Division that rounds down, before 1970 too. */
-export function floorDivide(dividend: bigint, divisor: bigint): bigint {
-  const quotient = dividend / divisor;
-  return dividend % divisor < 0n ? quotient - 1n : quotient;
-}
-
-/** A float from its text as Python's float() reads it; `undefined` where it is none. */
-export function parseFloatText(text: string): number | undefined {
-  const trimmed = text.trim();
-  return NUMBER.test(trimmed) ? Number(trimmed) : SPECIAL_NUMBERS[trimmed.toLowerCase()];
-}
-
 function compileInteger(
   type: DuckDBType,
   check: (value: number | bigint) => number | bigint | undefined,
@@ -165,8 +147,8 @@ function compileInteger(
     case DuckDBTypeId.VARCHAR:
     case DuckDBTypeId.ENUM:
       return (value) => {
-        const text = (value as string).trim();
-        return DIGITS.test(text) ? check(BigInt(text.replace('+', ''))) : undefined;
+        const integer = parseInteger(value as string);
+        return integer === undefined ? undefined : check(integer);
       };
     default:
       return undefined;
@@ -202,19 +184,6 @@ function compileBool(type: DuckDBType): ScalarReader | undefined {
     return (value) => value as boolean;
   }
   return isTextType(type) ? (value) => parseBool(value as string) : undefined;
-}
-
-function parseBool(text: string): boolean | undefined {
-  switch (text.trim().toLowerCase()) {
-    case 'true':
-    case '1':
-      return true;
-    case 'false':
-    case '0':
-      return false;
-    default:
-      return undefined;
-  }
 }
 
 /** `undefined` for bytes, lists and structures: Feast writes their Python spelling or nothing, which nobody means. */
@@ -274,17 +243,6 @@ function compileTimestamp(type: DuckDBType): ScalarReader | undefined {
     );
   }
   return isTextType(type) ? (value) => parseSeconds(value as string) : undefined;
-}
-
-/** Digits are seconds, as in Feast; anything else is ISO 8601. */
-export function parseSeconds(text: string): bigint | undefined {
-  const trimmed = text.trim();
-  if (DIGITS.test(trimmed)) {
-    const seconds = BigInt(trimmed.replace('+', ''));
-    return seconds >= INT64_MIN && seconds <= INT64_MAX ? seconds : undefined;
-  }
-  const timestampNs = readMoment(trimmed);
-  return timestampNs === undefined ? undefined : floorDivide(timestampNs, NANOS_PER_SECOND);
 }
 
 function compileVerbatim(type: DuckDBType): ScalarReader | undefined {

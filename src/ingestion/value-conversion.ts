@@ -1,26 +1,10 @@
 import { DuckDBTypeId } from '@duckdb/node-api';
 import type { DuckDBType, DuckDBValue } from '@duckdb/node-api';
 import { ValueType } from '../feast-encoding/value-type.ts';
-import type {
-  FeatureValue,
-  ScalarValue,
-  TypedValue,
-  ValueMap,
-} from '../feast-encoding/typed-value.ts';
-import {
-  NULL_VALUE,
-  isJson,
-  parseJson,
-  readJsonList,
-  readJsonMap,
-  readJsonMapList,
-  readJsonNestedList,
-  readJsonScalar,
-} from './json-source.ts';
-import { pythonJson } from './python-text.ts';
+import type { FeatureValue, TypedValue, ValueMap } from '../feast-encoding/typed-value.ts';
+import { NULL_VALUE, parseJson } from './json-source.ts';
 import { compileJsonDocumentReader, compileTextReader } from './json-document.ts';
 import { LIST_ELEMENTS, LIST_ZEROS, NOT_A_TIME, SET_ELEMENTS } from './list-elements.ts';
-import type { JsonTree } from './python-text.ts';
 import { compileScalarReader, isMomentType, momentNanosReader } from './scalar-reader.ts';
 import type { ScalarReader } from './scalar-reader.ts';
 import {
@@ -32,6 +16,7 @@ import {
   readAll,
   truncatedSecondsReader,
 } from './structure-reader.ts';
+import { compileTreeReader, distinct } from './tree-reader.ts';
 
 /**
  * Reads one value of a source column as the declared type of its feature; a null comes as `NULL_VALUE`. `undefined` = it does
@@ -180,7 +165,7 @@ function compileZonedReader(type: DuckDBType): FormReader | undefined {
 }
 
 function compileJsonTextReader(valueType: number, type: DuckDBType): FormReader | undefined {
-  const readTree = treeReaderOf(valueType);
+  const readTree = compileTreeReader(valueType, 0);
   const readText = compileTextReader(type);
   if (readTree === undefined || readText === undefined) {
     return undefined;
@@ -190,63 +175,4 @@ function compileJsonTextReader(valueType: number, type: DuckDBType): FormReader 
     const tree = text === undefined ? undefined : parseJson(text);
     return tree === undefined ? undefined : readTree(tree);
   };
-}
-
-function treeReaderOf(
-  valueType: number,
-): ((tree: JsonTree) => FeatureValue | undefined) | undefined {
-  switch (valueType) {
-    case ValueType.MAP:
-    case ValueType.STRUCT:
-      return readJsonMap;
-    case ValueType.MAP_LIST:
-    case ValueType.STRUCT_LIST:
-      return readJsonMapList;
-    case ValueType.VALUE_LIST:
-    case ValueType.VALUE_SET:
-      return readJsonNestedList;
-    default:
-      return compileScalarTreeReader(valueType);
-  }
-}
-
-function compileScalarTreeReader(
-  valueType: number,
-): ((tree: JsonTree) => ScalarValue[] | undefined) | undefined {
-  const setElement = SET_ELEMENTS.get(valueType);
-  if (setElement !== undefined) {
-    return (tree) => {
-      const list = readJsonList(tree, (item) => readJsonElement(item, setElement));
-      return list === undefined ? undefined : distinct(list);
-    };
-  }
-  const element = LIST_ELEMENTS.get(valueType);
-  if (element === undefined || element === ValueType.BYTES) {
-    return undefined;
-  }
-  const zero =
-    element === ValueType.DOUBLE || element === ValueType.FLOAT ? 0 : LIST_ZEROS.get(element)!;
-  return (tree) =>
-    readJsonList(tree, (item) =>
-      item === null && element !== ValueType.JSON ? zero : readJsonElement(item, element),
-    );
-}
-
-function readJsonElement(item: JsonTree, element: number): ScalarValue | undefined {
-  if (element !== ValueType.JSON) {
-    return readJsonScalar(item, element);
-  }
-  return typeof item === 'string' ? (isJson(item) ? item : undefined) : pythonJson(item);
-}
-
-/** The first of equal elements; NaN equals NaN, bytes by their content. */
-function distinct(list: readonly ScalarValue[]): ScalarValue[] {
-  const seen = new Map<unknown, ScalarValue>();
-  for (const item of list) {
-    const key = item instanceof Uint8Array ? Buffer.from(item).toString('latin1') : item;
-    if (!seen.has(key)) {
-      seen.set(key, item);
-    }
-  }
-  return [...seen.values()];
 }

@@ -53,6 +53,7 @@ class FileRegistry implements RegistrySource {
   #copying: Promise<void> = Promise.resolve();
   #lastFailure = '';
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(options: FileRegistryOptions) {
     this.#options = options;
@@ -92,6 +93,7 @@ class FileRegistry implements RegistrySource {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#timer);
     await this.#refreshing?.catch(() => {});
     await this.#copying;
@@ -102,6 +104,7 @@ class FileRegistry implements RegistrySource {
     const ttlMs = this.#options.cacheTtlSeconds * 1000;
     const isDue = ttlMs > 0 && performance.now() - this.#readAtMs >= ttlMs;
     const identity = await identifyFile(this.#options.path).catch(() => undefined);
+    if (this.#isClosed) return;
     if (identity !== undefined && identity === this.#seen && !isDue) {
       if (this.#isSeenServed) this.#confirmedAtMs = performance.now();
       return;
@@ -176,6 +179,7 @@ class FileRegistry implements RegistrySource {
   }
 
   #reportFailure(error: SideboardError): void {
+    if (this.#isClosed) return;
     if (error.message !== this.#lastFailure) this.#options.onFailure?.(error);
     this.#lastFailure = error.message;
   }

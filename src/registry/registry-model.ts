@@ -59,13 +59,13 @@ export interface ViewDefinition {
   readonly tags: Readonly<Record<string, string>>;
   readonly owner: string;
   readonly description: string;
-  /** Where its rows come from and how far they were taken; absent for views that nothing is materialized into. */
+  /** Where its rows come from and how far they were taken; absent for on-demand views. */
   readonly materialization?: MaterializationDefinition;
   /** On-demand views only. */
   readonly onDemand?: OnDemandDefinition;
 }
 
-/** What materialization needs to know of a feature view or stream feature view. */
+/** What writing rows needs to know of a feature view, stream feature view or label view. */
 export interface MaterializationDefinition {
   /** Where its rows are read; absent where it has no batch source (it is filled by pushes alone). */
   readonly batchSource?: BatchSourceDefinition;

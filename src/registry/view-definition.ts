@@ -5,7 +5,7 @@ import type { FeatureView } from '../../gen/feast/core/FeatureView_pb.ts';
 import type { LabelView } from '../../gen/feast/core/LabelView_pb.ts';
 import type { OnDemandFeatureView } from '../../gen/feast/core/OnDemandFeatureView_pb.ts';
 import type { StreamFeatureView } from '../../gen/feast/core/StreamFeatureView_pb.ts';
-import { describeMaterialization } from './batch-source.ts';
+import { describeBatchSource, describeMaterialization } from './batch-source.ts';
 import { describeOnDemand } from './on-demand-definition.ts';
 import type {
   EntityDefinition,
@@ -142,10 +142,17 @@ function traitsOf({ kind, view }: ViewMessage): ViewTraits {
 }
 
 function materializationOf({ kind, view }: ViewMessage): ViewDefinition['materialization'] {
-  const rowsAreMaterialized = kind === 'feature_view' || kind === 'stream_feature_view';
-  return rowsAreMaterialized && view.spec !== undefined
-    ? describeMaterialization(view.spec, view.meta)
-    : undefined;
+  switch (kind) {
+    case 'feature_view':
+    case 'stream_feature_view':
+      return view.spec === undefined ? undefined : describeMaterialization(view.spec, view.meta);
+    case 'label_view': {
+      const batchSource = describeBatchSource(view.spec?.source);
+      return batchSource === undefined ? undefined : { batchSource };
+    }
+    case 'on_demand_feature_view':
+      return undefined;
+  }
 }
 
 /** One per entity. What `entity_columns` says of a join key's type wins over its entity. */

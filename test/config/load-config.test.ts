@@ -24,6 +24,7 @@ describe("Feast's own keys", () => {
         kind: 'sqlite',
         path: join(ACCEPTED, 'data/online.db'),
         writerUtcOffsetSeconds: 0,
+        skipStale: true,
       },
       materialization: { onlineWriteBatchSize: 500 },
     });
@@ -104,7 +105,7 @@ describe("Feast's own keys", () => {
       'a class in a block',
       'online_store: {type: feast.infra.online_stores.sqlite.SqliteOnlineStore, path: /x.db}',
       (c) => c.onlineStore,
-      { kind: 'sqlite', path: '/x.db', writerUtcOffsetSeconds: 0 },
+      { kind: 'sqlite', path: '/x.db', writerUtcOffsetSeconds: 0, skipStale: true },
     ],
     [
       'keys of version 2',

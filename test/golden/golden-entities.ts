@@ -1,4 +1,5 @@
 import { serializeEntityKey } from '../../src/feast-encoding/entity-key.ts';
+import { entityKeyVersion } from './golden-store.ts';
 import type { GoldenCase } from './golden-case.ts';
 import { convertLossless, isKeyType, type EntityValue } from './golden-question.ts';
 import type { RequestedOutput, ViewUse } from './golden-registry.ts';
@@ -91,7 +92,7 @@ export function entityKey(
   output: RequestedOutput,
   row: number,
 ): Uint8Array | null {
-  const version = /ekv2/.test(golden.variant.variant) ? 2 : 3;
+  const version = entityKeyVersion(golden.variant);
   const sources = keySources(golden, output);
   if (sources.length === 0) {
     return serializeEntityKey(['__dummy_id'], [{ type: 2, value: '' }], version);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fromBinary } from '@bufbuild/protobuf';
+import { FeatureViewState } from '../../gen/feast/core/FeatureView_pb.ts';
 import type { OnDemandSource } from '../../gen/feast/core/OnDemandFeatureView_pb.ts';
 import { RegistrySchema, type Registry } from '../../gen/feast/core/Registry_pb.ts';
 import { scenarioFile } from '../support/golden-vectors.ts';
@@ -27,6 +28,8 @@ export interface GoldenView {
   /** Join key → number of its value type, without the dummy of views that have no entity. */
   readonly joinKeys: ReadonlyMap<string, number>;
   readonly featureNames: ReadonlySet<string>;
+  /** Neither disabled nor waiting for its first materialization. */
+  readonly isServed: boolean;
   readonly currentVersion: number;
 }
 
@@ -108,9 +111,7 @@ function viewUse({ source }: OnDemandSource): readonly ViewUse[] {
 }
 
 function readViews(registry: Registry, ofProject: OfProject): ReadonlyMap<string, GoldenView> {
-  const versions = new Map(
-    registry.featureViews.map(({ spec, meta }) => [spec?.name, meta?.currentVersionNumber]),
-  );
+  const metas = new Map(registry.featureViews.map(({ spec, meta }) => [spec?.name, meta]));
   const views = [
     ...ofProject(registry.featureViews),
     ...ofProject(registry.streamFeatureViews),
@@ -130,7 +131,10 @@ function readViews(registry: Registry, ofProject: OfProject): ReadonlyMap<string
             .map(({ name, valueType }) => [name, valueType]),
         ),
         featureNames: new Set(view.features.map(({ name }) => name)),
-        currentVersion: versions.get(view.name) ?? 0,
+        isServed:
+          !('disabled' in view && view.disabled) &&
+          metas.get(view.name)?.state !== FeatureViewState.GENERATED,
+        currentVersion: metas.get(view.name)?.currentVersionNumber ?? 0,
       },
     ]),
   );

@@ -2,9 +2,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { differences, type GoldenAnswer } from '../support/golden-answer.ts';
 import { connectGoldenClients, type GoldenClients } from '../support/golden-clients.ts';
-import { startGoldenServer, type GoldenServer } from '../support/golden-server.ts';
+import { startGoldenServer } from '../support/golden-server.ts';
 import { goldenVariants, readVectors, type GoldenVariant } from '../support/golden-vectors.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
+import type { RepositoryServer } from '../support/repository-server.ts';
 import { describeWithShared } from '../support/shared.ts';
 import { compatibilityPage, createTally } from './compatibility-page.ts';
 import { DEPARTURES, expectedAnswer, type Expectation } from './departures.ts';
@@ -42,7 +43,7 @@ describeWithShared('requests that Feast answered', () => {
   describe.each(variants.filter((variant) => !isRefused(variant)))(
     '$scenario $variant',
     (variant) => {
-      let server: GoldenServer;
+      let server: RepositoryServer;
       let clients: GoldenClients;
       beforeAll(async () => {
         server = await startGoldenServer(variant, redis.port);

@@ -108,11 +108,13 @@ describe.each(TRANSPORTS)('%s', (_name, transportTo) => {
     expect((await refusal(client.getOnlineFeatures({ ...QUESTION, entities: {} })))[0]).toBe(
       Code.InvalidArgument,
     );
-    const [code, message] = await refusal(createClient(GrpcFeatureServer, transport).push({}));
-    expect(code).toBe(Code.Unimplemented);
-    expect(message).toMatch(/sideboard materialize/);
+    const push = { streamFeatureView: 'nope', features: { trips: '1' } };
+    expect(await refusal(createClient(GrpcFeatureServer, transport).push(push))).toEqual([
+      Code.InvalidArgument,
+      "Unable to find push source 'nope'.",
+    ]);
     await waitUntil(() => server.calls.length === 3, { what: 'the observer' });
-    expect(server.calls.map((call) => call.code)).toEqual([5, 3, 12]);
+    expect(server.calls.map((call) => call.code)).toEqual([5, 3, 3]);
   });
 
   it('answers for health and says its version', async () => {

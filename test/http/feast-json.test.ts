@@ -297,14 +297,9 @@ describe('the other routes', () => {
     expect(server.calls[0]).toMatchObject({ path: 'unknown', code: 5 });
   });
 
-  it('name what to do instead of writing and searching here', async () => {
+  it('name what to do instead of materializing and searching here', async () => {
     const server = await start();
-    for (const path of [
-      '/push',
-      '/write-to-online-store',
-      '/materialize',
-      '/materialize-incremental',
-    ]) {
+    for (const path of ['/materialize', '/materialize-incremental']) {
       const response = await fetch(server.url + path, { method: 'POST', body: '{}' });
       expect(response.status).toBe(501);
       expect(await response.json()).toMatch(/sideboard materialize/);
@@ -324,7 +319,7 @@ describe('the other routes', () => {
     const last = 'GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
     const received = await raw(server, ...refused, last);
     const statuses = Array.from(received.matchAll(/HTTP\/1\.1 (\d+)/g), ([, status]) => status);
-    expect(statuses).toEqual(['404', '501', '422', '405', '200']);
+    expect(statuses).toEqual(['404', '422', '422', '405', '200']);
   });
 
   it('survive what is not HTTP', async () => {

@@ -22,6 +22,7 @@ import type { HttpHandler } from '../../src/http/http-message.ts';
 import { createStreamListener } from '../../src/http/stream-exchange.ts';
 import { createBuiltinEngine } from '../../src/http2/builtin-engine.ts';
 import type { StreamListener } from '../../src/http2/http2-engine.ts';
+import { createFeatureWriter } from '../../src/ingestion/feature-writer.ts';
 import type {
   EntityRead,
   OnlineStore,
@@ -94,8 +95,15 @@ export async function startFeatureServer(
     planCacheBytes: 1024 * 1024,
     ...options.limits,
   };
+  const registry = registrySource();
+  const writer = createFeatureWriter({
+    registry,
+    store,
+    entityKeyVersion: 3,
+    maxPendingBytes: 1024 * 1024,
+  });
   const reader = createFeatureReader({
-    registry: registrySource(),
+    registry,
     store,
     entityKeyVersion: 3,
     limits,
@@ -116,11 +124,12 @@ export async function startFeatureServer(
     },
   };
   const services = [
-    ...createFeatureServices({ reader, limits, version: '0.0.0-test' }),
+    ...createFeatureServices({ reader, writer, limits, version: '0.0.0-test' }),
     createHealthService(health),
   ];
   const handler = createHttpHandler({
     reader,
+    writer,
     services,
     headroomBytes: FRAME_HEADROOM,
     limits,

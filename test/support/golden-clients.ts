@@ -14,6 +14,9 @@ export interface GoldenClients {
   /** @param asDigest for a recorded answer that is a digest */
   grpc(method: string, message: Uint8Array, asDigest: boolean): Promise<GoldenAnswer>;
   http(request: NonNullable<GoldenRequest['http']>, asDigest: boolean): Promise<GoldenAnswer>;
+  /** The reply as it came. @throws ServiceError */
+  grpcBytes(method: string, message: Uint8Array): Promise<Uint8Array>;
+  httpReply(request: NonNullable<GoldenRequest['http']>): Promise<HttpReply>;
   close(): void;
 }
 
@@ -34,6 +37,12 @@ export function connectGoldenClients(port: number): GoldenClients {
       const reply = await sendHttp(port, request);
       return asDigest ? digestAnswer(inFeastOrder(reply.body)) : answerFromHttp(reply);
     },
+    async grpcBytes(method, message) {
+      const reply = await callUnary(client, method, message);
+      if (!(reply instanceof Uint8Array)) throw reply;
+      return reply;
+    },
+    httpReply: (request) => sendHttp(port, request),
     close: () => client.close(),
   };
 }

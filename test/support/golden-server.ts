@@ -1,58 +1,29 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { loadConfig } from '../../src/config/load-config.ts';
-import { startServer } from '../../src/server.ts';
+import { readFileSync } from 'node:fs';
 import { scenarioFile, type GoldenVariant } from './golden-vectors.ts';
 import { adminClient } from './redis-server.ts';
-
-/** A server that serves one recorded repository from the recorded store. */
-export interface GoldenServer {
-  readonly port: number;
-  close(): Promise<void>;
-}
+import { startRepositoryServer, type RepositoryServer } from './repository-server.ts';
 
 /**
  * Makes a feature repository of the recorded files, fills the store with the recorded rows and starts a server on it.
  *
- * @param redisPort of an empty Redis that this variant may fill; unused for SQLite
+ * @param redisPort of a Redis that this variant may overwrite; unused for SQLite
+ * @param settings of the block `sideboard:`
  * @throws SideboardError INVALID_CONFIGURATION where the variant is configured for what is not served
  */
 export async function startGoldenServer(
   { scenario, variant, store }: GoldenVariant,
   redisPort: number,
-): Promise<GoldenServer> {
-  const repoPath = mkdtempSync(join(tmpdir(), 'sideboard-golden-'));
-  const remove = (): void => rmSync(repoPath, { recursive: true, force: true });
-  try {
-    const yaml = readFileSync(scenarioFile(scenario, `feature_store.${variant}.yaml`), 'utf8');
-    writeFileSync(
-      join(repoPath, 'feature_store.yaml'),
-      yaml.replace('127.0.0.1:6379', `127.0.0.1:${redisPort}`),
-    );
-    copyFileSync(scenarioFile(scenario, `registry.${variant}.db`), join(repoPath, 'registry.db'));
-    const config = loadConfig({
-      repoPath,
-      overrides: { port: 0, admin_port: 0, log_level: 'silent' },
-      env: {},
-    });
-    if (store === 'sqlite') {
-      copyFileSync(scenarioFile(scenario, `online.${variant}.db`), join(repoPath, 'online.db'));
-    } else {
-      await loadRedisDump(scenarioFile(scenario, `redis_dump.${variant}.jsonl`), redisPort);
-    }
-    const server = await startServer(config);
-    return {
-      port: server.address.port,
-      close: async () => {
-        await server.close();
-        remove();
-      },
-    };
-  } catch (error) {
-    remove();
-    throw error;
-  }
+  settings: Readonly<Record<string, unknown>> = {},
+): Promise<RepositoryServer> {
+  const recorded = (name: string): Buffer => readFileSync(scenarioFile(scenario, name));
+  const yaml = recorded(`feature_store.${variant}.yaml`).toString();
+  const files: Record<string, Uint8Array> = { 'registry.db': recorded(`registry.${variant}.db`) };
+  if (store === 'sqlite') files['online.db'] = recorded(`online.${variant}.db`);
+  else await loadRedisDump(scenarioFile(scenario, `redis_dump.${variant}.jsonl`), redisPort);
+  return startRepositoryServer(
+    { yaml: yaml.replace('127.0.0.1:6379', `127.0.0.1:${redisPort}`), files },
+    settings,
+  );
 }
 
 /** A key of a Redis dump. */

@@ -19,6 +19,12 @@ export interface ServedRepository {
   remove(): void;
 }
 
+/** What varies between repositories. */
+export interface ServedRepositoryOptions {
+  /** Lines of the `online_store:` block; SQLite by default. */
+  readonly onlineStore?: readonly string[];
+}
+
 /**
  * Makes a repository on SQLite with the view `driver_stats` (feature `trips`, INT64): drivers 1 to 100, each with its own
  * number as its value.
@@ -27,6 +33,9 @@ export interface ServedRepository {
  */
 export async function makeServedRepository(
   settings: readonly string[] = [],
+  {
+    onlineStore: storeLines = ['type: sqlite', 'path: data/online.db'],
+  }: ServedRepositoryOptions = {},
 ): Promise<ServedRepository> {
   const path = mkdtempSync(join(tmpdir(), 'sideboard-served-'));
   mkdirSync(join(path, 'data'));
@@ -37,9 +46,7 @@ provider: local
 registry:
   path: data/registry.db
 online_store:
-  type: sqlite
-  path: data/online.db
-entity_key_serialization_version: 3
+${storeLines.map((line) => `  ${line}\n`).join('')}entity_key_serialization_version: 3
 ${settings.length === 0 ? '' : `sideboard:\n${settings.map((line) => `  ${line}\n`).join('')}`}`,
   );
   const repository: ServedRepository = {

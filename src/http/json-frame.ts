@@ -1,0 +1,57 @@
+import { invalidFrame } from '../ingestion/write-errors.ts';
+import type { PlainValue } from '../ingestion/plain-value.ts';
+import type { JsonTree } from '../ingestion/python-text.ts';
+import type { FrameColumn, WriteFrame } from '../ingestion/write-frame.ts';
+import type { JsonFloat, JsonObject, JsonValue } from './json-parser.ts';
+
+/**
+ * The rows of a `df`: an object of arrays of one length, as pandas takes it. A scalar beside arrays stands for itself in
+ * every row.
+ *
+ * @throws SideboardError INVALID_REQUEST for arrays of different lengths, or without any array
+ */
+export function frameFromJson(df: JsonObject): WriteFrame {
+  let rowCount: number | undefined;
+  for (const [name, values] of df) {
+    if (!Array.isArray(values)) continue;
+    if (rowCount !== undefined && rowCount !== values.length) {
+      throw invalidFrame(
+        `df: all columns have to be of one length; ${name} has ${values.length} values where others have ${rowCount}`,
+      );
+    }
+    rowCount = values.length;
+  }
+  if (rowCount === undefined && df.size > 0) {
+    throw invalidFrame('df: columns have to be arrays of values, one per row');
+  }
+  const columns = new Map<string, FrameColumn>();
+  for (const [name, values] of df) {
+    columns.set(name, { kind: 'plain', values: plainColumn(name, values, rowCount ?? 0) });
+  }
+  return { rowCount: rowCount ?? 0, columns };
+}
+
+function plainColumn(name: string, values: JsonValue, rowCount: number): readonly PlainValue[] {
+  if (Array.isArray(values)) {
+    return (values as readonly JsonValue[]).map(treeOf);
+  }
+  if (values instanceof Map) {
+    throw invalidFrame(`df: column ${name} has to be an array of values, one per row`);
+  }
+  const value = treeOf(values);
+  return Array.from({ length: rowCount }, () => value);
+}
+
+function treeOf(value: JsonValue): JsonTree {
+  if (typeof value === 'number') return BigInt(value);
+  if (value === null || typeof value !== 'object') return value;
+  if (isArray(value)) return value.map(treeOf);
+  if (value instanceof Map) {
+    return { entries: [...(value as JsonObject)].map(([name, item]) => [name, treeOf(item)]) };
+  }
+  return (value as JsonFloat).float;
+}
+
+function isArray(value: JsonValue): value is readonly JsonValue[] {
+  return Array.isArray(value);
+}

@@ -1,0 +1,30 @@
+import { SideboardError } from '../errors.ts';
+
+/** What is wrong with a write to one feature view; never names a value. */
+export function invalidWrite(viewName: string, detail: string): SideboardError {
+  return new SideboardError('INVALID_REQUEST', `feature view ${viewName}: ${detail}`);
+}
+
+/** A frame that is none, whatever view it is for. */
+export function invalidFrame(detail: string): SideboardError {
+  return new SideboardError('INVALID_REQUEST', detail);
+}
+
+export function pushSourceNotFound(name: string): SideboardError {
+  return new SideboardError('PUSH_SOURCE_NOT_FOUND', `Unable to find push source '${name}'.`);
+}
+
+/** Feast's server appends pushes to the batch source as well; that is for Feast. */
+export function offlineWriteUnsupported(to: string): SideboardError {
+  return new SideboardError(
+    'OFFLINE_WRITE_UNSUPPORTED',
+    `pushing to ${to === 'offline' ? 'the offline store' : 'online and offline store'} is not possible here: push with to = online, and append to the batch source with your pipeline or with Feast`,
+  );
+}
+
+export function unknownPushTarget(to: string): SideboardError {
+  return new SideboardError(
+    'INVALID_REQUEST',
+    `${to} is not a supported push format. Please specify one of these ['online', 'offline', 'online_and_offline'].`,
+  );
+}
