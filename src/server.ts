@@ -14,6 +14,8 @@ import { createBuiltinEngine } from './http2/builtin-engine.ts';
 import { createHttpHandler, HTTP_ROUTE_PATHS } from './http/http-handler.ts';
 import { createStreamListener } from './http/stream-exchange.ts';
 import { createFeatureWriter } from './ingestion/feature-writer.ts';
+import { createMaterializationJobs } from './ingestion/materialization-jobs.ts';
+import { createMaterializationBackend } from './materialization-backend.ts';
 import { openOnlineStore } from './online-store/open-online-store.ts';
 import { openFileRegistry } from './registry/file-registry.ts';
 import { createFeatureReader } from './retrieval/feature-reader.ts';
@@ -30,6 +32,9 @@ const WINDOW_BYTES = 4 * 1024 * 1024;
 const MAX_HEADER_LIST_BYTES = 16 * 1024;
 /** Beyond it a connection takes no new streams until what is queued has left. */
 const MAX_CONNECTION_MEMORY_MIB = 256;
+
+/** Each is some names and two moments. */
+const MAX_WAITING_MATERIALIZATIONS = 100;
 
 /** A server that runs. */
 export interface RunningServer {
@@ -114,6 +119,15 @@ async function composeServer(
     maxPendingBytes: config.limits.maxPendingWriteBytes,
   });
 
+  const materializations = createMaterializationJobs({
+    ...createMaterializationBackend(config),
+    registry,
+    maxRunning: config.limits.maxMaterializations,
+    maxWaiting: MAX_WAITING_MATERIALIZATIONS,
+    onFailure: (viewNames, err) => logger.error({ err, viewNames }, 'materialization failed'),
+  });
+  opened.push(() => materializations.close());
+
   const featureServices = createFeatureServices({
     reader,
     writer,
@@ -141,6 +155,7 @@ async function composeServer(
   const handler = createHttpHandler({
     reader,
     writer,
+    materializations,
     services,
     headroomBytes: FRAME_HEADROOM,
     limits: config.limits,

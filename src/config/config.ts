@@ -186,6 +186,8 @@ export interface LimitsConfig {
   readonly maxConcurrentRequests: number;
   /** Of rows on their way to the online store, over all writes; one more write is refused. */
   readonly maxPendingWriteBytes: number;
+  /** Materializations over HTTP at once; further ones wait. */
+  readonly maxMaterializations: number;
   readonly planCacheBytes: number;
 }
 

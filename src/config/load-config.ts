@@ -105,6 +105,7 @@ function groupSettings(values: SettingValues): Pick<Config, 'limits' | 'semantic
       maxResponseBytes: values.max_response_bytes,
       maxConcurrentRequests: values.max_concurrent_requests,
       maxPendingWriteBytes: values.max_pending_write_bytes,
+      maxMaterializations: values.max_materializations,
       planCacheBytes: values.plan_cache_bytes,
     },
     semantics: {

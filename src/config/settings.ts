@@ -82,6 +82,13 @@ export const SETTINGS = [
     doc: 'Rows on their way to the online store at once, over all pushes. One more is refused with RESOURCE_EXHAUSTED.',
   },
   {
+    name: 'max_materializations',
+    kind: count(),
+    default: 2,
+    unit: 'runs',
+    doc: 'Materializations over HTTP that run at once, each on a thread of its own; further ones wait (Feast: `FEAST_MATERIALIZE_MAX_WORKERS`).',
+  },
+  {
     name: 'plan_cache_bytes',
     kind: bytes,
     default: 32 * MIB,

@@ -1,5 +1,6 @@
 import { SideboardError } from '../errors.ts';
 import type { FeatureWriter } from '../ingestion/feature-writer.ts';
+import type { MaterializationJobs } from '../ingestion/materialization-jobs.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { createConnectRoutes, type ConnectRoutes, type ServiceOnBytes } from './connect-routes.ts';
 import { detailAnswer, type JsonAnswer } from './feast-error.ts';
@@ -8,6 +9,7 @@ import { beginExchange, type HttpCallObserver } from './http-call.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
 import { answerRoute, type JsonRoute } from './json-route.ts';
+import { materializeIncrementalRoute, materializeRoute } from './materialize-routes.ts';
 import { sendAnswer } from './send-answer.ts';
 import { pushRoute, writeToOnlineStoreRoute } from './write-routes.ts';
 
@@ -15,6 +17,7 @@ import { pushRoute, writeToOnlineStoreRoute } from './write-routes.ts';
 export interface HttpHandlerOptions {
   readonly reader: FeatureReader;
   readonly writer: FeatureWriter;
+  readonly materializations: MaterializationJobs;
   /** The services of the gRPC side, for Connect and gRPC-Web. */
   readonly services: readonly ServiceOnBytes[];
   /** Free bytes at the beginning of what a service's method answers. */
@@ -40,18 +43,16 @@ interface UnservedRoute {
   readonly reason: string;
 }
 
-const MATERIALIZING =
-  'is not served here yet: run "sideboard materialize", or let Feast write to the same online store';
 const SEARCHING = 'is not served here: sideboard reads features by entity and has no vector search';
 
 const HEALTH = '/health';
 const GET_ONLINE_FEATURES = '/get-online-features';
 const PUSH = '/push';
 const WRITE_TO_ONLINE_STORE = '/write-to-online-store';
+const MATERIALIZE = '/materialize';
+const MATERIALIZE_INCREMENTAL = '/materialize-incremental';
 
 const UNSERVED_ROUTES: ReadonlyMap<string, UnservedRoute> = new Map<string, UnservedRoute>([
-  ['/materialize', { method: 'POST', reason: MATERIALIZING }],
-  ['/materialize-incremental', { method: 'POST', reason: MATERIALIZING }],
   ['/search', { method: 'POST', reason: SEARCHING }],
   ['/retrieve-online-documents', { method: 'POST', reason: SEARCHING }],
   ['/v1/vector_stores', { method: 'GET', reason: SEARCHING }],
@@ -65,6 +66,8 @@ export const HTTP_ROUTE_PATHS: readonly string[] = [
   GET_ONLINE_FEATURES,
   PUSH,
   WRITE_TO_ONLINE_STORE,
+  MATERIALIZE,
+  MATERIALIZE_INCREMENTAL,
   ...UNSERVED_ROUTES.keys(),
 ];
 
@@ -77,6 +80,7 @@ interface Route {
 function createRoutes({
   reader,
   writer,
+  materializations,
   nonFiniteJson,
   isReady,
 }: HttpHandlerOptions): Map<string, Route> {
@@ -90,6 +94,11 @@ function createRoutes({
     ],
     [PUSH, { method: 'POST', answer: pushRoute(writer) }],
     [WRITE_TO_ONLINE_STORE, { method: 'POST', answer: writeToOnlineStoreRoute(writer) }],
+    [MATERIALIZE, { method: 'POST', answer: materializeRoute(materializations) }],
+    [
+      MATERIALIZE_INCREMENTAL,
+      { method: 'POST', answer: materializeIncrementalRoute(materializations) },
+    ],
   ]);
   for (const [path, { method, reason }] of UNSERVED_ROUTES) {
     const answer = (): Promise<never> =>

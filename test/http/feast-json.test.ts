@@ -297,13 +297,8 @@ describe('the other routes', () => {
     expect(server.calls[0]).toMatchObject({ path: 'unknown', code: 5 });
   });
 
-  it('name what to do instead of materializing and searching here', async () => {
+  it('name what to do instead of searching here', async () => {
     const server = await start();
-    for (const path of ['/materialize', '/materialize-incremental']) {
-      const response = await fetch(server.url + path, { method: 'POST', body: '{}' });
-      expect(response.status).toBe(501);
-      expect(await response.json()).toMatch(/sideboard materialize/);
-    }
     const search = await fetch(`${server.url}/search`, { method: 'POST', body: '{}' });
     expect([search.status, await search.json()]).toEqual([
       501,

@@ -22,6 +22,7 @@ import type { HttpHandler } from '../../src/http/http-message.ts';
 import { createStreamListener } from '../../src/http/stream-exchange.ts';
 import { createBuiltinEngine } from '../../src/http2/builtin-engine.ts';
 import type { StreamListener } from '../../src/http2/http2-engine.ts';
+import type { MaterializationJobs } from '../../src/ingestion/materialization-jobs.ts';
 import { createFeatureWriter } from '../../src/ingestion/feature-writer.ts';
 import type {
   EntityRead,
@@ -43,8 +44,15 @@ import { storedCells, type Cell } from '../support/stored-cells.ts';
 /** Event time of every stored row: old enough for any TTL. */
 export const ROW_TIME_NS = 1_735_689_600_123_000_000n;
 
+const NO_MATERIALIZATIONS: MaterializationJobs = {
+  run: () => Promise.resolve(),
+  start: () => Promise.resolve({ kind: 'accepted', viewNames: [] }),
+  close: () => Promise.resolve(),
+};
+
 /** What a test may change about the server. */
 export interface FeatureServerOptions {
+  readonly materializations?: MaterializationJobs;
   readonly handler?: Partial<Omit<HttpHandlerOptions, 'limits'>>;
   readonly limits?: Partial<HttpHandlerOptions['limits']>;
   readonly maxRows?: number;
@@ -130,6 +138,7 @@ export async function startFeatureServer(
   const handler = createHttpHandler({
     reader,
     writer,
+    materializations: options.materializations ?? NO_MATERIALIZATIONS,
     services,
     headroomBytes: FRAME_HEADROOM,
     limits,
