@@ -6,8 +6,8 @@ const INT32_LIMIT = 0x8000_0000n;
 const INT64_LIMIT = 0x8000_0000_0000_0000n;
 
 const DECIMAL_DIGITS = /^-?\d+$/;
-/** What Python's `int` takes: also a plus sign, white space around and single underscores between digits. */
-const PYTHON_INTEGER = /^\s*([+-]?)(\d+(?:_\d+)*)\s*$/;
+/** What Python's `int` takes: also a plus sign, white space around, single underscores between digits, digits of any script. */
+const PYTHON_INTEGER = /^\s*([+-]?)(\p{Nd}+(?:_\p{Nd}+)*)\s*$/u;
 
 /**
  * Converts an entity value to the type that its join key is declared with, where that loses nothing: integers among each
@@ -70,8 +70,16 @@ function integerFromText(text: string, lossy: boolean): bigint | undefined {
   if (DECIMAL_DIGITS.test(text)) return BigInt(text);
   const match = lossy ? PYTHON_INTEGER.exec(text) : null;
   if (match === null) return undefined;
-  const digits = BigInt(match[2]!.replaceAll('_', ''));
+  const digits = BigInt(match[2]!.replaceAll('_', '').replace(/[^0-9]/gu, decimalDigit));
   return match[1] === '-' ? -digits : digits;
+}
+
+/** The ASCII digit for one of another script: ten stand in a row everywhere, and rows may follow each other. */
+function decimalDigit(digit: string): string {
+  const codePoint = digit.codePointAt(0)!;
+  let before = 0;
+  while (/\p{Nd}/u.test(String.fromCodePoint(codePoint - before - 1))) before++;
+  return String(before % 10);
 }
 
 function toText({ type, value }: TypedValue, lossy: boolean): string | undefined {

@@ -63,6 +63,9 @@ test.each<[ValueInit, number, unknown]>([
   [['stringVal', ' +1_001\n'], INT64, 1001n],
   [['stringVal', '-1_001'], INT64, -1001n],
   [['stringVal', '1__0'], INT64, undefined],
+  [['stringVal', '-١٠_٩'], INT64, -109n],
+  [['stringVal', '𝟏𝟘𝟣'], INT64, 101n],
+  [['stringVal', '½'], INT64, undefined],
 ])('as Python: %o to type %i', (init, type, expected) => {
   expect(coerce(init, type, true)).toEqual(expected);
 });
