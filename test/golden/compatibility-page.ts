@@ -53,8 +53,18 @@ export function createTally(): Tally {
   };
 }
 
-/** The text of docs/compatibility.md. */
-export function compatibilityPage(tally: Tally): string {
+/**
+ * The text of docs/compatibility.md.
+ *
+ * @param asFeast the requests once more, with every setting that does as Feast does
+ * @param settings those
+ */
+export function compatibilityPage(
+  tally: Tally,
+  asFeast: Tally,
+  settings: Readonly<Record<string, unknown>>,
+): string {
+  const switches = Object.entries(settings).map(([name, value]) => `\`${name}: ${String(value)}\``);
   return `# Compatibility with Feast
 
 <!-- Written by test/golden/golden.test.ts: UPDATE_DOCS=1 npx vitest run --project system test/golden -->
@@ -62,7 +72,8 @@ export function compatibilityPage(tally: Tally): string {
 What the real Feast ${FEAST_VERSION} answered to recorded requests is asked again of a real sideboard server on the same stored rows,
 over every protocol, and has to come back equal: values, statuses, event timestamps, metadata, or the code of the
 error. Where it does not, one of the departures below says so by its number, and the test computes from it the exact
-answer that has to come instead. There is no third kind.
+answer that has to come instead. There is no third kind. Every entity key, hash field, value and row that Feast recorded is
+read from the server in the same way.
 
 Both gRPC services are compared with Feast's Python server, the only one that was recorded.
 
@@ -70,24 +81,26 @@ Both gRPC services are compared with Feast's Python server, the only one that wa
 
 Requests by what became of them: **same** as Feast's answer / answered by a **departure** / **not served** (yet).
 
-| scenario | store | Feast's JSON | GrpcFeatureServer | feast.serving.ServingService |
-|---|---|---|---|---|
-${[...tally.rows].map(([name, row]) => `| ${name} | ${protocolCells(row)} |`).join('\n')}
-| **all** | | ${protocolCells(totals(tally))} |
+${agreementTable(tally)}
 
-Most departures of \`GrpcFeatureServer\` are those under which Feast's own gRPC server fails or misses and ours answers as
-Feast's SDK and HTTP server do. \`feast.serving.ServingService\` also marks values by TTL (12.8).
+Most departures on Redis are missing entities (12.5). Most of \`GrpcFeatureServer\` are those where Feast's own gRPC server
+fails or misses and ours answers as Feast's SDK and HTTP server do. \`feast.serving.ServingService\` also marks values by TTL
+(12.8).
 
 Stores with \`entity_key_serialization_version\` 0 or 1 are refused when the server starts (departure 12.1: their int64
 keys are cut to four bytes).
+
+With ${switches.join(', ')}:
+
+${agreementTable(asFeast)}
 
 ## Departures
 
 The numbers are those of the decisions that the project took where Feast's servers disagree; "14" stands for what was found
 out by running Feast.
 
-| number | about | Feast | sideboard | why | requests | such as |
-|---|---|---|---|---|---|---|
+| number | about | Feast | sideboard | why | off with | requests | such as |
+|---|---|---|---|---|---|---|---|
 ${DEPARTURES.toSorted(byNumber)
   .map((departure) => departureRow(departure, tally))
   .join('\n')}
@@ -101,6 +114,13 @@ ${NOT_SERVED.map(({ what, answer }) => `| ${what} | ${answer} | ${tally.requests
 }
 
 const FEAST_VERSION = '0.67.0';
+
+function agreementTable(tally: Tally): string {
+  return `| scenario | store | Feast's JSON | GrpcFeatureServer | feast.serving.ServingService |
+|---|---|---|---|---|
+${[...tally.rows].map(([name, row]) => `| ${name} | ${protocolCells(row)} |`).join('\n')}
+| **all** | | ${protocolCells(totals(tally))} |`;
+}
 
 function protocolCells(row: ReadonlyMap<string, OutcomeCounts>): string {
   return GOLDEN_PROTOCOLS.map((protocol) => {
@@ -134,13 +154,15 @@ function sortKey(number: string): number {
 }
 
 function departureRow(departure: Departure, tally: Tally): string {
-  const { number, point, feast, ours, why } = departure;
+  const { number, point, feast, ours, why, offWith } = departure;
+  const setting = offWith === undefined ? '' : `\`${offWith}\``;
   const cells = [
     number,
     point,
     feast,
     ours,
     why,
+    setting,
     tally.requestsOf(point),
     examplesOf(point, tally),
   ];

@@ -1,4 +1,5 @@
 import type { GoldenAnswer } from '../support/golden-answer.ts';
+import { sdkAnswer } from '../support/golden-vectors.ts';
 import { INVALID, refusal, type Departure, type GoldenCase } from './golden-case.ts';
 import { allKeySources, lossyValue, missingJoinKeys } from './golden-entities.ts';
 import { convertLossless, isKeyType } from './golden-question.ts';
@@ -63,19 +64,26 @@ export const ENTITY_DEPARTURES: readonly Departure[] = [
   },
   {
     number: '12.4',
+    point: 'entity values that cannot be converted',
+    feast: 'HTTP 500; over gRPC UNKNOWN, or a silent miss',
+    ours: 'HTTP 400, gRPC INVALID_ARGUMENT, naming column and row',
+    why: "a caller's mistake is a 4xx",
+    apply: (answer, golden) => {
+      const recorded = [answer, sdkAnswer(golden.vector)];
+      return recorded.some((each) => each !== undefined && UNCONVERTIBLE.test(refusalText(each)))
+        ? refuseLossy(answer, golden)
+        : undefined;
+    },
+  },
+  {
+    number: '12.4',
     point: 'entity values that lose something on the way to the declared type',
     feast:
       'cuts 1001.7 to 1001, takes true for 1 or "True", reads " 1001 ", "1_001" and digits of other scripts; over gRPC misses',
-    ours: 'HTTP 400, gRPC INVALID_ARGUMENT; `lossy_entity_coercion` does as Feast',
+    ours: 'HTTP 400, gRPC INVALID_ARGUMENT',
+    offWith: 'lossy_entity_coercion: true',
     why: 'features of an entity that nobody asked for are worse than an error',
-    apply: (answer, golden) => {
-      const lossy = lossyValue(golden);
-      if (lossy === undefined || isFoundEarlier(answer, golden)) return undefined;
-      const says = new RegExp(
-        `Entity column ${lossy.columnName}, row ${lossy.row}: this \\w+ is no`,
-      );
-      return refusal(golden.protocol, { ...INVALID, says });
-    },
+    apply: refuseLossy,
   },
   {
     number: '12.4',
@@ -121,6 +129,17 @@ function isRenamedToOtherType(golden: GoldenCase): boolean {
 
 /** Numbers of STRING and INT64. */
 const PLAIN_TYPES: ReadonlySet<number> = new Set([2, 4]);
+
+const UNCONVERTIBLE =
+  /invalid literal for int\(\)|Value out of range|attribute name must be string, not 'NoneType'/;
+
+/** Names the first value that decision 4 does not convert. */
+function refuseLossy(answer: GoldenAnswer, golden: GoldenCase): GoldenAnswer | undefined {
+  const lossy = lossyValue(golden);
+  if (lossy === undefined || isFoundEarlier(answer, golden)) return undefined;
+  const says = new RegExp(`Entity column ${lossy.columnName}, row ${lossy.row}: this \\w+ is no`);
+  return refusal(golden.protocol, { ...INVALID, says });
+}
 
 function refusalText(answer: GoldenAnswer): string {
   return answer.kind === 'refused' ? answer.text : '';

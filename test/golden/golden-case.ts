@@ -30,6 +30,8 @@ export interface GoldenCase {
   readonly outputs: readonly RequestedOutput[] | undefined;
   /** `undefined` where the request has none that could be read. */
   readonly sent: EntityColumns | undefined;
+  /** Whether the settings that do as Feast does are on. */
+  readonly asFeast: boolean;
   /** The server's clock. */
   readonly nowSeconds: number;
 }
@@ -43,6 +45,8 @@ export interface Departure {
   readonly feast: string;
   readonly ours: string;
   readonly why: string;
+  /** The setting under which it does not happen; absent = it always does. */
+  readonly offWith?: string;
   /**
    * The answer that the departure makes of `answer`, which is Feast's as far as other departures have not changed it;
    * `undefined` where it does not concern the case.
