@@ -12,7 +12,7 @@ export default defineConfig({
           name: 'unit',
           include: [
             'test/*.test.ts',
-            'test/{config,registry,definitions,feast-encoding,retrieval,ingestion,grpc,http,http2,telemetry,cli,doctor}/**/*.test.ts',
+            'test/{config,registry,definitions,feast-encoding,retrieval,ingestion,training,grpc,http,http2,telemetry,cli,doctor}/**/*.test.ts',
           ],
         },
       },

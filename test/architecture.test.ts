@@ -49,6 +49,16 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     mayForTypes: ['online-store/online-store.ts'],
     packages: ['@duckdb/node-api', 'node:buffer', ...FILES],
   },
+  training: {
+    may: [
+      'errors.ts',
+      'feast-encoding',
+      'ingestion',
+      'registry/registry-model.ts',
+      'retrieval/resolve-selection.ts',
+    ],
+    packages: ['@duckdb/node-api', ...FILES],
+  },
   'online-store': {
     may: ['errors.ts', 'feast-encoding', 'redis'],
     mayForTypes: ['caller-signal.ts', 'config/config.ts'],

@@ -4,6 +4,7 @@ import { registerApply } from './apply.ts';
 import { registerCheck } from './check.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerGet } from './get.ts';
+import { registerHistoricalFeatures } from './historical-features.ts';
 import { registerInspect } from './inspect.ts';
 import { registerList } from './list.ts';
 import { registerMaterialize } from './materialize.ts';
@@ -35,6 +36,7 @@ The usual way:
   $ sideboard -c my_repo check                                 is everything in place?
   $ sideboard -c my_repo serve                                 answer on port 6566
   $ sideboard get --features zipcode_features:city zipcode=94109
+  $ sideboard -c my_repo historical-features loans.parquet -o training.parquet --feature-service loan_decision
 
 Exit codes: 0 done; 1 it failed; 2 what it was given is wrong; 3 doctor found something (--fail-on).`,
     );
@@ -44,6 +46,7 @@ Exit codes: 0 done; 1 it failed; 2 what it was given is wrong; 3 doctor found so
   registerPlan(program);
   registerMaterialize(program);
   registerMaterializeIncremental(program);
+  registerHistoricalFeatures(program);
   registerList(program);
   registerGet(program);
   registerInspect(program);

@@ -7,6 +7,14 @@ const INVALID_INPUT: ReadonlySet<ErrorCode> = new Set([
   'INVALID_DEFINITION',
   'INVALID_REQUEST',
   'INVALID_FEATURE_REFERENCE',
+  'FEATURE_SERVICE_NOT_FOUND',
+  'FEATURE_VIEW_NOT_FOUND',
+  'FEATURE_VIEW_VERSION_NOT_FOUND',
+  'FEATURE_NOT_FOUND',
+  'NO_FEATURES_REQUESTED',
+  'FEATURE_NAME_COLLISION',
+  'VERSIONED_READ_UNSUPPORTED',
+  'MISSING_JOIN_KEY',
 ]);
 
 /** Says on standard error why a command ended, and sets the exit code. What is not an error of ours comes with its stack. */

@@ -217,8 +217,8 @@ function epoch(sql: string, type: DuckDBType): string {
   return type.typeId === DuckDBTypeId.TIMESTAMP_NS ? `epoch_ns(${sql})` : `epoch_us(${sql})`;
 }
 
-/** A bound of the window in the column's own type, so that DuckDB can leave out row groups by their statistics. */
-function momentLiteral(type: DuckDBType, timestampNs: bigint): string {
+/** A moment in a column's own type, so that DuckDB can leave out row groups by their statistics. */
+export function momentLiteral(type: DuckDBType, timestampNs: bigint): string {
   if (type.typeId === DuckDBTypeId.TIMESTAMP_NS) {
     const clamped =
       timestampNs < MIN_NANOSECONDS

@@ -164,7 +164,7 @@ function isNested(type: DuckDBType): boolean {
 }
 
 /** A list of files in SQL. Characters that DuckDB would take for a pattern stand in brackets. */
-function fileList(paths: readonly string[]): string {
+export function fileList(paths: readonly string[]): string {
   const literals = paths.map(
     (path) => `'${path.replaceAll(/[*?[]/g, '[$&]').replaceAll("'", "''")}'`,
   );

@@ -55,15 +55,33 @@ interface Mention {
 
 const NO_JOIN_KEY_MAP: ReadonlyMap<string, string> = new Map();
 
+/** The part of a selection that says which features. */
+export type FeatureSelection = Pick<Selection, 'featureService' | 'features' | 'fullFeatureNames'>;
+
 /**
- * Looks up what a selection asks for. A feature service wins over a list of references.
+ * Looks up what an online read asks for: views that cannot be served are refused.
+ *
+ * @throws SideboardError as `lookUpSelection`; FEATURE_VIEW_DISABLED, FEATURE_VIEW_NOT_SERVABLE
+ */
+export function resolveSelection(
+  selection: FeatureSelection,
+  snapshot: RegistrySnapshot,
+  maxFeatures: number,
+): ResolvedSelection {
+  const resolved = lookUpSelection(selection, snapshot, maxFeatures);
+  for (const { definition } of resolved.views) refuseUnservable(definition.name, snapshot);
+  return resolved;
+}
+
+/**
+ * Looks up what a selection asks for, whatever state its views are in. A feature service wins over a list of references.
  *
  * @throws SideboardError FEATURE_SERVICE_NOT_FOUND, FEATURE_VIEW_NOT_FOUND, FEATURE_VIEW_VERSION_NOT_FOUND,
  *   FEATURE_NOT_FOUND, INVALID_FEATURE_REFERENCE, NO_FEATURES_REQUESTED, VERSIONED_READ_UNSUPPORTED, LIMIT_EXCEEDED,
- *   FEATURE_NAME_COLLISION, FEATURE_VIEW_DISABLED, FEATURE_VIEW_NOT_SERVABLE
+ *   FEATURE_NAME_COLLISION
  */
-export function resolveSelection(
-  selection: Selection,
+export function lookUpSelection(
+  selection: FeatureSelection,
   snapshot: RegistrySnapshot,
   maxFeatures: number,
 ): ResolvedSelection {
@@ -88,13 +106,12 @@ export function resolveSelection(
     outputName: selection.fullFeatureNames ? `${view.nameToUse}__${featureName}` : featureName,
   }));
   refuseCollisions(features, selection.fullFeatureNames);
-  for (const { definition } of views) refuseUnservable(definition.name, snapshot);
   return { views, features };
 }
 
 /** The named service; `undefined` where none was named (an empty name names none). */
 function requestedService(
-  selection: Selection,
+  selection: FeatureSelection,
   snapshot: RegistrySnapshot,
 ): FeatureServiceDefinition | undefined {
   const name = selection.featureService;
