@@ -135,12 +135,13 @@ describe('sideboard materialize', () => {
 
   test('counts and names bad rows without their values, and records the interval', async () => {
     await writeSource(
-      '1,2024-01-01,10',
+      // Nobody that other tests write: an older row would be stale.
+      '11,2024-01-01,10',
       ',2024-01-01,777001',
       '2,someday,777002',
       '3,2024-01-01,2147483648',
       '4,2024-01-01,777004,surplus',
-      '5,2024-01-01,50',
+      '15,2024-01-01,50',
     );
     const before = await intervalCount();
     const ended = await sideboard('materialize', '2024-01-01', '2024-02-01');
@@ -181,7 +182,7 @@ describe('sideboard materialize', () => {
       2,
       'cannot be given',
     ],
-    [['materialize', '2024-01-01', '2024-01-02', '-v', 'nothing'], 1, 'nothing does not exist'],
+    [['materialize', '2024-01-01', '2024-01-02', '-v', 'nothing'], 2, 'nothing does not exist'],
     [['materialize', '2024-01-01', '2024-01-02', '-v', 'offline'], 2, 'offline is not online'],
     [
       ['materialize', '2024-01-01', '2024-01-02', '-v', 'scores', '--version', 'v1'],
