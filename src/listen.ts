@@ -1,5 +1,5 @@
 import { lstat, unlink } from 'node:fs/promises';
-import { connect, type AddressInfo, type ListenOptions, type Server } from 'node:net';
+import { connect, createServer, type AddressInfo, type ListenOptions, type Server } from 'node:net';
 import { SideboardError } from './errors.ts';
 
 /** Connections that the system keeps until they are taken. */
@@ -13,24 +13,46 @@ export interface UnixSocket {
   readonly mode: number;
 }
 
+/** An address to listen on. */
+export interface PortPlace {
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  /** Share the port with other processes that do so too. */
+  readonly reusePort?: boolean;
+}
+
 /**
  * Listens on an address.
  *
- * @param port 0 = any free one
+ * @param flag of the command line that chooses another port
  * @throws SideboardError INVALID_CONFIGURATION (by rejection) when that is not possible
  */
 export async function listenOnPort(
   server: Server,
-  host: string,
-  port: number,
+  { host, port, reusePort = false }: PortPlace,
+  flag = '--port',
 ): Promise<AddressInfo> {
   const where = `${host}:${port}`;
   try {
-    await listen(server, { host, port });
+    await listen(server, { host, port, reusePort });
   } catch (error) {
-    throw cannotListen(where, error, 'choose another with --port, or 0 for any free one');
+    throw cannotListen(where, error, `choose another with ${flag}, or 0 for any free one`);
   }
   return server.address() as AddressInfo;
+}
+
+/** Whether the system lets several processes listen on one port and deals the connections out to them. */
+export async function canReusePort(): Promise<boolean> {
+  const server = createServer();
+  try {
+    await listen(server, { host: '127.0.0.1', port: 0, reusePort: true });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    server.close();
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { file_feast_serving_GrpcServer } from '../gen/feast/serving/GrpcServer_p
 import { file_feast_serving_ServingService } from '../gen/feast/serving/ServingService_pb.ts';
 import { file_grpc_health_v1_health } from '../gen/grpc/health/v1/health_pb.ts';
 import type { Config } from './config/config.ts';
+import type { ConnectionRouter } from './connection-router.ts';
 import { hashFeatureField } from './feast-encoding/hash-field.ts';
 import { createDispatcher } from './grpc/dispatch.ts';
 import { createFeatureServices } from './grpc/feature-services.ts';
@@ -23,7 +24,7 @@ import { openSecurePort } from './secure-port.ts';
 import { startAdminServer } from './telemetry/admin-server.ts';
 import { createCallObserver } from './telemetry/call-observer.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
-import { createMetrics } from './telemetry/metrics.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { observeOnlineStore } from './telemetry/observed-online-store.ts';
 import { VERSION } from './version.ts';
 
@@ -36,12 +37,16 @@ const MAX_CONNECTION_MEMORY_MIB = 256;
 /** Each is some names and two moments. */
 const MAX_WAITING_MATERIALIZATIONS = 100;
 
-/** A server that runs. */
-export interface RunningServer {
-  /** Where every protocol is spoken. */
-  readonly address: AddressInfo;
-  readonly adminAddress: AddressInfo;
+/** What answers requests: a whole server but for its admin port. */
+export interface RequestServer {
+  /** Where every protocol is spoken; `undefined` = nowhere, connections are handed to `accept`. */
+  readonly address: AddressInfo | undefined;
   readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Whether requests are welcome: a registry is loaded and the server is not draining. */
+  isServing(): boolean;
+  /** Takes over a connection that another process accepted. */
+  readonly accept: ConnectionRouter['accept'];
   /** Reads again, now, what is otherwise looked at from time to time: the certificate of the port. Never rejects. */
   reload(): Promise<void>;
   /**
@@ -51,9 +56,14 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** A server that runs. */
+export interface RunningServer extends RequestServer {
+  readonly address: AddressInfo;
+  readonly adminAddress: AddressInfo;
+}
+
 /**
- * Composes and starts a server; the only place where the parts meet. When a later part fails to start, those before it
- * are closed again.
+ * Composes and starts a server with its admin port.
  *
  * @throws SideboardError INVALID_CONFIGURATION, REGISTRY_UNAVAILABLE, ONLINE_STORE_UNAVAILABLE
  */
@@ -61,24 +71,74 @@ export async function startServer(
   config: Config,
   logger: Logger = createLogger(config.server.logLevel),
 ): Promise<RunningServer> {
+  const server = await startRequestServer(config, logger, 'listen');
+  try {
+    const admin = await startAdminServer({
+      host: config.server.adminHost,
+      port: config.server.adminPort,
+      metrics: server.metrics.registry,
+      isReady: () => server.isServing(),
+    });
+    return {
+      ...server,
+      address: server.address!,
+      adminAddress: admin.address,
+      // The admin port last, so that probes see the server drain.
+      async close(): Promise<void> {
+        try {
+          await server.close();
+        } finally {
+          await admin.close();
+        }
+      },
+    };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+/**
+ * Composes what answers requests; the only place where the parts meet. When a later part fails to start, those before it
+ * are closed again.
+ *
+ * @param doors whether to listen, or to leave that to another process that hands connections over
+ * @throws SideboardError INVALID_CONFIGURATION, REGISTRY_UNAVAILABLE, ONLINE_STORE_UNAVAILABLE
+ */
+export async function startRequestServer(
+  config: Config,
+  logger: Logger,
+  doors: 'listen' | 'handed over',
+): Promise<RequestServer> {
   const opened: (() => Promise<unknown>)[] = [];
   const closeAll = async (): Promise<void> => {
     for (const close of opened.reverse()) await close();
   };
   try {
-    return await composeServer(config, logger, opened, closeAll);
+    return await composeServer({ config, logger, doors, opened, closeAll });
   } catch (error) {
     await closeAll();
     throw error;
   }
 }
 
-async function composeServer(
-  config: Config,
-  logger: Logger,
-  opened: (() => Promise<unknown>)[],
-  closeAll: () => Promise<void>,
-): Promise<RunningServer> {
+/** What a composition is given. */
+interface Composition {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly doors: 'listen' | 'handed over';
+  /** How to close what was opened, in order. */
+  readonly opened: (() => Promise<unknown>)[];
+  closeAll(): Promise<void>;
+}
+
+async function composeServer({
+  config,
+  logger,
+  doors,
+  opened,
+  closeAll,
+}: Composition): Promise<RequestServer> {
   const metrics = createMetrics();
 
   const registry = await openFileRegistry({
@@ -184,7 +244,7 @@ async function composeServer(
     },
     dispatcher.listener,
   );
-  const port = await openSecurePort(config.server, { engine, handler, logger, metrics });
+  const port = await openSecurePort(config.server, { engine, handler, logger, metrics, doors });
   let closing: Promise<void> | undefined;
   opened.push(async () => {
     health.setServing(false);
@@ -200,20 +260,13 @@ async function composeServer(
     registryLastUpdatedMs: () => registry.current().lastUpdatedMs,
     registryVersion: () => registry.current().versionId,
   });
-  const admin = await startAdminServer({
-    host: config.server.adminHost,
-    port: config.server.adminPort,
-    metrics,
-    isReady: () => health.isServing(),
-  });
-  // Closed last, so that probes see the server drain.
-  opened.unshift(() => admin.close());
-
   health.setServing(true);
   return {
     address: port.address,
-    adminAddress: admin.address,
     logger,
+    metrics,
+    isServing: health.isServing,
+    accept: port.accept,
     reload: () => port.reloadCertificate(),
     close: () => (closing ??= closeAll()),
   };

@@ -77,6 +77,11 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   redis: { may: [], packages: ['node:buffer', 'node:dns/promises', ...SOCKETS] },
   http2: { may: [], packages: ['node:buffer', 'node:http2', 'node:stream', ...SOCKETS] },
+  workers: {
+    may: [],
+    mayForTypes: ['connection-router.ts'],
+    packages: ['prom-client', 'node:child_process', 'node:net', 'node:timers/promises'],
+  },
   tls: {
     may: ['errors.ts'],
     packages: ['node:crypto', 'node:fs/promises', ...SOCKETS],
@@ -102,7 +107,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   auth: { may: ['errors.ts', 'registry/registry-model.ts'], packages: [] },
   telemetry: {
     // It wraps calls and names their status codes; it knows no protocol.
-    may: ['errors.ts', 'grpc/status.ts'],
+    may: ['errors.ts', 'listen.ts', 'grpc/status.ts'],
     mayForTypes: [
       'grpc/server-call.ts',
       'online-store/online-store.ts',

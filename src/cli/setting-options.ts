@@ -5,6 +5,7 @@ import { settingFlags } from '../config/setting-flags.ts';
 const FEAST: Readonly<Record<string, string>> = {
   host: '-h, ',
   port: '-p, ',
+  workers: '-w, ',
   tls_cert_file: '--cert, ',
   tls_key_file: '--key, ',
 };

@@ -135,6 +135,10 @@ export interface ServerConfig {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
+  /** Processes that answer requests. */
+  readonly workers: number;
+  /** How they share the port, where there are several. */
+  readonly portSharing: 'handover' | 'reuse_port';
   /** Absent = none. */
   readonly unixSocket: UnixSocketConfig | undefined;
   /** Absent = plain text. */

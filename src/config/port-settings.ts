@@ -15,6 +15,18 @@ export const PORT_SETTINGS = [
     doc: 'Port of every protocol: gRPC, Connect, gRPC-Web and JSON. 0 takes any free port.',
   },
   {
+    name: 'workers',
+    kind: { type: 'workers' },
+    default: 1,
+    doc: 'Processes that answer requests, each on a core of its own; `auto` (or -1, as in Feast) is one per core. With more than one, a supervisor starts again what ends, and has the admin port. SIGHUP replaces them one by one, without refusing a connection, and reads the configuration again.',
+  },
+  {
+    name: 'port_sharing',
+    kind: choice('handover', 'reuse_port'),
+    default: 'handover',
+    doc: 'How several workers share the port. `handover`: the supervisor accepts and gives each connection to the worker that has the fewest, and none is lost when a worker ends. `reuse_port`: the system deals them out (SO_REUSEPORT), which takes more new connections per second, deals unevenly, and resets those that wait for a worker that ends.',
+  },
+  {
     name: 'admin_host',
     kind: { type: 'text' },
     default: '127.0.0.1',

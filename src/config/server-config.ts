@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { ServerConfig, TlsConfig, UnixSocketConfig } from './config.ts';
 import type { ProblemList } from './configuration-error.ts';
@@ -12,6 +13,8 @@ export function readServer(
   return {
     host: values.host,
     port: values.port,
+    workers: values.workers || availableParallelism(),
+    portSharing: values.port_sharing,
     unixSocket: readUnixSocket(values, repoPath),
     tls: readTls(values, repoPath, problems),
     adminHost: values.admin_host,

@@ -53,6 +53,8 @@ function placeholder({ kind }: Setting): string {
       return '<text,…>';
     case 'file_mode':
       return '<octal>';
+    case 'workers':
+      return '<number|auto>';
     case 'utc_offset':
       return '<+hh:mm>';
     case 'text':

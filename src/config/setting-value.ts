@@ -33,7 +33,8 @@ export function integerFromText(value: unknown): unknown {
 
 /**
  * The schema of one setting. Variables and flags bring text, YAML brings typed values: both pass. Its output is a number,
- * boolean, text or list of texts; a `utc_offset` becomes seconds, a `file_mode` its bits.
+ * boolean, text or list of texts; a `utc_offset` becomes seconds, a `file_mode` its bits, `workers` 0
+ * for auto.
  */
 export function settingSchema(setting: Setting): z.ZodType<SettingValue> {
   const problem = `must be ${describeKind(setting.kind)}`;
@@ -62,6 +63,8 @@ export function describeKind(kind: SettingKind): string {
       return 'texts, as a list or separated by commas';
     case 'file_mode':
       return 'an octal file mode such as "0660" (in quotes)';
+    case 'workers':
+      return 'a whole number from 1 to 1024, or auto';
     case 'utc_offset':
       return 'a UTC offset such as +02:00 (in quotes)';
   }
@@ -88,6 +91,8 @@ function schemaOfKind(kind: SettingKind, error: string): z.ZodType<SettingValue>
       return z.preprocess(listFromText, z.array(z.string({ error }).min(1, error), { error }));
     case 'file_mode':
       return z.preprocess(modeFromText, z.int({ error }));
+    case 'workers':
+      return z.preprocess(workersFromText, z.int({ error }).min(0, error).max(1024, error));
     case 'utc_offset':
       return z.preprocess(offsetFromText, z.int({ error }).min(-86_399, error).max(86_399, error));
   }
@@ -108,6 +113,13 @@ function listFromText(value: unknown): unknown {
 function modeFromText(value: unknown): unknown {
   const [, digits] = typeof value === 'string' ? (FILE_MODE.exec(value.trim()) ?? []) : [];
   return digits === undefined ? undefined : Number.parseInt(digits, 8);
+}
+
+/** 0 = as many as there are cores: `auto`, and -1, which is Feast's word for it. Nobody may write 0. */
+function workersFromText(value: unknown): unknown {
+  if (value === 'auto') return 0;
+  const count = integerFromText(value);
+  return count === -1 ? 0 : count === 0 ? undefined : count;
 }
 
 function offsetFromText(value: unknown): unknown {

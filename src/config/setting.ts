@@ -9,6 +9,7 @@ export type SettingKind =
   | { readonly type: 'file' }
   | { readonly type: 'list' }
   | { readonly type: 'file_mode' }
+  | { readonly type: 'workers' }
   | { readonly type: 'utc_offset' };
 
 /** One setting of our own: a key of the `sideboard:` block, an environment variable and a flag at once. */

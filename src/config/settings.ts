@@ -156,7 +156,9 @@ export const SETTINGS = [
 /** The name of a setting of our own. */
 export type SettingName = (typeof SETTINGS)[number]['name'];
 
-type ValueOf<Kind> = Kind extends { type: 'integer' | 'bytes' | 'utc_offset' | 'file_mode' }
+type ValueOf<Kind> = Kind extends {
+  type: 'integer' | 'bytes' | 'utc_offset' | 'file_mode' | 'workers';
+}
   ? number
   : Kind extends { type: 'list' }
     ? readonly string[]
@@ -166,7 +168,7 @@ type ValueOf<Kind> = Kind extends { type: 'integer' | 'bytes' | 'utc_offset' | '
         ? Choice
         : string;
 
-/** A checked value for every setting; `undefined` where nobody set it and it has no default. UTC offsets in seconds, file modes as numbers. */
+/** A checked value for every setting; `undefined` where nobody set it and it has no default. UTC offsets in seconds, file modes as numbers, `workers` 0 for auto. */
 export type SettingValues = {
   readonly [S in (typeof SETTINGS)[number] as S['name']]:
     | ValueOf<S['kind']>

@@ -1,13 +1,19 @@
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Metrics } from './metrics.ts';
+import { listenOnPort } from '../listen.ts';
+
+/** Metrics in the text format of Prometheus; a `Registry` of prom-client is one. */
+export interface MetricsText {
+  readonly contentType: string;
+  metrics(): Promise<string>;
+}
 
 /** What operators and probes ask on the admin port. */
 export interface AdminServerOptions {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
-  readonly metrics: Metrics;
+  readonly metrics: MetricsText;
   /** Whether requests are welcome: a registry is loaded and the server is not draining. */
   isReady(): boolean;
 }
@@ -17,7 +23,11 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-/** Starts the admin port: `/metrics` (Prometheus), `/healthz` (the process runs) and `/readyz` (requests are welcome). */
+/**
+ * Starts the admin port: `/metrics` (Prometheus), `/healthz` (the process runs) and `/readyz` (requests are welcome).
+ *
+ * @throws SideboardError INVALID_CONFIGURATION (by rejection) when the address cannot be listened on
+ */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?', 1)[0];
@@ -31,9 +41,9 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
         .writeHead(ready ? 200 : 503, { 'content-type': 'text/plain' })
         .end(ready ? 'ready\n' : 'not ready\n');
     } else if (path === '/metrics') {
-      const { registry } = options.metrics;
-      registry.metrics().then(
-        (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+      const { metrics } = options;
+      metrics.metrics().then(
+        (text) => response.writeHead(200, { 'content-type': metrics.contentType }).end(text),
         () => response.writeHead(500).end(),
       );
     } else {
@@ -42,23 +52,13 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
         .end('the admin port has /metrics, /healthz and /readyz\n');
     }
   });
-  await listen(server, options);
+  const address = await listenOnPort(server, options, '--admin-port');
   return {
-    address: server.address() as AddressInfo,
+    address,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
-}
-
-function listen(server: Server, options: AdminServerOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

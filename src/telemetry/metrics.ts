@@ -155,14 +155,15 @@ export function createMetrics(): Metrics {
         name: 'feature_server_tls_certificate_expiry_timestamp_seconds',
         help: 'When the certificate of the port expires, seconds since the epoch.',
         read: () => expiresAtMs() / 1000,
+        combine: 'min',
       });
     },
   };
 }
 
 function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
-  const gauge = (name: string, help: string, read: () => number): void =>
-    addGauge(registers, { name, help, read });
+  const gauge = (name: string, help: string, read: () => number, combine?: Combine): void =>
+    addGauge(registers, { name, help, read, combine });
   gauge(
     'feature_server_inflight_requests',
     'Unary gRPC calls being answered.',
@@ -173,17 +174,20 @@ function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
     'feature_server_registry_age_seconds',
     'Time since the registry in use was last known to be the newest.',
     () => gauges.registryAgeMs() / 1000,
+    'max',
   );
   gauge(
     'feature_server_registry_last_updated_seconds',
     'When the registry in use was written, seconds since the epoch.',
     () => gauges.registryLastUpdatedMs() / 1000,
+    'min',
   );
   const info: Gauge<'version'> = new Gauge({
     name: 'feature_server_registry_info',
     help: 'Always 1; its label is the version of the registry in use.',
     labelNames: ['version'] as const,
     registers,
+    aggregator: 'max',
     collect: (): void => {
       info.reset();
       info.set({ version: gauges.registryVersion() }, 1);
@@ -194,10 +198,15 @@ function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
   );
 }
 
+/** How the values of several workers become one. */
+type Combine = 'sum' | 'min' | 'max';
+
 /** A gauge that is read when metrics are collected. */
 function addGauge(
   registers: Registry[],
-  { name, help, read }: { name: string; help: string; read: () => number },
+  gauge: { name: string; help: string; read: () => number; combine?: Combine | undefined },
 ): void {
-  const made: Gauge = new Gauge({ name, help, registers, collect: (): void => made.set(read()) });
+  const { name, help, read, combine = 'sum' } = gauge;
+  const collect = (): void => made.set(read());
+  const made: Gauge = new Gauge({ name, help, registers, aggregator: combine, collect });
 }

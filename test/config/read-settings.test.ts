@@ -46,6 +46,12 @@ function samplesOf(kind: SettingKind): readonly (readonly [string, unknown])[] {
         ['660', 0o660],
         ['0777', 0o777],
       ];
+    case 'workers':
+      return [
+        ['auto', 0],
+        ['2', 2],
+        ['-1', 0],
+      ];
     case 'text':
     case 'secret':
     case 'file':

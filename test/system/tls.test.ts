@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { Agent, request as httpsRequest } from 'node:https';
-import { connect as connectPlain } from 'node:net';
+import { connect as connectPlain, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
@@ -75,7 +75,7 @@ interface LogLine {
 
 /** A port with TLS, and what it logs. */
 interface Opened {
-  readonly port: SecurePort;
+  readonly port: SecurePort & { readonly address: AddressInfo };
   readonly url: string;
   readonly lines: LogLine[];
   readonly metrics: Metrics;
@@ -122,11 +122,13 @@ async function open(tls: Partial<TlsConfig> = {}): Promise<Opened> {
     handler: features.handler,
     logger,
     metrics,
+    doors: 'listen',
   });
   closers.push(() => port.drain(100));
+  const address = port.address!;
   return {
-    port,
-    url: `https://localhost:${port.address.port}`,
+    port: { ...port, address },
+    url: `https://localhost:${address.port}`,
     lines,
     metrics,
     reasons: () => lines.map(({ reason }) => reason).filter((reason) => reason !== undefined),
