@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { barsTable, ghzTable, loadTable, peersTable } from './report-load.ts';
+import { writeFaults } from './report-faults.ts';
 import { coldTable, memoryTable, profileTables, registryTable, soakTable } from './report-state.ts';
 import { loadResults, type PartName, type Parts, type RunResults } from './results.ts';
 
@@ -72,6 +73,8 @@ export function writeReport(): string {
     registry: newest('registry')?.figures,
   });
   const body = SECTIONS.map((each) => render(each as Section<PartName>));
+  const faults = newest('faults');
+  if (faults !== undefined) writeFaults(faults.figures, provenance(faults.run));
   writeFileSync(PAGE, [INTRODUCTION, `## The bar\n\n${bars}\n`, ...body].join('\n'));
   return PAGE;
 }

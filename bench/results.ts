@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ColdStartFigures } from './cold-start.ts';
 import type { Machine } from './machine.ts';
+import type { FaultReport } from './faults.ts';
 import type { LoadFigures } from './measure-load.ts';
 import type { MemoryFigures, SoakFigures } from './memory.ts';
 import type { PeerFigures } from './peers.ts';
@@ -27,6 +28,7 @@ export interface Parts {
   readonly cold: readonly ColdStartFigures[];
   readonly memory: MemoryFigures;
   readonly soak: SoakFigures;
+  readonly faults: FaultReport;
   readonly profile: readonly ProfileFigures[];
 }
 

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { startRedis } from '../test/support/redis-server.ts';
 import { measureColdStart, type ColdStartFigures } from './cold-start.ts';
 import { describeMachine } from './machine.ts';
+import { measureFaults } from './faults.ts';
 import { measureGhz } from './measure-ghz.ts';
 import { measureLoad, type LoadFigures } from './measure-load.ts';
 import { measureMemory, measureSoak } from './memory.ts';
@@ -26,6 +27,8 @@ import { fillStore, makeRepo, type SeededRepo } from './seed.ts';
 import { startSideboard, type SideboardProcess } from '../test/support/sideboard-process.ts';
 
 const MANY_VIEWS = 1000;
+const FAULT_SLOTS = 1500;
+const FAULT_STOP_MS = 10_000;
 
 interface Flags {
   readonly parts?: string;
@@ -61,6 +64,7 @@ const PARTS: { readonly [Name in PartName]: (bench: Bench) => Promise<Parts[Name
   registry: measureRegistryReloads,
   profile: measureProfiles,
   soak: (bench) => measureSoak({ ...bench, core: bench.cores.server }, bench.soakRequests),
+  faults: () => measureFaults({ slots: FAULT_SLOTS, stopMs: FAULT_STOP_MS, say }),
   peers: ({ scenarios, ...bench }) =>
     measurePeers({ ...bench, workloads: scenarios.map(({ name }) => name) }),
 };
@@ -148,7 +152,8 @@ async function run(flags: Flags): Promise<void> {
   if (unknown.length > 0) throw new Error(`no part ${unknown.join(', ')}`);
   const cores = { server: Number(flags.serverCore), client: Number(flags.clientCore) };
   execFileSync('h2load', ['--version'], { stdio: 'ignore' }); // Fails early where it is missing.
-  pinSelf(cores.client);
+  // Faults need no cores to themselves, but two for six Redis processes and their clients.
+  if (names.some((name) => name !== 'faults')) pinSelf(cores.client);
   const rounds = Number(flags.rounds);
   const seconds = Number(flags.seconds);
   const entities = Number(flags.entities);
@@ -211,5 +216,9 @@ const program = new Command('bench')
   .option('--out <dir>', 'where results are written', RESULTS_FOLDER)
   .option('--server-core <number>', 'core of the server', '0')
   .option('--client-core <number>', 'core of Redis and of what makes load', '1');
-program.action(() => run(program.opts<Flags>()));
+program
+  .argument('[parts...]', 'the same as --parts')
+  .action((parts: readonly string[]) =>
+    run({ ...program.opts<Flags>(), ...(parts.length === 0 ? {} : { parts: parts.join(',') }) }),
+  );
 await program.parseAsync();

@@ -14,6 +14,8 @@ const SLOTS = 16_384;
 
 /** How to start one Redis process. */
 export interface RedisServerOptions {
+  /** Address of the loopback that it listens on; 127.0.0.1 by default. */
+  readonly host?: string;
   /** Fixed port, for starting again where a process was; a free one by default. */
   readonly port?: number;
   /** Of the default user; none by default. */
@@ -51,7 +53,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
 
 function serverArguments(port: number, dir: string, options: RedisServerOptions): string[] {
   const { tls, password } = options;
-  const args = ['--bind', HOST, '--dir', dir, '--save', '', '--appendonly', 'no'];
+  const args = ['--bind', options.host ?? HOST, '--dir', dir, '--save', '', '--appendonly', 'no'];
   args.push('--loglevel', 'warning', '--port', tls === undefined ? String(port) : '0');
   if (tls !== undefined) {
     args.push('--tls-port', String(port), '--tls-auth-clients', 'no');
@@ -75,10 +77,11 @@ async function superviseRedis(supervised: Supervised): Promise<RedisServer> {
   const { port, dir } = supervised;
   let running = await spawnRedis(supervised);
   let isStopped = false;
+  const { host = HOST, tls } = supervised.options;
   return {
-    host: HOST,
+    host,
     port,
-    url: `${supervised.options.tls === undefined ? 'redis' : 'rediss'}://${HOST}:${port}`,
+    url: `${tls === undefined ? 'redis' : 'rediss'}://${host}:${port}`,
     pause: () => process.kill(running.pid, 'SIGSTOP'),
     resume: () => process.kill(running.pid, 'SIGCONT'),
     kill: () => end(running),
@@ -145,7 +148,7 @@ async function answers(port: number, options: RedisServerOptions): Promise<boole
 /** A plain client for preparing and looking at a server in a test; the caller disconnects it. */
 export function adminClient(port: number, options: RedisServerOptions = {}): Redis {
   const client = new Redis({
-    host: HOST,
+    host: options.host ?? HOST,
     port,
     lazyConnect: true,
     connectTimeout: 2_000,
@@ -164,6 +167,8 @@ export interface RedisClusterOptions {
   readonly shards?: number;
   /** Per shard; none by default. */
   readonly replicas?: number;
+  /** How each process is started, besides what makes it a node; `args` come last and win. */
+  readonly node?: (index: number) => RedisServerOptions;
 }
 
 /** A real Redis Cluster on loopback. */
@@ -182,10 +187,11 @@ export async function startRedisCluster(
   const replicas = options.replicas ?? 0;
   const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'];
   args.push('--cluster-require-full-coverage', 'no', '--repl-diskless-sync-delay', '0');
+  const wishes = Array.from({ length: shards * (1 + replicas) }, (_, i) => options.node?.(i) ?? {});
   const nodes = await Promise.all(
-    Array.from({ length: shards * (1 + replicas) }, () => startRedis({ args })),
+    wishes.map((wish) => startRedis({ ...wish, args: [...args, ...(wish.args ?? [])] })),
   );
-  const clients = nodes.map((node) => adminClient(node.port));
+  const clients = nodes.map((node, i) => adminClient(node.port, wishes[i]));
   try {
     await formCluster(nodes, clients, shards);
   } catch (error) {
