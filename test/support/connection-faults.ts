@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { answerName } from './answer-name.ts';
@@ -32,24 +32,27 @@ async function fill(server: RedisServer, options: RedisServerOptions = {}): Prom
 }
 
 /**
- * The password of a node is replaced and all connections are ended; clients with a hook for credentials are given the new
- * one, the others keep the old one until it is valid again.
+ * The password of a node is replaced, in the file that holds it too, and all connections are ended. Clients that read the
+ * file find the new one; the others keep the old one, which is valid again in the end.
  */
 export async function rotatePassword(
   clients: readonly FaultClient[],
 ): Promise<readonly FaultFigures[]> {
-  let password = 'old';
+  const password = 'old';
+  const folder = await mkdtemp(join(tmpdir(), 'sideboard-password-'));
+  const passwordFile = join(folder, 'password');
+  await writeFile(passwordFile, password);
   const server = await startRedis({ password });
   await fill(server, { password });
   const admin = adminClient(server.port, { password });
   try {
     return await runUnderLoad({
       clients,
-      target: { kind: 'redis', nodes: [server], password: () => password },
+      target: { kind: 'redis', nodes: [server], password, passwordFile },
       entities: ENTITIES,
       groupOf: () => 0,
       async inject({ wait }) {
-        password = 'new';
+        await writeFile(passwordFile, 'new');
         await admin.call('ACL', 'SETUSER', 'default', '<old', '>new');
         await wait(500);
         await admin.call('CLIENT', 'KILL', 'TYPE', 'NORMAL', 'SKIPME', 'YES');
@@ -62,6 +65,7 @@ export async function rotatePassword(
   } finally {
     admin.disconnect();
     await server.stop();
+    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -10,7 +10,9 @@ export interface FaultTarget {
   readonly kind: 'redis' | 'redis_cluster';
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
   readonly readsReplicas?: boolean;
-  readonly password?: () => string;
+  readonly password?: string;
+  /** File that holds the password as it is now, for clients that can read it again. */
+  readonly passwordFile?: string;
   /** PEM of the authority that the client trusts; absent = no TLS. */
   readonly ca?: string;
   /** For one command, beneath the deadlines of reads. */
@@ -26,8 +28,6 @@ export interface FaultReader extends KnownReader {
 /** A client under test. */
 export interface FaultClient {
   readonly name: string;
-  /** Whether it has a hook for credentials that change. */
-  readonly renewsCredentials: boolean;
   open(target: FaultTarget): Promise<FaultReader>;
 }
 
@@ -37,7 +37,6 @@ const COMMAND_TIMEOUT_MS = 2_000;
 /** This project's store, as the server opens it. */
 export const sideboardClient: FaultClient = {
   name: 'sideboard',
-  renewsCredentials: false,
   async open(target) {
     const store = await openOnlineStore(storeOptions(target));
     const prepared = store.prepare({ project: PROJECT, joinKeys: [JOIN_KEY], views: [VIEW] });
@@ -67,7 +66,9 @@ function storeOptions(target: FaultTarget): RedisOnlineStoreOptions {
   return {
     kind: target.kind,
     nodes: target.nodes,
-    password: target.password?.(),
+    password: target.password,
+    passwordFile: target.passwordFile,
+    readFrom: target.readsReplicas === true ? 'nearest' : 'primary',
     database: 0,
     tls: target.ca === undefined ? false : { ca: target.ca, rejectUnauthorized: true },
     sentinelMaster: 'mymaster',
@@ -81,12 +82,11 @@ function storeOptions(target: FaultTarget): RedisOnlineStoreOptions {
 /** ioredis as its users run it, with the settings that its documentation recommends for reads with deadlines. */
 export const ioredisClient: FaultClient = {
   name: 'ioredis',
-  renewsCredentials: false,
   async open(target) {
     const common = {
       connectTimeout: CONNECT_TIMEOUT_MS,
       commandTimeout: target.commandTimeoutMs ?? COMMAND_TIMEOUT_MS,
-      ...(target.password === undefined ? {} : { password: target.password() }),
+      ...(target.password === undefined ? {} : { password: target.password }),
       ...(target.ca === undefined ? {} : { tls: { ca: target.ca } }),
     };
     const client =

@@ -5,7 +5,7 @@ import { encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
 import { serializeEntityKey } from '../../src/feast-encoding/entity-key.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import { writeValue } from '../../src/feast-encoding/value-writer.ts';
-import { redisSlot } from '../../src/online-store/redis-slot.ts';
+import { redisSlot } from '../../src/redis/redis-slot.ts';
 import {
   adminClient,
   freePort,

@@ -1,4 +1,4 @@
-import { redisSlot } from '../../src/online-store/redis-slot.ts';
+import { redisSlot } from '../../src/redis/redis-slot.ts';
 import type { FaultClient, FaultTarget } from './fault-clients.ts';
 import { ask, SHARDS, type FaultCluster } from './fault-cluster.ts';
 import { runUnderLoad, type FaultFigures, type LoadStage } from './run-under-load.ts';

@@ -22,6 +22,9 @@ const SCENARIOS = clusterScenarios({
   stopMs: 2_500,
 });
 
+/** What a busy machine may add to a window of errors. */
+const SLACK_MS = 800;
+
 function scenario(name: string): FaultScenario {
   const found = SCENARIOS.find((each) => each.name === name);
   if (found === undefined) throw new Error(`no scenario ${name}`);
@@ -53,11 +56,29 @@ describe('a cluster that breaks', () => {
     return figures!;
   };
 
+  it('primary killed, reads from replicas too: the other copy answers within a second', async () => {
+    const { longestWindowMs } = await run('primary killed, reads from replicas too');
+    expect(longestWindowMs).toBeLessThan(1_000);
+  });
+
+  it('primary killed, reads from primaries: no longer than the cluster itself needs', async () => {
+    const { longestWindowMs, notes } = await run('primary killed, reads from primaries');
+    // 200 ms of ours, and what a busy machine adds to both figures.
+    expect(longestWindowMs).toBeLessThan(notes['election ms']! + 200 + SLACK_MS);
+  });
+
+  it('primary stopped, reads from replicas too: the other copy answers within a second', async () => {
+    const { longestWindowMs } = await run('primary stopped');
+    expect(longestWindowMs).toBeLessThan(1_000);
+  });
+
+  it('black hole: the connection is given up after a second of silence', async () => {
+    const { longestWindowMs } = await run('black hole');
+    expect(longestWindowMs).toBeLessThan(1_000 + SLACK_MS);
+  });
+
   it.each([
     'planned failover',
-    'primary killed, reads from primaries',
-    'primary stopped',
-    'black hole',
     'garbage',
     'half a reply, then cut',
     'two primaries of three killed',
@@ -97,10 +118,10 @@ describe('connections that may not stand', () => {
     }
   });
 
-  it('a password that is replaced says so, and works again when it is right', async () => {
+  it('a password that is replaced in its file is presented at the next connection', async () => {
     const [figures] = await rotatePassword(OURS);
     expectSound(figures!);
-    expect(Object.keys(figures!.errorKinds).join()).toContain('WRONGPASS');
+    expect(figures).toMatchObject({ errors: 0 });
   });
 
   it('a name that points elsewhere is resolved again', async () => {
