@@ -11,6 +11,7 @@ import type { NodeOptions, RedisNode } from './redis-node.ts';
 import { isReplyError, RedisError } from './redis-error.ts';
 import { SLOT_COUNT } from './redis-slot.ts';
 import { startRefresher } from './refresher.ts';
+import { shuffled } from './shuffled.ts';
 import type { Shard, Topology } from './topology.ts';
 
 export interface ClusterOptions {
@@ -120,13 +121,13 @@ async function* candidates(
 ): AsyncGenerator<RedisConnection> {
   const { runtime } = options;
   const ready = [...pool.all()].filter((node) => node.isWell(runtime.now()));
-  for (const { reads } of shuffled(ready, runtime.random).slice(0, MAX_ASKED)) {
+  for (const { reads } of shuffled(ready, runtime).slice(0, MAX_ASKED)) {
     yield reads;
   }
-  for (const seed of shuffled(seeds, runtime.random)) {
+  for (const seed of shuffled(seeds, runtime)) {
     // A name that cannot be resolved is left to the attempt to connect, which says so.
     const addresses = await runtime.resolveAddresses(seed.host).catch(() => [seed.host]);
-    for (const host of shuffled(addresses, runtime.random).slice(0, MAX_ASKED)) {
+    for (const host of shuffled(addresses, runtime).slice(0, MAX_ASKED)) {
       const target = host === seed.host ? seed : { ...seed, host, servername: seed.host };
       const connection = new RedisConnection(target, options, false);
       try {
@@ -136,11 +137,4 @@ async function* candidates(
       }
     }
   }
-}
-
-export function shuffled<T>(items: readonly T[], random: () => number): T[] {
-  return items
-    .map((item) => ({ item, at: random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ item }) => item);
 }

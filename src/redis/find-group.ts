@@ -1,5 +1,4 @@
 import { callNode } from './call-command.ts';
-import { shuffled } from './cluster-topology.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import type { RedisReply } from './decode-reply.ts';
 import type { GroupTargets } from './group-topology.ts';
@@ -7,6 +6,7 @@ import type { NodePool } from './node-pool.ts';
 import { textOf } from './parse-cluster.ts';
 import { addressOf, RedisConnection, type NodeTarget } from './redis-connection.ts';
 import { isReplyError, RedisError } from './redis-error.ts';
+import { shuffled } from './shuffled.ts';
 
 /**
  * The configured node and its replicas: those that are configured, or those that it names itself (`ROLE`).
@@ -53,7 +53,7 @@ export function findBySentinel(options: SentinelOptions): () => Promise<GroupTar
   const { sentinels, masterName, connection: connectionOptions, wantsReplicas } = options;
   return async () => {
     const failures: string[] = [];
-    for (const target of shuffled(sentinels, connectionOptions.runtime.random)) {
+    for (const target of shuffled(sentinels, connectionOptions.runtime)) {
       const connection = new RedisConnection(target, connectionOptions, false);
       try {
         const words = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName];

@@ -1,0 +1,317 @@
+import { Buffer } from 'node:buffer';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { RedisClient, RedisClientOptions } from '../../src/redis/redis-client.ts';
+import { redisSlot } from '../../src/redis/redis-slot.ts';
+import { openClient, readKeys, slotsAnswer } from './simulated-client.ts';
+import { array, SimulatedRedis, type Answer } from './simulated-redis.ts';
+import { SimulatedWorld } from './simulated-world.ts';
+
+const HALF = 8_192;
+/** Keys by the half of the slots that theirs is in. */
+const LOW = keysOf((slot) => slot < HALF);
+const HIGH = keysOf((slot) => slot >= HALF);
+
+function keysOf(wanted: (slot: number) => boolean): string[] {
+  const names = Array.from({ length: 200 }, (_, i) => `key:${i}`);
+  return names.filter((name) => wanted(redisSlot(Buffer.from(name)))).slice(0, 20);
+}
+
+let world: SimulatedWorld;
+let nodes: Readonly<Record<'a' | 'b' | 'c' | 'd', SimulatedRedis>>;
+let ranges: Parameters<typeof slotsAnswer>[0];
+let clusterAsked = 0;
+
+beforeEach(() => {
+  world = new SimulatedWorld();
+  const node = (name: string) => new SimulatedRedis(world, `${name}:1`);
+  nodes = { a: node('a'), b: node('b'), c: node('c'), d: node('d') };
+  // a and b have one half each; c copies a, d copies b.
+  ranges = [
+    [0, HALF - 1, 'a', 'c'],
+    [HALF, 16_383, 'b', 'd'],
+  ];
+  clusterAsked = 0;
+  for (const server of Object.values(nodes)) {
+    server.handler = clusterHandler(() => null);
+    for (const key of [...LOW, ...HIGH]) server.put(key, { f: `f of ${key}`, g: `g of ${key}` });
+  }
+});
+
+type Rule = (words: readonly string[]) => Answer | null;
+
+function clusterHandler(rule: Rule): SimulatedRedis['handler'] {
+  return (words) => {
+    const texts = words.map((word) => word.toString('latin1'));
+    if (texts[0] === 'CLUSTER') {
+      clusterAsked++;
+      return slotsAnswer(ranges);
+    }
+    return rule(texts);
+  };
+}
+
+const open = (changes: Partial<RedisClientOptions> = {}): Promise<RedisClient> =>
+  openClient(world, { kind: 'redis_cluster', ...changes });
+
+const rowOf = (key: string): string[] => [`f of ${key}`, `g of ${key}`];
+const rows = (keys: readonly string[]): string[][] => keys.map(rowOf);
+const read = (client: RedisClient, keys: readonly string[]) => world.until(readKeys(client, keys));
+const heard = (server: SimulatedRedis, word: string): number =>
+  server.heard.filter((text) => text.startsWith(word)).length;
+
+describe('a cluster', () => {
+  test('is read from the primaries of the slots, all in one turn', async () => {
+    const client = await open();
+    expect(await read(client, [...LOW, ...HIGH])).toEqual(rows([...LOW, ...HIGH]));
+    expect(heard(nodes.a, 'HMGET')).toBe(LOW.length);
+    expect(heard(nodes.b, 'HMGET')).toBe(HIGH.length);
+    expect(heard(nodes.c, 'HMGET') + heard(nodes.d, 'HMGET')).toBe(0);
+  });
+
+  test('is learnt from any seed, and from a name with many addresses of which some are dead', async () => {
+    world.names.set('config', ['x1', 'x2', 'a']);
+    const client = await open({
+      nodes: [
+        { host: 'gone', port: 1 },
+        { host: 'config', port: 1 },
+      ],
+    });
+    expect(await read(client, LOW)).toEqual(rows(LOW));
+  });
+
+  test('is found again when all addresses behind its name have changed', async () => {
+    world.names.set('config', ['x1']);
+    const client = await open({ nodes: [{ host: 'config', port: 1 }] });
+    await expect(read(client, LOW)).rejects.toMatchObject({ code: 'UNREACHABLE' });
+    world.names.set('config', ['b']);
+    await world.pass(1_500);
+    expect(await read(client, LOW)).toEqual(rows(LOW));
+  });
+
+  test('may announce addresses that are reached elsewhere, or none', async () => {
+    ranges = [
+      [0, HALF - 1, '10.0.0.1'],
+      [HALF, 16_383, ''],
+    ];
+    const client = await open({
+      natMap: new Map([['10.0.0.1:1', { host: 'b', port: 1 }]]),
+    });
+    expect(await read(client, [LOW[0]!, HIGH[0]!])).toEqual(rows([LOW[0]!, HIGH[0]!]));
+    expect(heard(nodes.b, 'HMGET')).toBe(1);
+    expect(heard(nodes.a, 'HMGET')).toBe(1);
+  });
+
+  test('is learnt by CLUSTER SHARDS where SLOTS is refused', async () => {
+    const shard = (first: number, last: number, host: string) => [
+      'slots',
+      [first, last],
+      'nodes',
+      [['id', 'x', 'port', 1, 'ip', host, 'endpoint', host, 'role', 'master', 'health', 'online']],
+    ];
+    const handler: SimulatedRedis['handler'] = (words) => {
+      if (words[0]!.toString() !== 'CLUSTER') return null;
+      return words[1]!.toString() === 'SLOTS'
+        ? '-NOPERM this user has no permissions\r\n'
+        : array([shard(0, HALF - 1, 'a'), shard(HALF, 16_383, 'b')]);
+    };
+    for (const server of Object.values(nodes)) server.handler = handler;
+    const client = await open();
+    expect(await read(client, [LOW[0]!, HIGH[0]!])).toEqual(rows([LOW[0]!, HIGH[0]!]));
+  });
+
+  test('without a node for a slot says so', async () => {
+    ranges = [[0, HALF - 1, 'a']];
+    const client = await open();
+    await expect(read(client, [HIGH[0]!])).rejects.toMatchObject({
+      message: `no node serves slot ${redisSlot(Buffer.from(HIGH[0]!))} at a:1`,
+    });
+  });
+});
+
+describe('redirections', () => {
+  test('MOVED is followed, remembered, and looked into once', async () => {
+    const client = await open();
+    await read(client, LOW);
+    nodes.a.handler = clusterHandler(([name, key]) =>
+      name === 'HMGET' ? `-MOVED ${redisSlot(Buffer.from(key!))} b:1\r\n` : null,
+    );
+    ranges = [[0, 16_383, 'b']];
+    const before = clusterAsked;
+    expect(await read(client, LOW)).toEqual(rows(LOW));
+    expect(clusterAsked - before).toBeLessThanOrEqual(1);
+    await world.pass(300);
+    expect(clusterAsked - before).toBe(1);
+    const told = heard(nodes.a, 'HMGET');
+    expect(await read(client, LOW)).toEqual(rows(LOW));
+    expect(heard(nodes.a, 'HMGET')).toBe(told);
+  });
+
+  test('MOVED that goes in circles ends', async () => {
+    const client = await open();
+    nodes.a.handler = clusterHandler(([name]) => (name === 'HMGET' ? '-MOVED 1 b:1\r\n' : null));
+    nodes.b.handler = clusterHandler(([name]) => (name === 'HMGET' ? '-MOVED 1 a:1\r\n' : null));
+    await expect(read(client, [LOW[0]!])).rejects.toMatchObject({
+      message: expect.stringMatching(/send each other slot/) as string,
+    });
+  });
+
+  test('ASK goes to the other node with ASKING right before it, and is not remembered', async () => {
+    const client = await open();
+    nodes.a.handler = clusterHandler(([name]) => (name === 'HMGET' ? '-ASK 1 b:1\r\n' : null));
+    expect(await read(client, LOW.slice(0, 3))).toEqual(rows(LOW.slice(0, 3)));
+    const { heard: words } = nodes.b;
+    for (const [i, text] of words.entries()) {
+      if (text.startsWith('HMGET')) expect(words[i - 1]).toBe('ASKING');
+    }
+    nodes.a.handler = clusterHandler(() => null);
+    await read(client, [LOW[0]!]);
+    expect(nodes.a.heard.at(-1)).toContain('HMGET');
+  });
+
+  test.each([
+    'TRYAGAIN Multiple keys',
+    'CLUSTERDOWN The cluster is down',
+    'LOADING Redis is loading',
+    'MASTERDOWN Link is down',
+  ])('%s passes when it passes in time', async (error) => {
+    const client = await open();
+    let refusals = 2;
+    nodes.a.handler = clusterHandler(([name]) =>
+      name === 'HMGET' && refusals-- > 0 ? `-${error}\r\n` : null,
+    );
+    expect(await read(client, [LOW[0]!])).toEqual(rows([LOW[0]!]));
+  });
+
+  test('an error that stays is the answer, within a second', async () => {
+    const client = await open();
+    nodes.a.handler = clusterHandler(([name]) =>
+      name === 'HMGET' ? '-CLUSTERDOWN The cluster is down\r\n' : null,
+    );
+    const startedAtMs = world.now();
+    await expect(read(client, [LOW[0]!])).rejects.toMatchObject({
+      code: 'REPLY',
+      message: 'CLUSTERDOWN The cluster is down',
+      address: 'a:1',
+    });
+    expect(world.now() - startedAtMs).toBeLessThan(1_000);
+  });
+
+  test('READONLY after a failover finds the new primary', async () => {
+    const client = await open();
+    nodes.a.handler = clusterHandler(([name]) =>
+      name === 'HSET' ? "-READONLY You can't write against a read only replica.\r\n" : null,
+    );
+    ranges = [
+      [0, HALF - 1, 'c', 'a'],
+      [HALF, 16_383, 'b', 'd'],
+    ];
+    const key = Buffer.from(LOW[0]!);
+    const replies = await world.until(
+      client.callAll([{ key, words: ['HSET', key, 'f', '1'] }], { deadlineAtMs: Infinity }, 5_000),
+    );
+    expect(replies).toEqual(['OK']);
+    expect(heard(nodes.c, 'HSET')).toBe(1);
+  });
+});
+
+describe('a shard that fails', () => {
+  test('fails at once once it is known, and the others do not wait for it', async () => {
+    const client = await open();
+    nodes.a.presence = undefined;
+    nodes.a.breakAll();
+    await world.pass(200);
+    const startedAtMs = world.now();
+    await expect(read(client, [LOW[0]!, HIGH[0]!])).rejects.toMatchObject({ address: 'a:1' });
+    expect(await read(client, HIGH)).toEqual(rows(HIGH));
+    expect(world.now() - startedAtMs).toBeLessThan(5);
+  });
+
+  test('is marked in a partial answer that has the rest', async () => {
+    const client = await open();
+    nodes.a.presence = undefined;
+    nodes.a.breakAll();
+    await world.pass(200);
+    const limits = { deadlineAtMs: Infinity, isPartial: true };
+    expect(await world.until(readKeys(client, [LOW[0]!, HIGH[0]!], limits))).toEqual([
+      ['lost', 'lost'],
+      rowOf(HIGH[0]!),
+    ]);
+  });
+
+  test('that is silent is marked in a partial answer after the command timeout', async () => {
+    const client = await open({ commandTimeoutMs: 300 });
+    nodes.a.isStopped = true;
+    const limits = { deadlineAtMs: Infinity, isPartial: true };
+    const startedAtMs = world.now();
+    const answer = await world.until(readKeys(client, [LOW[0]!, HIGH[0]!], limits));
+    expect(answer).toEqual([['lost', 'lost'], rowOf(HIGH[0]!)]);
+    expect(world.now() - startedAtMs).toBeCloseTo(300, 0);
+    nodes.a.resume();
+    await world.pass(10);
+    expect(answer[0]).toEqual(['lost', 'lost']);
+    expect(await read(client, LOW)).toEqual(rows(LOW));
+  });
+
+  test('is served by the node that the cluster elected', async () => {
+    const client = await open();
+    nodes.a.presence = undefined;
+    nodes.a.breakAll();
+    await world.pass(1_000);
+    ranges = [
+      [0, HALF - 1, 'c'],
+      [HALF, 16_383, 'b', 'd'],
+    ];
+    await world.pass(300);
+    expect(await read(client, LOW)).toEqual(rows(LOW));
+  });
+
+  test('a hundred failing reads do not make a storm of looks at the cluster', async () => {
+    const client = await open();
+    nodes.a.presence = undefined;
+    nodes.a.breakAll();
+    await world.pass(1_000);
+    const before = clusterAsked;
+    const startedAtMs = world.now();
+    for (let i = 0; i < 100; i++) {
+      await read(client, [LOW[0]!]).catch(() => 'lost');
+      await world.pass(10);
+    }
+    const seconds = (world.now() - startedAtMs) / 1_000;
+    expect((clusterAsked - before) / seconds).toBeLessThan(15);
+  });
+});
+
+describe('a deadline', () => {
+  test('ends the wait in time, and nothing is mixed up afterwards', async () => {
+    const client = await open();
+    await read(client, LOW);
+    nodes.a.isStopped = true;
+    const startedAtMs = world.now();
+    const limits = { deadlineAtMs: startedAtMs + 40 };
+    await expect(world.until(readKeys(client, LOW, limits))).rejects.toMatchObject({
+      code: 'DEADLINE',
+    });
+    expect(world.now() - startedAtMs).toBeCloseTo(40, 0);
+    nodes.a.resume();
+    expect(await read(client, LOW.toReversed())).toEqual(rows(LOW.toReversed()));
+  });
+
+  test('that has passed sends nothing', async () => {
+    const client = await open();
+    await expect(
+      world.until(readKeys(client, LOW, { deadlineAtMs: world.now() - 1 })),
+    ).rejects.toMatchObject({ code: 'DEADLINE' });
+    expect(heard(nodes.a, 'HMGET')).toBe(0);
+  });
+
+  test('a caller that went away ends the wait, and what was not sent is not sent', async () => {
+    const client = await open();
+    const abort = new AbortController();
+    const limits = { deadlineAtMs: Infinity, signal: abort.signal };
+    const reading = readKeys(client, LOW, limits);
+    abort.abort();
+    await expect(world.until(reading)).rejects.toMatchObject({ code: 'CANCELLED' });
+    await world.pass(10);
+    expect(heard(nodes.a, 'HMGET')).toBe(0);
+  });
+});
