@@ -17,6 +17,8 @@ export interface SideboardProcess {
   readonly startMs: number;
   /** Everything that it has printed on standard output so far, a JSON line each. */
   readonly log: readonly string[];
+  /** The same of its standard error: nothing, as a rule. */
+  readonly errorOutput: readonly string[];
   signal(name: NodeJS.Signals): void;
   /** SIGTERM; resolves to the exit code when it is gone. */
   stop(): Promise<number | null>;
@@ -65,13 +67,15 @@ export async function startSideboard(options: SideboardOptions): Promise<Sideboa
   process.once('exit', kill);
   child.once('exit', () => process.off('exit', kill));
   const log: string[] = [];
-  const { address, admin } = await whenServing(child, log);
+  const errorOutput: string[] = [];
+  const { address, admin } = await whenServing(child, log, errorOutput);
   return {
     pid: child.pid ?? 0,
     port: Number(address.slice(address.lastIndexOf(':') + 1)),
     adminUrl: `http://${admin}`,
     startMs: performance.now() - startedAtMs,
     log,
+    errorOutput,
     signal: (name) => void child.kill(name),
     stop: () => stopProcess(child),
   };
@@ -96,16 +100,15 @@ interface ServingLine {
   readonly admin: string;
 }
 
-function whenServing(child: ChildProcess, log: string[]): Promise<ServingLine> {
+function whenServing(
+  child: ChildProcess,
+  log: string[],
+  errorOutput: string[],
+): Promise<ServingLine> {
   return new Promise((resolve, reject) => {
     if (child.stdout === null || child.stderr === null) throw new Error('output is not piped');
-    let tail = '';
-    const remember = (line: string): void => {
-      tail = `${tail}\n${line}`.slice(-4000);
-    };
-    createInterface({ input: child.stderr }).on('line', remember);
+    createInterface({ input: child.stderr }).on('line', (line) => errorOutput.push(line));
     createInterface({ input: child.stdout }).on('line', (line) => {
-      remember(line);
       log.push(line);
       if (!line.includes('"serving"')) return;
       const parsed = JSON.parse(line) as ServingLine;
@@ -113,7 +116,11 @@ function whenServing(child: ChildProcess, log: string[]): Promise<ServingLine> {
     });
     child.once('error', reject);
     child.once('exit', (code, signal) =>
-      reject(new Error(`the server ended (${code ?? signal}):${tail}`)),
+      reject(
+        new Error(
+          `the server ended (${code ?? signal}):\n${[...log, ...errorOutput].slice(-40).join('\n')}`,
+        ),
+      ),
     );
   });
 }
