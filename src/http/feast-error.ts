@@ -88,7 +88,7 @@ export class BodyRejected extends Error {
   readonly answer: JsonAnswer;
 
   constructor(answer: JsonAnswer) {
-    super(answer.body);
+    super(`the request body was rejected with ${answer.status}`);
     this.answer = answer;
   }
 }

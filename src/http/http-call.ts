@@ -1,4 +1,5 @@
 import { cancelled, SideboardError } from '../errors.ts';
+import { BodyRejected } from './feast-error.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 
 /** What a method may know of the call that it answers; the gRPC side has the same. */
@@ -82,11 +83,11 @@ export function beginExchange(
       exchange.error ??= cancelled();
       abort.abort();
     }
+    // A rejected body is its caller's mistake, and the answer may repeat what was in it: nothing for a log.
+    const error = exchange.error instanceof BodyRejected ? undefined : exchange.error;
     const status =
-      exchange.error === undefined
-        ? statusOfHttp(response.statusCode)
-        : options.statusOf(exchange.error);
-    options.observer.onCallEnd(exchange, status, performance.now() - startedAtMs, exchange.error);
+      error === undefined ? statusOfHttp(response.statusCode) : options.statusOf(error);
+    options.observer.onCallEnd(exchange, status, performance.now() - startedAtMs, error);
   });
   return exchange;
 }

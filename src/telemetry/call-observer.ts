@@ -1,6 +1,6 @@
 import { isSideboardError } from '../errors.ts';
 import type { CallObserver } from '../grpc/server-call.ts';
-import { GrpcCode, grpcCodeName } from '../grpc/status.ts';
+import { GrpcCode, grpcCodeName, GrpcStatusError } from '../grpc/status.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -30,6 +30,8 @@ export function createCallObserver(
       metrics.observeRequest(method, code, ok, durationMs);
       if (call.featureCount > 0) metrics.observeOnlineFeatures(call.rowCount);
       if (ok) return;
+      // What is wrong with a message or a header is told with INTERNAL in gRPC, and is the caller's doing all the same.
+      const isProtocolError = error instanceof GrpcStatusError;
       const fields = {
         method,
         code,
@@ -38,9 +40,11 @@ export function createCallObserver(
         features: call.featureCount,
         reason: status.message,
         // Errors of ours are explained by their message; a cause or a stranger needs its stack.
-        ...(isSideboardError(error) && error.cause === undefined ? {} : { err: error }),
+        ...(isProtocolError || (isSideboardError(error) && error.cause === undefined)
+          ? {}
+          : { err: error }),
       };
-      if (SERVER_FAULTS.has(status.code)) logger.error(fields, 'call failed');
+      if (SERVER_FAULTS.has(status.code) && !isProtocolError) logger.error(fields, 'call failed');
       else logger.debug(fields, 'call failed');
     },
   };

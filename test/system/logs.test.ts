@@ -156,6 +156,7 @@ it('at its most talkative the server prints no value of an entity or a feature, 
   expect(await askGrpc(questionFor(entity, 'driver_stats:nope'))).toBe(grpc.status.NOT_FOUND);
   expect(await askGrpc(Buffer.from(`\x0a\x7f${entityText}`))).toBe(grpc.status.INVALID_ARGUMENT);
   expect(await askJson(`{"entities":{"driver_id":[${entity},`)).toBe(422);
+  expect(await askJson(`{"features":"${entityText}","entities":["${entityText}"]}`)).toBe(422);
   // The store hangs, then is gone.
   redis.pause();
   expect(await askGrpc(questionFor(entity))).not.toBe(grpc.status.OK);
