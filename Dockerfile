@@ -26,13 +26,15 @@ RUN npm ci --omit=dev --ignore-scripts \
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \
   SIDEBOARD_HOST=0.0.0.0 \
-  SIDEBOARD_ADMIN_HOST=0.0.0.0
+  SIDEBOARD_ADMIN_HOST=0.0.0.0 \
+  SIDEBOARD_REGISTRY_COPY=/var/lib/sideboard/registry.db
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json LICENSE ./
 COPY proto proto
-RUN mkdir /repo && chown node:node /repo
+# A volume at /var/lib/sideboard keeps the last good registry for containers to come.
+RUN mkdir -p /repo /var/lib/sideboard && chown node:node /repo /var/lib/sideboard
 USER node
 WORKDIR /repo
 EXPOSE 6566 6567
