@@ -1,6 +1,8 @@
 import {
   connect as connectHttp2,
   type ClientHttp2Session,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
   type OutgoingHttpHeaders,
 } from 'node:http2';
 import { Agent, request as httpRequest } from 'node:http';
@@ -78,9 +80,10 @@ function sendGrpc(
       ...headers,
     });
     let outcome = 'no answer';
-    const take = (fields: { readonly [name: string]: unknown }): void => {
-      if (fields['grpc-status'] !== undefined) outcome = `grpc ${String(fields['grpc-status'])}`;
-      else if (outcome === 'no answer') outcome = `http ${String(fields[':status'])}`;
+    const take = (fields: IncomingHttpHeaders & IncomingHttpStatusHeader): void => {
+      const status = fields['grpc-status'];
+      if (typeof status === 'string') outcome = `grpc ${status}`;
+      else if (outcome === 'no answer') outcome = `http ${fields[':status']}`;
     };
     stream.on('response', take);
     stream.on('trailers', take);

@@ -91,7 +91,7 @@ function questionFor(id: string, feature = 'driver_stats:trips'): Question {
 }
 
 /** Asks over gRPC; the status code. */
-function askGrpc(question: Question | Uint8Array): Promise<number> {
+function askGrpc(question: Question | Uint8Array): Promise<grpc.status> {
   const client = new grpc.Client(`127.0.0.1:${server.port}`, grpc.credentials.createInsecure());
   const metadata = new grpc.Metadata();
   metadata.set('authorization', `Bearer ${SECRETS.token}`);
@@ -108,7 +108,7 @@ function askGrpc(question: Question | Uint8Array): Promise<number> {
       metadata,
       (error) => {
         client.close();
-        resolve(error?.code ?? 0);
+        resolve(error?.code ?? grpc.status.OK);
       },
     );
   });
