@@ -35,6 +35,7 @@ const SEMANTICS: RetrievalSemantics = {
   nullStatus: 'present',
   missingEntity: 'not_found',
   lossyEntityCoercion: false,
+  readEntitylessPushes: false,
 };
 
 export interface Scenario {

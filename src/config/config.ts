@@ -205,6 +205,8 @@ export interface SemanticsConfig {
   readonly missingEntity: 'not_found' | 'present';
   /** Whether 1001.7 may ask for the entity 1001, as it may in Feast. */
   readonly lossyEntityCoercion: boolean;
+  /** Whether views without entities are also read from where Feast's push puts them. */
+  readonly readEntitylessPushes: boolean;
   /** NaN and infinities in JSON: `"NaN"`, `"Infinity"`, `"-Infinity"`, or null. */
   readonly nonFiniteJson: 'string' | 'null';
 }

@@ -113,6 +113,7 @@ function groupSettings(values: SettingValues): Pick<Config, 'limits' | 'semantic
       nullStatus: values.null_status,
       missingEntity: values.missing_entity,
       lossyEntityCoercion: values.lossy_entity_coercion,
+      readEntitylessPushes: values.read_entityless_pushes,
       nonFiniteJson: values.non_finite_json,
     },
   };

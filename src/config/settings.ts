@@ -133,6 +133,12 @@ export const SETTINGS = [
     doc: "Whether an entity value may lose digits on its way to the join key's type (1001.7 asks for 1001), as in Feast. Off, such a request is refused.",
   },
   {
+    name: 'read_entityless_pushes',
+    kind: { type: 'boolean' },
+    default: false,
+    doc: "Whether a feature view without entities that has no row is looked for where Feast's push and write APIs put it: under a key without join keys, which Feast itself never reads.",
+  },
+  {
     name: 'non_finite_json',
     kind: choice('string', 'null'),
     default: 'string',

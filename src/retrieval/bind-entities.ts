@@ -12,7 +12,10 @@ import type { EntityColumn } from './retrieval-request.ts';
 
 /** The entity keys of one group for one request. */
 export interface BoundEntities {
-  /** One per distinct entity, in order of first occurrence: serialized entity key and the store's suffix. */
+  /**
+   * One per distinct entity, in order of first occurrence: serialized entity key and the store's suffix. Where the group
+   * has a fallback key it is the second and last.
+   */
   readonly keys: readonly Uint8Array[];
   /** One per request row: index into `keys`, or -1 where a join key is null. */
   readonly entityOfRow: Int32Array;
@@ -55,6 +58,7 @@ export function bindEntities(
       end = after;
     }
   }
+  if (group.fallbackKey !== undefined && rowCount > 0) keys.push(group.fallbackKey);
   return { keys, entityOfRow };
 }
 

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import {
   compileEntityKeyPrefix,
   sortJoinKeys,
@@ -13,6 +14,8 @@ export interface GroupContext {
   readonly project: string;
   readonly store: OnlineStore;
   readonly entityKeyVersion: EntityKeyVersion;
+  /** As in `RetrievalSemantics`. */
+  readonly readEntitylessPushes: boolean;
   /** Index into the plan's entity columns of a join key's source. */
   readonly entityColumnOf: (source: JoinKeySource) => number;
 }
@@ -42,6 +45,7 @@ interface StoredView {
 interface Group {
   readonly joinKeys: readonly string[];
   readonly keyColumns: readonly number[];
+  readonly hasFallback: boolean;
   readonly views: Map<string, StoredView>;
 }
 
@@ -57,14 +61,17 @@ export function compileGroups(
   context: GroupContext,
 ): CompiledGroups {
   const groups = new Map<string, Group>();
-  const groupOfView = joinKeys.map((sources) => {
+  const groupOfView = joinKeys.map((sources, view) => {
     const names = sortJoinKeys([...sources.keys()]);
     const keyColumns = names.map((name) => {
       const source = sources.get(name)!;
       return source.columnName === DUMMY_JOIN_KEY ? -1 : context.entityColumnOf(source);
     });
-    const id = JSON.stringify([names, keyColumns]);
-    const group = groups.get(id) ?? { joinKeys: names, keyColumns, views: new Map() };
+    const hasFallback = context.readEntitylessPushes && keyColumns.every((column) => column < 0);
+    // Views that may be in either of two places are in a group each: one may be here, the other there.
+    const alone = hasFallback ? views[view]!.storedName : '';
+    const id = JSON.stringify([names, keyColumns, alone]);
+    const group = groups.get(id) ?? { joinKeys: names, keyColumns, hasFallback, views: new Map() };
     groups.set(id, group);
     return group;
   });
@@ -115,6 +122,9 @@ function compileGroup(group: Group, context: GroupContext): EntityGroupPlan {
   return {
     keyColumns: Int32Array.from(group.keyColumns),
     keyPrefix: compileEntityKeyPrefix(group.joinKeys, context.entityKeyVersion),
+    fallbackKey: group.hasFallback
+      ? Buffer.concat([compileEntityKeyPrefix([], context.entityKeyVersion), prepared.keySuffix])
+      : undefined,
     prepared,
     views,
   };

@@ -22,6 +22,7 @@ export interface CompileContext {
   readonly snapshot: RegistrySnapshot;
   readonly store: OnlineStore;
   readonly entityKeyVersion: EntityKeyVersion;
+  readonly readEntitylessPushes: boolean;
   readonly maxFeatures: number;
 }
 
@@ -50,6 +51,7 @@ export function compilePlan(selection: Selection, context: CompileContext): Retr
     project: snapshot.project,
     store: context.store,
     entityKeyVersion: context.entityKeyVersion,
+    readEntitylessPushes: context.readEntitylessPushes,
     entityColumnOf: (source) => entityColumns.indexOf(source),
   });
   const outputNames = [

@@ -85,8 +85,14 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
 }
 
 function planCacheOf(snapshot: RegistrySnapshot, options: FeatureReaderOptions): PlanCache {
-  const { store, entityKeyVersion, limits } = options;
-  const context = { snapshot, store, entityKeyVersion, maxFeatures: limits.maxFeatures };
+  const { store, entityKeyVersion, limits, semantics } = options;
+  const context = {
+    snapshot,
+    store,
+    entityKeyVersion,
+    readEntitylessPushes: semantics.readEntitylessPushes,
+    maxFeatures: limits.maxFeatures,
+  };
   return createPlanCache(limits.planCacheBytes, (selection) => compilePlan(selection, context));
 }
 
@@ -137,6 +143,7 @@ function settle(
     const { width } = group.prepared;
     assert.equal(cells.starts.length, keys.length * width, 'a store returns what it was asked for');
     checkStoredRows(group, keys, cells);
+    if (group.fallbackKey !== undefined && isAbsent(cells, width)) entityOfRow.fill(1);
     return { cells, width, entityCount: keys.length, entityOfRow };
   });
   const entityColumns = Array.from(plan.entityOutputs, (index) => columns[index]!);
@@ -151,6 +158,12 @@ function settle(
     throw messageTooLarge('response', responseBytes, limits.maxResponseBytes, 'max_response_bytes');
   }
   return { ...retrieved, responseBytes };
+}
+
+/** Whether nothing is stored for the first entity of a group. */
+function isAbsent({ starts }: StoredCells, width: number): boolean {
+  for (let cell = 0; cell < width; cell++) if (starts[cell]! >= 0) return false;
+  return true;
 }
 
 function enforcesTtl(

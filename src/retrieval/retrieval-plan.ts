@@ -30,6 +30,11 @@ export interface EntityGroupPlan {
   readonly keyColumns: Int32Array;
   /** First bytes of every serialized entity key of the group. */
   readonly keyPrefix: Uint8Array;
+  /**
+   * The key, suffix included, to read where the group's only entity has no row: of a view without entities that Feast's
+   * push wrote. `undefined` = there is none.
+   */
+  readonly fallbackKey: Uint8Array | undefined;
   readonly prepared: PreparedRead;
   /** In the order of the prepared layout. */
   readonly views: readonly GroupViewPlan[];

@@ -72,4 +72,6 @@ export interface RetrievalSemantics {
   readonly missingEntity: 'not_found' | 'present';
   /** Convert entity values as Python would even where that loses something (1001.7 → 1001, true → "True"). */
   readonly lossyEntityCoercion: boolean;
+  /** Read a view without entities that has no row from the key without join keys, where Feast's push puts it. */
+  readonly readEntitylessPushes: boolean;
 }

@@ -120,6 +120,7 @@ export async function startFeatureServer(
       nullStatus: 'present',
       missingEntity: 'not_found',
       lossyEntityCoercion: false,
+      readEntitylessPushes: false,
     },
   });
   const health = createHealthState([SERVING_SERVICE, GRPC_FEATURE_SERVER]);

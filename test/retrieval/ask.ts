@@ -37,6 +37,7 @@ export const SEMANTICS: RetrievalSemantics = {
   nullStatus: 'present',
   missingEntity: 'not_found',
   lossyEntityCoercion: false,
+  readEntitylessPushes: false,
 };
 
 export const NOW_SECONDS = 1_800_000_000;
@@ -127,8 +128,9 @@ export function put(
   storedViewName: string,
   timestamp: Uint8Array | null,
   features: Readonly<Record<string, Uint8Array>>,
+  entityKeyVersion: 2 | 3 = 3,
 ): void {
-  const entityKey = serializeEntityKey(Object.keys(key), Object.values(key), 3);
+  const entityKey = serializeEntityKey(Object.keys(key), Object.values(key), entityKeyVersion);
   const id = Buffer.concat([entityKey, Buffer.from('shop')]).toString('hex');
   const fields = store.entities.get(id) ?? new Map<string, Uint8Array>();
   store.entities.set(id, fields);
