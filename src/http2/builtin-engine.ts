@@ -2,6 +2,7 @@ import http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { HeaderBlock } from './header-block.ts';
 import type {
+  EngineCounters,
   EngineLimits,
   HeaderField,
   Http2Engine,
@@ -10,11 +11,21 @@ import type {
   StreamListener,
 } from './http2-engine.ts';
 
-/** An `Http2Engine` on `node:http2`. */
+const MIB = 1024 * 1024;
+
+/** An `Http2Engine` on `node:http2`. Of the limits it knows those of streams, headers, windows and memory. */
 export function createBuiltinEngine(limits: EngineLimits, listener: StreamListener): Http2Engine {
   const sessions = new Set<http2.ServerHttp2Session>();
+  const counters: EngineCounters = {
+    connections: 0,
+    connectionErrors: 0,
+    streams: 0,
+    streamsReset: 0,
+    streamErrors: 0,
+    pings: 0,
+  };
   const server = http2.createServer({
-    maxSessionMemory: limits.maxConnectionMemoryMiB,
+    maxSessionMemory: Math.max(1, Math.ceil(limits.maxQueuedBytes / MIB)),
     settings: {
       initialWindowSize: limits.windowBytes,
       maxConcurrentStreams: limits.maxConcurrentStreams,
@@ -24,15 +35,25 @@ export function createBuiltinEngine(limits: EngineLimits, listener: StreamListen
   });
   server.on('session', (session) => {
     sessions.add(session);
+    counters.connections += 1;
+    session.on('ping', () => (counters.pings += 1));
     session.once('close', () => sessions.delete(session));
     session.setLocalWindowSize(limits.windowBytes);
     // Errors of a connection end that connection only; its streams are told through `onClose`.
-    session.on('error', () => session.destroy());
+    session.on('error', () => {
+      counters.connectionErrors += 1;
+      session.destroy();
+    });
   });
-  server.on('stream', (stream, headers) => serveStream(stream, headers, listener));
+  server.on('stream', (stream, headers) => {
+    counters.streams += 1;
+    stream.on('aborted', () => (counters.streamsReset += 1));
+    serveStream(stream, headers, listener);
+  });
   server.on('sessionError', () => {});
 
   return {
+    counters,
     accept(socket: Duplex): void {
       server.emit('connection', socket);
       // The session takes the unshifted bytes in the next tick and then reads below the stream. A stream that stayed

@@ -1,7 +1,7 @@
 /**
  * The seam between HTTP/2 and what runs on it. An engine turns connections into streams of bytes; the application sees
- * a request head and pushes bytes back. Nothing here knows gRPC. `builtin-engine.ts` is the implementation on
- * `node:http2`.
+ * a request head and pushes bytes back. Nothing here knows gRPC. `engine.ts` is our implementation, `builtin-engine.ts`
+ * the one on `node:http2`.
  */
 import type { Duplex } from 'node:stream';
 import type { HeaderBlock } from './header-block.ts';
@@ -60,22 +60,60 @@ export interface ResponseStream {
 /** Called for every new stream. */
 export type StreamListener = (head: RequestHead, response: ResponseStream) => RequestBody;
 
-/** Limits of one engine; every connection has its own share. */
+/** Limits of one engine. Those of a connection hold for every one; times are milliseconds, 0 = without such a limit. */
 export interface EngineLimits {
   /** Streams that one connection may have open; more are refused with REFUSED_STREAM. */
   readonly maxConcurrentStreams: number;
-  /** Bytes of header fields of one request. */
+  /** Bytes of header fields of one request, 32 more for each field. */
   readonly maxHeaderListBytes: number;
   /** Flow-control window of a stream and of a connection for what clients send. */
   readonly windowBytes: number;
-  /** Memory that one connection may hold in queues, in MiB. */
-  readonly maxConnectionMemoryMiB: number;
+  /** Response bytes that may wait for one client to read them; beyond it streams are refused and reset. One waits always. */
+  readonly maxQueuedBytes: number;
+  /** The same for all clients together; beyond it the connection that holds most is cut. */
+  readonly maxQueuedBytesTotal: number;
+  /** A response, or a connection, of which nothing is read for so long is ended. */
+  readonly slowClientTimeoutMs: number;
+  /** A connection of this age, a tenth more or less, is asked to go elsewhere. */
+  readonly maxConnectionAgeMs: number;
+  /** The same for one that has had no stream for so long. */
+  readonly maxConnectionIdleMs: number;
+  /** How long streams may take to end after that. */
+  readonly drainGraceMs: number;
+  /** A connection that was not heard of for so long is pinged … */
+  readonly keepAliveMs: number;
+  /** … and cut when it has not answered by then. */
+  readonly keepAliveTimeoutMs: number;
+  /** Clients that ping more often, without being answered anything, are turned away (`too_many_pings`). */
+  readonly minPingIntervalMs: number;
+}
+
+/** What an engine has counted since its start. */
+export interface EngineCounters {
+  connections: number;
+  /** Connections ended for what their client did. */
+  connectionErrors: number;
+  streams: number;
+  /** Streams that clients reset. */
+  streamsReset: number;
+  /** Streams that were reset for what their client did. */
+  streamErrors: number;
+  pings: number;
+}
+
+/** Is told what goes wrong. */
+export interface EngineObserver {
+  /** A client's connection was ended for what it did; `code` is of RFC 9113 section 7. */
+  onConnectionError?(peer: string, code: number, reason: string): void;
+  /** Something of ours threw; the connection was ended. */
+  onFault?(error: unknown): void;
 }
 
 export interface Http2Engine {
   /** Takes over a connection (TCP, TLS, unix); bytes already read are unshifted into the socket first. */
   accept(socket: Duplex): void;
   readonly connectionCount: number;
+  readonly counters: Readonly<EngineCounters>;
   /** Tells clients to go elsewhere (GOAWAY), lets open streams end; resolves when the last connection has. */
   drain(): Promise<void>;
   /** Cuts every connection. */

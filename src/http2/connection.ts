@@ -1,0 +1,294 @@
+import type { Duplex } from 'node:stream';
+import { startTimes, type ConnectionTimes } from './connection-times.ts';
+import type { EngineCore } from './engine-core.ts';
+import { Cost, createFloodGuard, spendCredit } from './flood-guard.ts';
+import {
+  ConnectionError,
+  DEFAULT_WINDOW_BYTES,
+  ErrorCode,
+  FrameType,
+  MAX_STREAM_ID,
+  protocolError,
+} from './frame.ts';
+import { FrameReader, type FrameSink } from './frame-reader.ts';
+import { writeGoaway, writePing, writeResetStream } from './frame-writer.ts';
+import { HeadCache } from './head-cache.ts';
+import { HpackDecoder } from './hpack-decoder.ts';
+import { Output } from './output.ts';
+import { FRAME_HANDLERS, receiveUnknown } from './receive-frame.ts';
+import type { HeaderAssembly } from './receive-headers.ts';
+import { sendQueued } from './send-queue.ts';
+import type { Stream } from './stream.ts';
+
+/** Streams that were reset by us lately: what the client sent before it knew is let pass. */
+const MAX_RECENT_RESETS = 1000;
+/** Unsent bytes in the socket and before it from which on nothing more is read: whoever does not read need not write. */
+const MAX_UNSENT_BYTES = 1024 * 1024;
+/** Payload of the ping between the two GOAWAYs. */
+const DRAIN_PING = Buffer.from('draining', 'latin1');
+
+/**
+ * One HTTP/2 connection of a client. Reads frames as they come, answers in one write per turn of the event loop. Its fields
+ * are shared with the files that handle its frames, its queue and its times; the application sees none of them.
+ */
+export class Connection implements FrameSink {
+  readonly core: EngineCore;
+  readonly peer: string;
+  readonly output: Output;
+  readonly decoder = new HpackDecoder();
+  readonly heads = new HeadCache();
+  readonly guard = createFloodGuard();
+  readonly streams = new Map<number, Stream>();
+  readonly times: ConnectionTimes;
+
+  /** Nothing is taken from the client any more, and nothing sent but what is in the socket. */
+  isClosed = false;
+  /** The client's SETTINGS have come: nothing else may come first. */
+  hasSettings = false;
+  /** Something was sent since the client's last ping. */
+  hasAnswered = false;
+  /** Highest stream that the client opened. */
+  lastStreamId = 0;
+  /** A header block whose end has not come. */
+  assembly: HeaderAssembly | undefined;
+  receiveWindow: number;
+  uncreditedBytes = 0;
+
+  sendWindow = DEFAULT_WINDOW_BYTES;
+  initialSendWindow = DEFAULT_WINDOW_BYTES;
+  /** Streams with something to send and a window for it, in turn. */
+  firstInLine: Stream | undefined;
+  lastInLine: Stream | undefined;
+  queuedBytes = 0;
+  /** The socket takes no more for now. */
+  isCongested = false;
+  /** 0 = taking streams, 1 = first GOAWAY sent, 2 = last one sent. */
+  drainStage: 0 | 1 | 2 = 0;
+
+  private readonly socket: Duplex;
+  private readonly reader = new FrameReader();
+  private recentResets: Set<number> | undefined;
+  private isDirty = false;
+  private isPaused = false;
+
+  constructor(core: EngineCore, socket: Duplex, preface: Uint8Array) {
+    this.core = core;
+    this.socket = socket;
+    this.peer = peerOf(socket);
+    this.output = new Output(core.pool);
+    this.receiveWindow = Math.max(core.limits.windowBytes, DEFAULT_WINDOW_BYTES);
+    this.times = startTimes(core.limits);
+    this.output.append(preface);
+    this.markDirty();
+    socket.on('data', (chunk: Buffer) => this.onBytes(chunk));
+    socket.on('drain', () => this.onSocketDrain());
+    // What went wrong with a socket is told by 'close'; an unhandled 'error' would end the process.
+    socket.on('error', () => {});
+    socket.on('end', () => this.hangUp());
+    socket.on('close', () => this.onSocketClose());
+    socket.resume();
+  }
+
+  /** A frame has begun and its rest is missing. */
+  get isMidFrame(): boolean {
+    return this.reader.isMidFrame || this.assembly !== undefined;
+  }
+
+  onFrame(
+    type: number,
+    flags: number,
+    streamId: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    if (this.assembly !== undefined && type !== FrameType.CONTINUATION) {
+      throw protocolError('a header block is interrupted by another frame');
+    }
+    if (!this.hasSettings && type !== FrameType.SETTINGS) {
+      throw protocolError('the first frame is not SETTINGS');
+    }
+    const receive = FRAME_HANDLERS[type] ?? receiveUnknown;
+    receive(this, flags, streamId, bytes, start, end);
+  }
+
+  /** Something was written to `output`: it leaves at the end of this turn. */
+  markDirty(): void {
+    if (this.isDirty) return;
+    this.isDirty = true;
+    this.core.flushLater(this);
+  }
+
+  flush(): void {
+    this.isDirty = false;
+    if (this.isClosed) return;
+    if (!this.isCongested) sendQueued(this);
+    if (!this.output.flush(this.socket)) this.isCongested = true;
+    if (this.isCongested) this.holdBack();
+    else if (this.firstInLine !== undefined && this.sendWindow > 0) this.markDirty();
+    if (this.drainStage === 2 && this.streams.size === 0) this.hangUp();
+  }
+
+  /** A stream that the client has not opened. */
+  isIdle(streamId: number): boolean {
+    // After the last GOAWAY there are some that it opened and that we let pass.
+    return (streamId & 1) === 0 || (streamId > this.lastStreamId && this.drainStage !== 2);
+  }
+
+  /**
+   * Ends a stream for what the client did.
+   *
+   * @throws ConnectionError where there is no such stream, or when that happens too often
+   */
+  failStream(streamId: number, code: ErrorCode): void {
+    if (this.isIdle(streamId)) throw new ConnectionError(code, 'a frame for a stream that is idle');
+    this.core.counters.streamErrors += 1;
+    const stream = this.streams.get(streamId);
+    if (stream === undefined) this.sendReset(streamId, code);
+    else stream.reset(code);
+    spendCredit(this.guard, Cost.RESET);
+  }
+
+  sendReset(streamId: number, code: number): void {
+    writeResetStream(this.output, streamId, code);
+    this.rememberReset(streamId);
+    this.markDirty();
+  }
+
+  /** Takes a stream out; the application hears of it after the next flush. */
+  closeStream(stream: Stream): void {
+    stream.isClosed = true;
+    this.streams.delete(stream.id);
+    this.queuedBytes -= stream.queuedBytes;
+    this.core.queuedBytes -= stream.queuedBytes;
+    stream.queuedBytes = 0;
+    stream.queue = [];
+    if (this.streams.size === 0) this.times.idleSinceMs = this.core.nowMs;
+    this.core.closeLater(stream);
+  }
+
+  private rememberReset(streamId: number): void {
+    const resets = (this.recentResets ??= new Set());
+    if (resets.size === MAX_RECENT_RESETS) {
+      for (const oldest of resets) {
+        resets.delete(oldest);
+        break;
+      }
+    }
+    resets.add(streamId);
+  }
+
+  wasReset(streamId: number): boolean {
+    return this.recentResets?.has(streamId) === true;
+  }
+
+  /**
+   * Asks the client to go elsewhere in two steps (RFC 9113 section 6.8, gRPC's A9): streams that it opened before it heard
+   * of it are served. The last GOAWAY goes out when it answers the ping.
+   */
+  startDrain(reason: string): void {
+    if (this.drainStage > 0 || this.isClosed) return;
+    this.drainStage = 1;
+    this.times.drainingSinceMs = performance.now();
+    writeGoaway(this.output, MAX_STREAM_ID, ErrorCode.NO_ERROR, reason);
+    writePing(this.output, 0, DRAIN_PING, 0);
+    this.markDirty();
+  }
+
+  /** The client has answered a ping; the one between two GOAWAYs says that all it opened before them is here. */
+  onPingAck(bytes: Buffer, start: number): void {
+    if (DRAIN_PING.equals(bytes.subarray(start, start + DRAIN_PING.length))) this.finishDrain();
+  }
+
+  /** All that the client opened is here: names the last stream and closes when it has been answered. */
+  finishDrain(): void {
+    if (this.drainStage !== 1) return;
+    this.drainStage = 2;
+    writeGoaway(this.output, this.lastStreamId, ErrorCode.NO_ERROR, 'draining');
+    this.markDirty();
+  }
+
+  /** Ends the connection for what the client did: GOAWAY with a code, then the socket. */
+  fail(code: ErrorCode, reason: string): void {
+    if (this.isClosed) return;
+    this.core.counters.connectionErrors += 1;
+    this.core.observer.onConnectionError?.(this.peer, code, reason);
+    writeGoaway(this.output, this.lastStreamId, code, reason);
+    this.hangUp();
+  }
+
+  /** Ends the connection at once: the client is gone, or does not read. */
+  cut(reason: string): void {
+    if (!this.isClosed) this.core.observer.onConnectionError?.(this.peer, ErrorCode.CANCEL, reason);
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.output.reset();
+    this.close();
+    this.socket.destroy();
+  }
+
+  /** Sends what is pending and FIN. What still comes is thrown away, so that the client can read to the end. */
+  private hangUp(): void {
+    if (this.isClosed) return;
+    this.output.flush(this.socket);
+    this.close();
+    this.socket.end();
+    this.socket.resume();
+  }
+
+  private close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.assembly = undefined;
+    this.times.closedAtMs = performance.now();
+    for (const stream of this.streams.values()) this.closeStream(stream);
+  }
+
+  private onBytes(chunk: Buffer): void {
+    if (this.isClosed) return;
+    this.times.hasHeard = true;
+    try {
+      this.reader.read(chunk, this);
+    } catch (error) {
+      if (error instanceof ConnectionError) {
+        this.fail(error.code, error.message);
+      } else {
+        // A fault of ours. It costs this connection only.
+        this.fail(ErrorCode.INTERNAL_ERROR, 'internal error');
+        this.core.observer.onFault?.(error);
+      }
+    }
+  }
+
+  private onSocketDrain(): void {
+    this.isCongested = false;
+    this.times.congestedSinceMs = undefined;
+    if (this.isPaused) {
+      this.isPaused = false;
+      this.socket.resume();
+    }
+    if (!this.isClosed) this.markDirty();
+  }
+
+  private onSocketClose(): void {
+    this.output.reset();
+    this.close();
+    this.core.removeConnection(this);
+  }
+
+  /** The socket is full. When far too much waits for it, reading stops too, until it drains. */
+  private holdBack(): void {
+    this.times.congestedSinceMs ??= performance.now();
+    if (!this.isPaused && this.socket.writableLength > MAX_UNSENT_BYTES) {
+      this.isPaused = true;
+      this.socket.pause();
+    }
+  }
+}
+
+function peerOf(socket: Duplex): string {
+  const { remoteAddress, remotePort } = socket as { remoteAddress?: string; remotePort?: number };
+  return remoteAddress === undefined ? 'unix socket' : `${remoteAddress}:${remotePort}`;
+}

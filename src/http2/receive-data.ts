@@ -1,0 +1,84 @@
+import type { Connection } from './connection.ts';
+import { Cost, spendCredit } from './flood-guard.ts';
+import { ConnectionError, ErrorCode, Flag, protocolError } from './frame.ts';
+import { writeWindowUpdate } from './frame-writer.ts';
+import type { Stream } from './stream.ts';
+
+export function receiveData(
+  connection: Connection,
+  flags: number,
+  streamId: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): void {
+  if (streamId === 0) throw protocolError('DATA without a stream');
+  let from = start;
+  let to = end;
+  if ((flags & Flag.PADDED) !== 0) {
+    to -= from < end ? bytes[from]! : 1;
+    from += 1;
+    if (from > to) throw protocolError('DATA is shorter than its padding');
+  }
+  const isEnd = (flags & Flag.END_STREAM) !== 0;
+  // Padding and frames for streams that are gone count too (RFC 9113 section 6.9.1).
+  takeConnectionWindow(connection, end - start);
+  if (from === to && !isEnd) spendCredit(connection.guard, Cost.FRAME);
+  const stream = connection.streams.get(streamId);
+  if (stream === undefined) {
+    refuseData(connection, streamId);
+  } else if (stream.isRequestEnded) {
+    connection.failStream(streamId, ErrorCode.STREAM_CLOSED);
+  } else if (end - start > stream.receiveWindow) {
+    connection.failStream(streamId, ErrorCode.FLOW_CONTROL_ERROR);
+  } else if (!countContent(stream, to - from, isEnd)) {
+    connection.failStream(streamId, ErrorCode.PROTOCOL_ERROR);
+  } else {
+    stream.isRequestEnded = isEnd;
+    if (!isEnd) takeStreamWindow(stream, end - start);
+    if (to > from) stream.body.onData(bytes.subarray(from, to));
+    if (isEnd && !stream.isClosed) stream.body.onEnd();
+  }
+}
+
+/** What is taken off the window is given back in pieces of half of it, so that a fast client never has to wait. */
+function takeConnectionWindow(connection: Connection, length: number): void {
+  const { windowBytes } = connection.core.limits;
+  connection.receiveWindow -= length;
+  if (connection.receiveWindow < 0) {
+    throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'more DATA than the window allows');
+  }
+  connection.uncreditedBytes += length;
+  if (2 * connection.uncreditedBytes < windowBytes) return;
+  writeWindowUpdate(connection.output, 0, connection.uncreditedBytes);
+  connection.receiveWindow += connection.uncreditedBytes;
+  connection.uncreditedBytes = 0;
+  connection.markDirty();
+}
+
+function takeStreamWindow(stream: Stream, length: number): void {
+  const { connection } = stream;
+  stream.receiveWindow -= length;
+  stream.uncreditedBytes += length;
+  if (2 * stream.uncreditedBytes < connection.core.limits.windowBytes) return;
+  writeWindowUpdate(connection.output, stream.id, stream.uncreditedBytes);
+  stream.receiveWindow += stream.uncreditedBytes;
+  stream.uncreditedBytes = 0;
+  connection.markDirty();
+}
+
+/** Compares with the announced content length (RFC 9113 section 8.1.1). False: it does not fit. */
+function countContent(stream: Stream, length: number, isEnd: boolean): boolean {
+  if (stream.missingBytes < 0) return true;
+  if (length > stream.missingBytes) return false;
+  stream.missingBytes -= length;
+  return !isEnd || stream.missingBytes === 0;
+}
+
+/** DATA may cross a reset of ours on the way. */
+function refuseData(connection: Connection, streamId: number): void {
+  if (connection.drainStage === 2 && streamId > connection.lastStreamId) return;
+  if (connection.isIdle(streamId)) throw protocolError('DATA for a stream that is idle');
+  if (connection.wasReset(streamId)) spendCredit(connection.guard, Cost.FRAME);
+  else connection.failStream(streamId, ErrorCode.STREAM_CLOSED);
+}

@@ -1,0 +1,221 @@
+import type { Connection } from './connection.ts';
+import { earnByAnswer } from './flood-guard.ts';
+import {
+  DEFAULT_MAX_FRAME_BYTES,
+  ErrorCode,
+  Flag,
+  FRAME_HEADER_BYTES,
+  FrameType,
+} from './frame.ts';
+import { writeFrameHeader } from './frame-writer.ts';
+import type { HeaderBlock } from './header-block.ts';
+import type { Stream } from './stream.ts';
+
+/** Clients may allow larger frames; small ones let responses take turns. */
+const MAX_DATA_BYTES = DEFAULT_MAX_FRAME_BYTES;
+/** Smaller pieces are copied into the output: a slice of its own costs more than the copy. */
+const MIN_SLICE_BYTES = 4096;
+/** A connection sends so much, then the others have their turn. */
+const FLUSH_BYTES = 256 * 1024;
+/** An application that may wait should, once so much of a stream is queued. */
+const HIGH_WATER_BYTES = 64 * 1024;
+
+export function sendHeaders(stream: Stream, headers: HeaderBlock, end: boolean): void {
+  stream.hasHeaders = true;
+  writeHeaders(stream, headers.bytes, end);
+  if (end) endResponse(stream);
+  stream.connection.markDirty();
+}
+
+/** The whole response at once. What fits into one frame and the client's windows is written without a detour. */
+export function sendReply(
+  stream: Stream,
+  headers: HeaderBlock,
+  body: Uint8Array,
+  trailers: HeaderBlock | undefined,
+): void {
+  stream.hasHeaders = true;
+  writeHeaders(stream, headers.bytes, false);
+  endBody(stream, body, trailers);
+  stream.connection.markDirty();
+}
+
+/** Sends or queues a part of the body. False: enough is queued. */
+export function queueBody(stream: Stream, bytes: Uint8Array): boolean {
+  if (bytes.length > 0) {
+    if (maySendNow(stream, bytes.length)) writeData(stream, bytes, 0);
+    else enqueue(stream, bytes);
+    stream.connection.markDirty();
+  }
+  return stream.queuedBytes < HIGH_WATER_BYTES;
+}
+
+export function endBody(
+  stream: Stream,
+  bytes: Uint8Array | undefined,
+  trailers: HeaderBlock | undefined,
+): void {
+  stream.isEnding = true;
+  stream.trailers = trailers;
+  const isEmpty = bytes === undefined || bytes.length === 0;
+  if (!isEmpty && !maySendNow(stream, bytes.length)) {
+    enqueue(stream, bytes);
+  } else if (!isEmpty) {
+    writeData(stream, bytes, trailers === undefined ? Flag.END_STREAM : 0);
+    if (trailers !== undefined) writeHeaders(stream, trailers.bytes, true);
+    endResponse(stream);
+  } else if (stream.queuedBytes === 0) {
+    if (trailers !== undefined) writeHeaders(stream, trailers.bytes, true);
+    else writeDataHeader(stream, 0, Flag.END_STREAM);
+    endResponse(stream);
+  }
+  stream.connection.markDirty();
+}
+
+/** Sends of what is queued as much as the windows and the turn of this connection allow, stream after stream. */
+export function sendQueued(connection: Connection): void {
+  const { output } = connection;
+  while (connection.sendWindow > 0 && output.pendingBytes < FLUSH_BYTES) {
+    const stream = connection.firstInLine;
+    if (stream === undefined) return;
+    connection.firstInLine = stream.nextInLine;
+    stream.nextInLine = undefined;
+    stream.isInLine = false;
+    if (stream.isClosed || stream.sendWindow <= 0 || stream.queuedBytes === 0) continue;
+    sendFrame(stream);
+    if (stream.queuedBytes > 0) standInLine(stream);
+  }
+}
+
+/** Puts a stream at the end of the line if it has something to send and may. */
+export function standInLine(stream: Stream): void {
+  if (stream.isInLine || stream.queuedBytes === 0 || stream.sendWindow <= 0) return;
+  const { connection } = stream;
+  stream.isInLine = true;
+  if (connection.firstInLine === undefined) connection.firstInLine = stream;
+  else connection.lastInLine!.nextInLine = stream;
+  connection.lastInLine = stream;
+}
+
+function maySendNow(stream: Stream, length: number): boolean {
+  const { connection } = stream;
+  return (
+    stream.queuedBytes === 0 &&
+    length <= MAX_DATA_BYTES &&
+    length <= stream.sendWindow &&
+    length <= connection.sendWindow &&
+    !connection.isCongested &&
+    connection.output.pendingBytes < FLUSH_BYTES
+  );
+}
+
+function enqueue(stream: Stream, bytes: Uint8Array): void {
+  const { connection } = stream;
+  const { core } = connection;
+  const queuedBytes = connection.queuedBytes + bytes.length;
+  if (queuedBytes > bytes.length && queuedBytes > core.limits.maxQueuedBytes) {
+    core.counters.streamErrors += 1;
+    stream.reset(ErrorCode.ENHANCE_YOUR_CALM);
+    return;
+  }
+  if (stream.queuedBytes === 0) {
+    stream.stalledSinceMs = core.nowMs;
+    stream.progressBytes = 0;
+  }
+  stream.queue.push(bytes);
+  stream.queuedBytes += bytes.length;
+  connection.queuedBytes += bytes.length;
+  core.queuedBytes += bytes.length;
+  standInLine(stream);
+  core.relieve();
+}
+
+/** Sends one DATA frame of what is queued, and what ends the response if that was the last. */
+function sendFrame(stream: Stream): void {
+  const { connection } = stream;
+  const size = Math.min(
+    stream.queuedBytes,
+    stream.sendWindow,
+    connection.sendWindow,
+    MAX_DATA_BYTES,
+  );
+  const ends = stream.isEnding && size === stream.queuedBytes;
+  writeDataHeader(stream, size, ends && stream.trailers === undefined ? Flag.END_STREAM : 0);
+  takeQueued(stream, size);
+  if (ends) {
+    if (stream.trailers !== undefined) writeHeaders(stream, stream.trailers.bytes, true);
+    endResponse(stream);
+  } else if (stream.queuedBytes === 0) {
+    connection.core.drainedLater(stream);
+  }
+}
+
+/** Moves `size` bytes from the queue to the output. */
+function takeQueued(stream: Stream, size: number): void {
+  const { connection, queue } = stream;
+  let rest = size;
+  let done = 0;
+  while (rest > 0) {
+    const part = queue[done]!;
+    const end = Math.min(part.length, stream.queueAt + rest);
+    writeBytes(connection, part.subarray(stream.queueAt, end));
+    rest -= end - stream.queueAt;
+    stream.queueAt = end === part.length ? 0 : end;
+    if (end === part.length) done += 1;
+  }
+  if (done > 0) queue.splice(0, done);
+  stream.queuedBytes -= size;
+  stream.progressBytes += size;
+  connection.queuedBytes -= size;
+  connection.core.queuedBytes -= size;
+}
+
+/** The response has been sent to its end. A client that is not done with its request is told to stop. */
+function endResponse(stream: Stream): void {
+  const { connection } = stream;
+  if (stream.isRequestEnded) {
+    earnByAnswer(connection.guard);
+  } else {
+    connection.sendReset(stream.id, ErrorCode.NO_ERROR);
+  }
+  connection.closeStream(stream);
+}
+
+function writeData(stream: Stream, bytes: Uint8Array, flags: number): void {
+  writeDataHeader(stream, bytes.length, flags);
+  writeBytes(stream.connection, bytes);
+}
+
+function writeDataHeader(stream: Stream, length: number, flags: number): void {
+  const { connection } = stream;
+  const { output } = connection;
+  stream.sendWindow -= length;
+  connection.sendWindow -= length;
+  connection.hasAnswered = true;
+  const at = output.reserve(FRAME_HEADER_BYTES);
+  output.at = writeFrameHeader(output.bytes, at, length, FrameType.DATA, flags, stream.id);
+}
+
+function writeBytes({ output }: Connection, bytes: Uint8Array): void {
+  if (bytes.length < MIN_SLICE_BYTES) output.append(bytes);
+  else output.appendSlice(bytes);
+}
+
+/** HEADERS, and CONTINUATION for what does not fit into a frame. */
+function writeHeaders(stream: Stream, block: Uint8Array, endStream: boolean): void {
+  const { output } = stream.connection;
+  stream.connection.hasAnswered = true;
+  let type: number = FrameType.HEADERS;
+  let flags: number = endStream ? Flag.END_STREAM : 0;
+  let from = 0;
+  do {
+    const end = Math.min(block.length, from + DEFAULT_MAX_FRAME_BYTES);
+    if (end === block.length) flags |= Flag.END_HEADERS;
+    const at = output.reserve(FRAME_HEADER_BYTES + end - from);
+    output.at = writeFrameHeader(output.bytes, at, end - from, type, flags, stream.id);
+    output.append(end - from === block.length ? block : block.subarray(from, end));
+    type = FrameType.CONTINUATION;
+    flags = 0;
+    from = end;
+  } while (from < block.length);
+}

@@ -1,0 +1,298 @@
+import { describe, expect, it, vi } from 'vitest';
+import { ErrorCode } from '../../src/http2/frame.ts';
+import {
+  frame,
+  GET,
+  headers,
+  HELLO,
+  ping,
+  POST,
+  data,
+  settings,
+  PREFACE,
+  windowUpdate,
+} from './frames.ts';
+import { createRig, echo, type RawClient, type SeenRequest } from './raw-client.ts';
+
+const MAX_STREAM_ID = 2 ** 31 - 1;
+
+/** The GOAWAYs so far: last stream, code, reason. */
+function goaways(client: RawClient): [number, number, string][] {
+  return client.frames
+    .filter(({ type }) => type === 7)
+    .map(({ payload }) => [
+      payload.readUInt32BE(0),
+      payload.readUInt32BE(4),
+      payload.toString('latin1', 8),
+    ]);
+}
+
+/** Waits for a ping of the server and answers it. */
+async function answerPing(client: RawClient, count = 1): Promise<void> {
+  const { payload } = await client.frame('PING', ({ type, flags }) => type === 6 && flags === 0);
+  for (let i = 0; i < count; i++) client.send(frame(6, 1, 0, payload));
+}
+
+describe('draining', () => {
+  it('goes in two steps: streams that were on their way are served', async () => {
+    const rig = createRig({}, () => {});
+    const client = rig.connect();
+    client.send(headers(1, GET));
+    await vi.waitFor(() => expect(rig.requests).toHaveLength(1));
+    const drained = rig.engine.drain();
+    await client.frame('GOAWAY', ({ type }) => type === 7);
+    expect(goaways(client)).toEqual([[MAX_STREAM_ID, 0, 'the server stops']]);
+    // The client opened another one before it heard of it.
+    client.send(headers(3, GET));
+    await answerPing(client);
+    await vi.waitFor(() => expect(goaways(client)).toHaveLength(2));
+    expect(goaways(client)[1]).toEqual([3, 0, 'draining']);
+    // And one after it: not served, not an error either, nor is what belongs to it.
+    client.send(
+      headers(5, POST, 0),
+      data(5, 'x', 0),
+      windowUpdate(5, 1),
+      headers(5, [['x-a', '1']]),
+    );
+    expect(rig.requests).toHaveLength(2);
+    rig.requests.forEach(echo);
+    await client.fields(1, 2);
+    await client.fields(3, 2);
+    await drained;
+    expect(client.isEnded).toBe(true);
+    expect(client.frames.some(({ streamId }) => streamId === 5)).toBe(false);
+    expect(rig.engine.connectionCount).toBe(0);
+  });
+
+  it('closes a connection without streams when it has answered', async () => {
+    const rig = createRig();
+    const client = rig.connect();
+    await client.frame('SETTINGS', ({ type, flags }) => type === 4 && flags === 1);
+    const drained = rig.engine.drain();
+    await answerPing(client);
+    await drained;
+    expect(goaways(client).map(([last]) => last)).toEqual([MAX_STREAM_ID, 0]);
+  });
+
+  it('does not wait for ever for the answer', async () => {
+    const rig = createRig({ keepAliveMs: 200 });
+    const client = rig.connect();
+    client.send(headers(1, GET));
+    await client.fields(1, 2);
+    const startedAt = performance.now();
+    await rig.engine.drain();
+    expect(performance.now() - startedAt).toBeGreaterThan(900);
+    expect(goaways(client).map(([last]) => last)).toEqual([MAX_STREAM_ID, 1]);
+  });
+
+  it('sends a response to its end first', async () => {
+    const body = Buffer.alloc(200_000, 7);
+    const rig = createRig({}, ({ response }) =>
+      response.reply({ fields: {}, bytes: Uint8Array.of(0x88) }, body, undefined),
+    );
+    const client = rig.connect();
+    client.send(headers(1, GET));
+    await client.fields(1);
+    const drained = rig.engine.drain();
+    await answerPing(client);
+    client.send(windowUpdate(0, 200_000), windowUpdate(1, 200_000));
+    await drained;
+    expect(client.body(1)).toEqual(body);
+  });
+
+  it('is what a client asks for that goes away itself', async () => {
+    const rig = createRig({}, () => {});
+    const client = rig.connect();
+    client.send(headers(1, GET), frame(7, 0, 0, Buffer.alloc(8)));
+    await vi.waitFor(() => expect(rig.requests).toHaveLength(1));
+    expect(client.isEnded).toBe(false);
+    echo(rig.requests[0]!);
+    await client.fields(1, 2);
+    await vi.waitFor(() => expect(client.isEnded).toBe(true));
+  });
+
+  it('resolves at once where there is nobody', async () => {
+    await createRig().engine.drain();
+  });
+
+  it('is cut short by close', async () => {
+    const rig = createRig({}, () => {});
+    const client = rig.connect();
+    client.send(headers(1, GET));
+    await vi.waitFor(() => expect(rig.requests).toHaveLength(1));
+    const drained = rig.engine.drain();
+    rig.engine.close();
+    await drained;
+    expect(client.isEnded).toBe(true);
+    await vi.waitFor(() => expect(rig.requests[0]!.closeCount).toBe(1));
+  });
+});
+
+describe('the age of a connection', () => {
+  it('ends it gracefully, a tenth earlier or later', async () => {
+    const rig = createRig({ maxConnectionAgeMs: 300 }, () => {});
+    const startedAt = performance.now();
+    const client = rig.connect();
+    client.send(headers(1, GET));
+    await client.frame('GOAWAY', ({ type }) => type === 7);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(270);
+    expect(goaways(client)[0]).toEqual([MAX_STREAM_ID, 0, 'max_age']);
+    await answerPing(client);
+    echo(rig.requests[0]!);
+    await vi.waitFor(() => expect(client.isEnded).toBe(true));
+    await client.fields(1, 2);
+  });
+
+  it('cuts what does not end in the grace period', async () => {
+    const rig = createRig({ maxConnectionAgeMs: 50, drainGraceMs: 100 }, () => {});
+    const client = rig.connect();
+    client.send(headers(1, GET));
+    await vi.waitFor(() => expect(client.isEnded).toBe(true), { timeout: 5000 });
+    expect(goaways(client)[0]![2]).toBe('max_age');
+    await vi.waitFor(() => expect(rig.requests[0]!.closeCount).toBe(1));
+  });
+
+  it('of idleness counts from the last stream', async () => {
+    const rig = createRig({ maxConnectionIdleMs: 200 }, () => {});
+    const client = rig.connect();
+    client.send(headers(1, GET));
+    await vi.waitFor(() => expect(rig.requests).toHaveLength(1));
+    // Not idle as long as the stream is open.
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(goaways(client)).toEqual([]);
+    echo(rig.requests[0]!);
+    await client.frame('GOAWAY', ({ type }) => type === 7);
+    expect(goaways(client)[0]![2]).toBe('max_idle');
+    await answerPing(client);
+    await vi.waitFor(() => expect(client.isEnded).toBe(true));
+  });
+});
+
+describe('keep-alive', () => {
+  it('pings a silent client, and leaves one alone that answers', async () => {
+    const rig = createRig({ keepAliveMs: 60, keepAliveTimeoutMs: 100 });
+    const client = rig.connect();
+    for (let count = 1; count <= 3; count++) {
+      await vi.waitFor(() => {
+        const pings = client.frames.filter(({ type }) => type === 6);
+        expect(pings.length).toBeGreaterThanOrEqual(count);
+      });
+      client.send(frame(6, 1, 0, Buffer.from('keepaliv')));
+    }
+    expect(client.isEnded).toBe(false);
+  });
+
+  it('cuts a half-open connection', async () => {
+    const rig = createRig({ keepAliveMs: 60, keepAliveTimeoutMs: 60 }, () => {});
+    const client = rig.connect();
+    client.send(headers(1, GET));
+    await vi.waitFor(() => expect(client.isEnded).toBe(true), { timeout: 3000 });
+    await vi.waitFor(() => expect(rig.requests[0]!.closeCount).toBe(1));
+  });
+
+  it('answers pings with what they say', async () => {
+    const client = createRig().connect();
+    client.send(ping('abcdefgh'));
+    const { payload } = await client.frame('PING', ({ type, flags }) => type === 6 && flags === 1);
+    expect(payload.toString()).toBe('abcdefgh');
+  });
+
+  it('turns a client away that pings too often', async () => {
+    const client = createRig().connect();
+    for (let i = 0; i < 4; i++) client.send(ping());
+    expect(await client.failure()).toEqual({
+      code: ErrorCode.ENHANCE_YOUR_CALM,
+      reason: 'too_many_pings',
+    });
+  });
+
+  it('takes pings between answers, as those that measure the bandwidth', async () => {
+    const client = createRig().connect();
+    for (let i = 0; i < 20; i++) {
+      client.send(headers(2 * i + 1, GET), ping());
+      await client.fields(2 * i + 1, 2);
+    }
+    expect(client.isEnded).toBe(false);
+  });
+
+  it('takes pings that come slowly', async () => {
+    const client = createRig({ minPingIntervalMs: 20 }).connect();
+    for (let i = 0; i < 6; i++) {
+      client.send(ping());
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    expect(client.isEnded).toBe(false);
+  });
+});
+
+describe('the limit of streams', () => {
+  it('refuses one more, and takes it when there is room', async () => {
+    const rig = createRig({ maxConcurrentStreams: 2 }, () => {});
+    const client = rig.connect();
+    client.send(headers(1, GET), headers(3, POST, 0), headers(5, GET));
+    expect(await client.resetCode(5)).toBe(ErrorCode.REFUSED_STREAM);
+    echo(rig.requests[0]!);
+    await client.fields(1, 2);
+    client.send(headers(7, GET));
+    await vi.waitFor(() => expect(rig.requests).toHaveLength(3));
+  });
+
+  it('is said in the settings', async () => {
+    const client = createRig({ maxConcurrentStreams: 7, maxHeaderListBytes: 5000 }).connect(HELLO);
+    const { payload } = await client.frame('SETTINGS', ({ type }) => type === 4);
+    expect(payload).toEqual(settings([3, 7], [4, 4 * 1024 * 1024], [6, 5000]).subarray(9));
+  });
+});
+
+describe('slow clients', () => {
+  const LARGE = Buffer.alloc(100_000, 1);
+  const big = ({ response }: SeenRequest): void =>
+    response.reply({ fields: {}, bytes: Uint8Array.of(0x88) }, LARGE, undefined);
+
+  it('lose the response that they do not read', async () => {
+    const rig = createRig({ slowClientTimeoutMs: 100 }, big);
+    const client = rig.connect(PREFACE, settings([4, 10]));
+    client.send(headers(1, GET));
+    expect(await client.resetCode(1)).toBe(ErrorCode.ENHANCE_YOUR_CALM);
+    expect(client.isEnded).toBe(false);
+  });
+
+  it('lose their connection when they take no bytes at all', async () => {
+    const rig = createRig({ slowClientTimeoutMs: 100 }, big);
+    const client = rig.connect(PREFACE, settings([4, 2 ** 30]), windowUpdate(0, 2 ** 30));
+    client.socket.pause();
+    for (let i = 0; i < 20; i++) client.send(headers(2 * i + 1, GET));
+    await vi.waitFor(() => expect(rig.engine.connectionCount).toBe(0), { timeout: 3000 });
+  });
+
+  it('are not those that read steadily', async () => {
+    const rig = createRig({ slowClientTimeoutMs: 60 }, big);
+    const client = rig.connect(PREFACE, settings([4, 10_000]), windowUpdate(0, 1_000_000));
+    client.send(headers(1, GET));
+    for (let sent = 10_000; sent < LARGE.length; sent += 10_000) {
+      await new Promise((resolve) => setTimeout(resolve, 15));
+      client.send(windowUpdate(1, 10_000));
+    }
+    await client.frame('the end', ({ type, flags }) => type === 0 && flags === 1);
+    expect(client.body(1)).toHaveLength(LARGE.length);
+  });
+
+  it.each([
+    ['their settings', ErrorCode.SETTINGS_TIMEOUT, [PREFACE]],
+    ['a frame that they began', ErrorCode.ENHANCE_YOUR_CALM, [HELLO, Buffer.from([0, 0])]],
+    ['a header block', ErrorCode.ENHANCE_YOUR_CALM, [HELLO, frame(1, 0, 1, [0x82])]],
+  ])('that do not finish %s are turned away', async (_name, code, bytes) => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+    try {
+      const rig = createRig();
+      const client = rig.connect(...bytes);
+      await client.frame('SETTINGS', ({ type }) => type === 4);
+      vi.advanceTimersByTime(9000);
+      expect(goaways(client)).toEqual([]);
+      vi.advanceTimersByTime(4000);
+      expect((await client.failure()).code).toBe(code);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
