@@ -130,6 +130,23 @@ export interface RedisTlsConfig {
 /** Names of pino's levels. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
+/** How HTTP/2 is spoken. What the numbers mean stands in `http2/http2-engine.ts`, whose `EngineLimits` they are; 0 = none. */
+export interface Http2Config {
+  readonly engine: 'own' | 'builtin';
+  readonly maxConcurrentStreams: number;
+  readonly maxHeaderListBytes: number;
+  readonly windowBytes: number;
+  readonly maxQueuedBytes: number;
+  readonly maxQueuedBytesTotal: number;
+  readonly slowClientTimeoutMs: number;
+  readonly maxConnectionAgeMs: number;
+  readonly maxConnectionIdleMs: number;
+  readonly drainGraceMs: number;
+  readonly keepAliveMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly minPingIntervalMs: number;
+}
+
 /** Where and how the process serves. */
 export interface ServerConfig {
   readonly host: string;
@@ -148,8 +165,7 @@ export interface ServerConfig {
   readonly adminPort: number;
   /** How long requests that had arrived may take after SIGTERM. */
   readonly drainTimeoutMs: number;
-  /** Streams that one HTTP/2 connection may have open. */
-  readonly maxConcurrentStreams: number;
+  readonly http2: Http2Config;
   /** Deadline of requests that bring none; 0 = none. */
   readonly defaultDeadlineMs: number;
   readonly logLevel: LogLevel;

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import type { ServerConfig, TlsConfig, UnixSocketConfig } from './config.ts';
+import type { Http2Config, ServerConfig, TlsConfig, UnixSocketConfig } from './config.ts';
 import type { ProblemList } from './configuration-error.ts';
 import type { SettingValues } from './settings.ts';
 
@@ -20,9 +20,27 @@ export function readServer(
     adminHost: values.admin_host,
     adminPort: values.admin_port,
     drainTimeoutMs: values.drain_timeout_ms,
-    maxConcurrentStreams: values.max_concurrent_streams,
+    http2: readHttp2(values),
     defaultDeadlineMs: values.default_deadline_ms,
     logLevel: values.log_level,
+  };
+}
+
+function readHttp2(values: SettingValues): Http2Config {
+  return {
+    engine: values.engine,
+    maxConcurrentStreams: values.max_concurrent_streams,
+    maxHeaderListBytes: values.max_header_bytes,
+    windowBytes: values.http2_window_bytes,
+    maxQueuedBytes: values.max_queued_bytes,
+    maxQueuedBytesTotal: values.max_queued_bytes_total,
+    slowClientTimeoutMs: values.slow_client_timeout_ms,
+    maxConnectionAgeMs: values.max_connection_age_ms,
+    maxConnectionIdleMs: values.max_connection_idle_ms,
+    drainGraceMs: values.max_connection_grace_ms,
+    keepAliveMs: values.keep_alive_ms,
+    keepAliveTimeoutMs: values.keep_alive_timeout_ms,
+    minPingIntervalMs: values.min_ping_interval_ms,
   };
 }
 

@@ -49,7 +49,7 @@ export function describeKind(kind: SettingKind): string {
         ? `a whole number, ${kind.min} or more`
         : `a whole number from ${kind.min} to ${kind.max}`;
     case 'bytes':
-      return `a number of bytes, ${kind.min} or more and below 4GiB, such as 65536 or 16MiB`;
+      return `a number of bytes, ${kind.min} or more and below ${(kind.max + 1) / 1024 ** 3}GiB, such as 65536 or 16MiB`;
     case 'boolean':
       return 'true or false';
     case 'choice':

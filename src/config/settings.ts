@@ -1,3 +1,4 @@
+import { HTTP2_SETTINGS } from './http2-settings.ts';
 import { PORT_SETTINGS } from './port-settings.ts';
 import { REDIS_SETTINGS } from './redis-settings.ts';
 import { bytes, choice, count, MIB, milliseconds, type Setting } from './setting.ts';
@@ -25,13 +26,7 @@ export const SETTINGS = [
     unit: 'ms',
     doc: 'Deadline of a request that brings none. 0 means no deadline.',
   },
-  {
-    name: 'max_concurrent_streams',
-    kind: count(),
-    default: 1000,
-    unit: 'streams',
-    doc: 'Requests that one HTTP/2 connection may have open; further ones wait in the client.',
-  },
+  ...HTTP2_SETTINGS,
   {
     name: 'max_concurrent_requests',
     kind: count(),

@@ -16,8 +16,8 @@ function samplesOf(kind: SettingKind): readonly (readonly [string, unknown])[] {
       });
     case 'bytes':
       return [
-        ['4096', 4096],
-        ['5 KiB', 5120],
+        [String(kind.min), kind.min],
+        ['100 KiB', 102_400],
         ['3MiB', 3_145_728],
       ];
     case 'boolean':

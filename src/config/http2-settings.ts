@@ -1,0 +1,95 @@
+import { bytes, choice, count, MIB, milliseconds, type Setting } from './setting.ts';
+
+/** How HTTP/2 is spoken, and what one connection may cost. */
+export const HTTP2_SETTINGS = [
+  {
+    name: 'engine',
+    kind: choice('own', 'builtin'),
+    default: 'own',
+    doc: 'What speaks HTTP/2: our own engine, or the one built into Node, which is several times slower and knows of the limits below only those of streams, headers, windows and queued bytes of a connection.',
+  },
+  {
+    name: 'max_concurrent_streams',
+    kind: count(),
+    default: 1000,
+    unit: 'streams',
+    doc: 'Requests that one HTTP/2 connection may have open; further ones wait in the client.',
+  },
+  {
+    name: 'max_header_bytes',
+    kind: bytes,
+    default: 16 * 1024,
+    unit: 'bytes',
+    doc: 'Header fields of one HTTP/2 request, 32 bytes more for each field. A request with more is reset, and one with twice as much ends its connection.',
+  },
+  {
+    name: 'http2_window_bytes',
+    kind: { type: 'bytes', min: 65_535, max: 2 ** 31 - 1 },
+    default: 4 * MIB,
+    unit: 'bytes',
+    doc: 'Flow-control window for what clients send, of a stream and of a connection.',
+  },
+  {
+    name: 'max_queued_bytes',
+    kind: bytes,
+    default: 256 * MIB,
+    unit: 'bytes',
+    doc: 'Responses that wait for one client to read them. Beyond it new requests of that client are refused and responses reset.',
+  },
+  {
+    name: 'max_queued_bytes_total',
+    kind: bytes,
+    default: 1024 * MIB,
+    unit: 'bytes',
+    doc: 'The same for all clients together. Beyond it the connection that holds most is cut.',
+  },
+  {
+    name: 'slow_client_timeout_ms',
+    kind: milliseconds(0),
+    default: 30_000,
+    unit: 'ms',
+    doc: 'A response of which a client reads nothing to speak of for so long is reset; a connection that takes no bytes is cut. 0 means never.',
+  },
+  {
+    name: 'max_connection_age_ms',
+    kind: milliseconds(0),
+    default: 0,
+    unit: 'ms',
+    doc: 'Connections of this age, a tenth more or less, are asked to go elsewhere, so that load spreads over new servers. 0 means never.',
+  },
+  {
+    name: 'max_connection_idle_ms',
+    kind: milliseconds(0),
+    default: 0,
+    unit: 'ms',
+    doc: 'The same for connections without a request for so long. 0 means never.',
+  },
+  {
+    name: 'max_connection_grace_ms',
+    kind: milliseconds(0),
+    default: 30_000,
+    unit: 'ms',
+    doc: 'How long the requests of such a connection may take to end before it is cut. 0 means for ever.',
+  },
+  {
+    name: 'keep_alive_ms',
+    kind: milliseconds(0),
+    default: 60_000,
+    unit: 'ms',
+    doc: 'A connection that was not heard of for so long is pinged. 0 means never.',
+  },
+  {
+    name: 'keep_alive_timeout_ms',
+    kind: milliseconds(1),
+    default: 20_000,
+    unit: 'ms',
+    doc: 'It is cut when it does not answer within this time.',
+  },
+  {
+    name: 'min_ping_interval_ms',
+    kind: milliseconds(0),
+    default: 5000,
+    unit: 'ms',
+    doc: 'Clients that ping more often, with nothing answered in between, are turned away after the third time (`too_many_pings`).',
+  },
+] as const satisfies readonly Setting[];
