@@ -12,6 +12,7 @@ import { createHealthService, createHealthState } from './grpc/health.ts';
 import { createReflectionServices } from './grpc/reflection.ts';
 import { statusOf } from './grpc/status.ts';
 import { createBuiltinEngine } from './http2/builtin-engine.ts';
+import { createEngine } from './http2/engine.ts';
 import { createHttpHandler, HTTP_ROUTE_PATHS } from './http/http-handler.ts';
 import { createStreamListener } from './http/stream-exchange.ts';
 import { createFeatureWriter } from './ingestion/feature-writer.ts';
@@ -27,12 +28,6 @@ import { createLogger, type Logger } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { observeOnlineStore } from './telemetry/observed-online-store.ts';
 import { VERSION } from './version.ts';
-
-/** Flow-control window for what clients send, per stream and per connection. */
-const WINDOW_BYTES = 4 * 1024 * 1024;
-const MAX_HEADER_LIST_BYTES = 16 * 1024;
-/** Beyond it a connection takes no new streams until what is queued has left. */
-const MAX_CONNECTION_MEMORY_MIB = 256;
 
 /** Each is some names and two moments. */
 const MAX_WAITING_MATERIALIZATIONS = 100;
@@ -235,15 +230,12 @@ async function composeServer({
     observer,
     otherwise: createStreamListener(handler),
   });
-  const engine = createBuiltinEngine(
-    {
-      maxConcurrentStreams: config.server.maxConcurrentStreams,
-      maxHeaderListBytes: MAX_HEADER_LIST_BYTES,
-      windowBytes: WINDOW_BYTES,
-      maxConnectionMemoryMiB: MAX_CONNECTION_MEMORY_MIB,
-    },
-    dispatcher.listener,
-  );
+  const createHttp2 = config.server.http2.engine === 'own' ? createEngine : createBuiltinEngine;
+  const engine = createHttp2(config.server.http2, dispatcher.listener, {
+    onConnectionError: (peer, code, reason) =>
+      logger.debug({ peer, code, reason }, 'connection ended for what its client did'),
+    onFault: (err) => logger.error({ err }, 'fault in HTTP/2; its connection was ended'),
+  });
   const port = await openSecurePort(config.server, { engine, handler, logger, metrics, doors });
   let closing: Promise<void> | undefined;
   opened.push(async () => {

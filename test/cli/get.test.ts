@@ -3,7 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { registerGet } from '../../src/cli/get.ts';
 import { reportFailure } from '../../src/cli/report-failure.ts';
 import { createDispatcher } from '../../src/grpc/dispatch.ts';
-import { createBuiltinEngine } from '../../src/http2/builtin-engine.ts';
+import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
+import { createEngine } from '../../src/http2/engine.ts';
 import { openPort, type Port } from '../../src/port.ts';
 import { startFeatureServer, type FeatureServer } from '../http/feature-server.ts';
 
@@ -19,15 +20,7 @@ beforeAll(async () => {
     limits: { maxRequestBytes: 1024 * 1024, defaultDeadlineMs: 0, maxConcurrentRequests: 100 },
     observer: { inFlightCount: 0, onCallEnd() {} },
   });
-  const engine = createBuiltinEngine(
-    {
-      maxConcurrentStreams: 100,
-      maxHeaderListBytes: 16 * 1024,
-      windowBytes: 1024 * 1024,
-      maxConnectionMemoryMiB: 16,
-    },
-    dispatcher.listener,
-  );
+  const engine = createEngine(DEFAULT_LIMITS, dispatcher.listener);
   const [handler] = http.server.listeners('request');
   port = await openPort({
     host: '127.0.0.1',

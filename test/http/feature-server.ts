@@ -20,7 +20,8 @@ import { createDispatcher } from '../../src/grpc/dispatch.ts';
 import { createHttpHandler, type HttpHandlerOptions } from '../../src/http/http-handler.ts';
 import type { HttpHandler } from '../../src/http/http-message.ts';
 import { createStreamListener } from '../../src/http/stream-exchange.ts';
-import { createBuiltinEngine } from '../../src/http2/builtin-engine.ts';
+import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
+import { createEngine } from '../../src/http2/engine.ts';
 import type { StreamListener } from '../../src/http2/http2-engine.ts';
 import type { MaterializationJobs } from '../../src/ingestion/materialization-jobs.ts';
 import { createFeatureWriter } from '../../src/ingestion/feature-writer.ts';
@@ -161,15 +162,7 @@ export async function startFeatureServer(
     observer,
     otherwise: createStreamListener(handler),
   });
-  const engine = createBuiltinEngine(
-    {
-      maxConcurrentStreams: 100,
-      maxHeaderListBytes: 16_384,
-      windowBytes: 1 << 20,
-      maxConnectionMemoryMiB: 16,
-    },
-    dispatcher.listener,
-  );
+  const engine = createEngine(DEFAULT_LIMITS, dispatcher.listener);
   const http2Server = createNetServer((socket) => engine.accept(socket));
   const http2Port = await listen(http2Server);
   return {

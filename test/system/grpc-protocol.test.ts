@@ -9,7 +9,8 @@ import { FRAME_HEADROOM, type CallContext, type GrpcService } from '../../src/gr
 import { createHealthService, createHealthState, type HealthState } from '../../src/grpc/health.ts';
 import type { CallObserver } from '../../src/grpc/server-call.ts';
 import { GrpcCode } from '../../src/grpc/status.ts';
-import { createBuiltinEngine } from '../../src/http2/builtin-engine.ts';
+import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
+import { createEngine } from '../../src/http2/engine.ts';
 import { openPort, type Port } from '../../src/port.ts';
 
 /** A service whose answers depend on the request's first byte: what a dispatcher must cope with. */
@@ -74,15 +75,7 @@ describe('gRPC on a port', () => {
       observer,
     });
     endStreams = dispatcher.endStreams;
-    const engine = createBuiltinEngine(
-      {
-        maxConcurrentStreams: 100,
-        maxHeaderListBytes: 16_384,
-        windowBytes: 1 << 20,
-        maxConnectionMemoryMiB: 16,
-      },
-      dispatcher.listener,
-    );
+    const engine = createEngine(DEFAULT_LIMITS, dispatcher.listener);
     port = await openPort({
       host: '127.0.0.1',
       port: 0,

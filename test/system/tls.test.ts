@@ -26,7 +26,8 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ServingService } from '../../gen/feast/serving/ServingService_pb.ts';
 import type { ServerConfig, TlsConfig } from '../../src/config/config.ts';
-import { createBuiltinEngine } from '../../src/http2/builtin-engine.ts';
+import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
+import { createEngine } from '../../src/http2/engine.ts';
 import { openSecurePort, type SecurePort } from '../../src/secure-port.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 import { startFeatureServer, type FeatureServer } from '../http/feature-server.ts';
@@ -96,15 +97,7 @@ async function open(tls: Partial<TlsConfig> = {}): Promise<Opened> {
     { write: (line) => void lines.push(JSON.parse(line) as LogLine) },
   );
   const metrics = createMetrics();
-  const engine = createBuiltinEngine(
-    {
-      maxConcurrentStreams: 100,
-      maxHeaderListBytes: 16_384,
-      windowBytes: 1 << 20,
-      maxConnectionMemoryMiB: 16,
-    },
-    features.listener,
-  );
+  const engine = createEngine(DEFAULT_LIMITS, features.listener);
   const config: Partial<ServerConfig> = {
     host: '127.0.0.1',
     port: 0,

@@ -11,7 +11,8 @@ import {
   GetFeastServingInfoRequestSchema,
   GetFeastServingInfoResponseSchema,
 } from '../../gen/feast/serving/ServingService_pb.ts';
-import { createBuiltinEngine } from '../../src/http2/builtin-engine.ts';
+import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
+import { createEngine } from '../../src/http2/engine.ts';
 import { openPort, type Port } from '../../src/port.ts';
 import { startFeatureServer, type FeatureServer } from '../http/feature-server.ts';
 
@@ -34,15 +35,7 @@ afterAll(async () => {
 });
 
 async function open(path: string, mode = 0o600): Promise<Port> {
-  const engine = createBuiltinEngine(
-    {
-      maxConcurrentStreams: 100,
-      maxHeaderListBytes: 16_384,
-      windowBytes: 1 << 20,
-      maxConnectionMemoryMiB: 16,
-    },
-    features.listener,
-  );
+  const engine = createEngine(DEFAULT_LIMITS, features.listener);
   const port = await openPort({
     host: '127.0.0.1',
     port: 0,
