@@ -102,6 +102,9 @@ export interface RedisDataPlaneConfig {
   readonly hedgePercentile: number;
   readonly silenceTimeoutMs: number;
   readonly topologyRefreshMs: number;
+  /** Replicas that have to confirm a write, and how long they may take. */
+  readonly waitReplicas: number;
+  readonly waitTimeoutMs: number;
   /** Of one connection; beyond them a read is refused. */
   readonly maxPendingCommands: number;
   readonly maxPendingBytes: number;

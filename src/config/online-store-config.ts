@@ -168,6 +168,8 @@ function readDataPlane(
     readFrom: values.redis_read_from,
     zones: readZones(values.redis_zones, problems),
     natMap: readNatMap(values.redis_nat_map, problems),
+    waitReplicas: values.redis_wait_replicas,
+    waitTimeoutMs: values.redis_wait_timeout_ms,
     hedgePercent: values.redis_hedge_percent,
     hedgePercentile: values.redis_hedge_percentile,
     silenceTimeoutMs: values.redis_silence_timeout_ms,

@@ -119,6 +119,20 @@ export const REDIS_SETTINGS = [
     doc: "Time for a Redis command, beneath the request's own deadline; takes precedence over `socket_timeout=` of the connection string.",
   },
   {
+    name: 'redis_wait_replicas',
+    kind: count(0),
+    default: 0,
+    unit: 'replicas',
+    doc: 'Replicas that have to hold a row before its write is answered with success (`WAIT`), so that it survives the loss of its primary.',
+  },
+  {
+    name: 'redis_wait_timeout_ms',
+    kind: { type: 'integer', min: 1, max: 900 },
+    default: 500,
+    unit: 'ms',
+    doc: 'How long replicas may take to confirm a write before it is answered with UNAVAILABLE. Keep it below `redis_silence_timeout_ms`.',
+  },
+  {
     name: 'redis_tls_ca_file',
     kind: { type: 'file' },
     default: undefined,

@@ -5,6 +5,7 @@ import type { ReadOptions, WriteBatch, WriteResult, WriteRow } from './online-st
 import type { RedisClient } from '../redis/redis-client.ts';
 import type { RedisCall } from '../redis/routed-call.ts';
 import { callRedis, runScript } from './redis-call.ts';
+import { confirmationOf, type RedisConfirmOptions } from './redis-confirm.ts';
 import { WRITE_IF_NEWER } from './redis-script.ts';
 
 const NANOS_PER_SECOND = 1_000_000_000n;
@@ -13,7 +14,7 @@ const NANOS_PER_SECOND = 1_000_000_000n;
 const MAX_ROWS_IN_FLIGHT = 1_000;
 const MAX_BYTES_IN_FLIGHT = 4 * 1024 * 1024;
 
-export interface RedisWriteOptions {
+export interface RedisWriteOptions extends RedisConfirmOptions {
   /** Seconds that the whole hash lives after a write; `undefined` = for ever. */
   readonly keyTtlSeconds: number | undefined;
   /** Overwrite whatever is stored: the last writer wins. */
@@ -40,9 +41,12 @@ export async function writeRedisBatch(
   };
   let written = 0;
   for (const rows of portionsOf(batch.rows)) {
+    const keys = rows.map((row) => redisKey(row.entityKey, target.project));
+    const confirmation = confirmationOf(client, keys, options);
     written += options.skipDedup
-      ? await overwrite(client, target, rows, limits)
-      : await writeNewer(client, target, rows, limits);
+      ? await overwrite(client, target, keys, rows, limits)
+      : await writeNewer(client, target, keys, rows, limits);
+    await confirmation.confirm();
   }
   return { written, stale: batch.rows.length - written };
 }
@@ -76,10 +80,10 @@ function* portionsOf(rows: readonly WriteRow[]): Generator<readonly WriteRow[]> 
 async function writeNewer(
   client: RedisClient,
   target: WriteTarget,
+  keys: readonly Uint8Array[],
   rows: readonly WriteRow[],
   limits: ReadOptions,
 ): Promise<number> {
-  const keys = rows.map((row) => redisKey(row.entityKey, target.project));
   const replies = await runScript(
     client,
     WRITE_IF_NEWER,
@@ -108,17 +112,26 @@ function scriptArguments(target: WriteTarget, row: WriteRow): (string | Uint8Arr
   ];
 }
 
+/** One command per entity: commands that are sent again after a break could pass each other. */
 async function overwrite(
   client: RedisClient,
   target: WriteTarget,
+  keys: readonly Uint8Array[],
   rows: readonly WriteRow[],
   limits: ReadOptions,
 ): Promise<number> {
-  const calls = rows.flatMap((row): RedisCall[] => {
-    const key = redisKey(row.entityKey, target.project);
-    const timestamp = [target.timestampField, encodeTimestamp(row.eventTimestampNs)];
-    const words = ['HSET', key, ...timestamp, ...fieldsAndValues(target, row)];
-    const write: RedisCall = { key, words, isRepeatable: true };
+  const fieldsOf = new Map<string, { readonly key: Uint8Array; readonly words: Uint8Array[] }>();
+  for (const [i, row] of rows.entries()) {
+    const key = keys[i]!;
+    const name = Buffer.from(key).toString('latin1');
+    const entity = fieldsOf.get(name) ?? { key, words: [] };
+    fieldsOf.set(name, entity);
+    // Of a field that occurs twice the last value stays.
+    entity.words.push(target.timestampField, encodeTimestamp(row.eventTimestampNs));
+    entity.words.push(...fieldsAndValues(target, row));
+  }
+  const calls = [...fieldsOf.values()].flatMap(({ key, words }): RedisCall[] => {
+    const write: RedisCall = { key, words: ['HSET', key, ...words], isRepeatable: true };
     return target.ttl === ''
       ? [write]
       : [write, { key, words: ['EXPIRE', key, target.ttl], isRepeatable: true }];

@@ -61,6 +61,10 @@ describe("Feast's own keys", () => {
       hedgePercentile: 95,
       silenceTimeoutMs: 1000,
       topologyRefreshMs: 5000,
+
+      waitReplicas: 0,
+
+      waitTimeoutMs: 500,
       maxPendingCommands: 100_000,
       maxPendingBytes: 64 * 1024 * 1024,
     });

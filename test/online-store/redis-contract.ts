@@ -150,6 +150,14 @@ function describeOptions(
       await view.write([row(entityKey(1), NEW_YEAR_NS, int64(1), int64(1))]);
       expect(await view.write([older])).toEqual({ written: 1, stale: 0 });
       expect(await view.valuesOf(entityKey(1))).toEqual([2n, 2n]);
+      const several = [
+        row(entityKey(2), NEW_YEAR_NS, int64(1), int64(1)),
+        row(entityKey(3), NEW_YEAR_NS, int64(7), int64(7)),
+        row(entityKey(2), NEW_YEAR_NS - SECOND_NS, int64(2), undefined),
+      ];
+      expect(await view.write(several)).toEqual({ written: 3, stale: 0 });
+      expect(await view.valuesOf(entityKey(2))).toEqual([2n, 1n]);
+      expect(await view.timestampOf(entityKey(2))).toBe(NEW_YEAR_NS - SECOND_NS);
     } finally {
       await careless.close();
     }
