@@ -25,7 +25,11 @@ export function registerCheck(program: Command): void {
       'checks configuration, registry and online store without starting; exits 0, or 2 if there is an error',
     )
     .option('--json', 'print the findings for programs');
-  addSettingOptions(check);
+  addSettingOptions(check).addHelpText(
+    'after',
+    `
+Exit codes: 0 it can serve (there may be warnings); 2 something keeps it from serving, each with what to do.`,
+  );
   check.action(async (options: { json?: boolean }, command: Command) => {
     const findings = await collectFindings(command);
     if (options.json === true) printJson(findings);

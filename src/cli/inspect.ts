@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { SideboardError } from '../errors.ts';
 import type { EntityKeyValue } from '../feast-encoding/entity-key.ts';
 import type { StoredEntity } from '../online-store/online-store.ts';
-import type { ViewDefinition } from '../registry/registry-model.ts';
+import type { RegistrySnapshot, ViewDefinition } from '../registry/registry-model.ts';
 import { cliConfig, printJson } from './context.ts';
 import { readSnapshot } from './read-snapshot.ts';
 import type { ResolvedField } from './stored-fields.ts';
@@ -15,54 +15,71 @@ interface InspectOptions {
   readonly values?: boolean;
 }
 
-/** `sideboard inspect VIEW KEY=VALUE…`: what the online store holds for one entity. */
+/** `sideboard inspect [VIEW] KEY=VALUE…`: what the online store holds for one entity. */
 export function registerInspect(program: Command): void {
   program
-    .command('inspect <view> [keys...]')
+    .command('inspect [view] [keys...]')
     .description(
-      'shows what the online store holds for an entity of a feature view: where it is, its fields and their ages',
+      'shows what the online store holds for an entity: where it is, its fields and their ages',
     )
     .option('--values', 'print the values too')
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
       `
-KEY=VALUE names each join key of the view; bytes are base64. A view without entities takes none.
+KEY=VALUE names each join key; bytes are base64. VIEW is needed where views have join keys of the same names and of different
+types, and for views without entities. On Redis the hash of an entity holds the features of all its views.
 
-Example:
-  $ sideboard inspect zipcode_features zipcode=94109 --values`,
+Examples:
+  $ sideboard inspect zipcode=94109
+  $ sideboard inspect zipcode_features zipcode=94109 --values
+
+Exit codes: 0 shown, be it that nothing is stored; 1 the store cannot be read; 2 a name or the configuration is wrong.`,
     )
-    .action(async (view: string, keys: string[], options: InspectOptions, command: Command) => {
-      const { place, fields } = await inspectEntity(cliConfig(command), view, keys);
-      const withValues = options.values === true;
-      if (options.json === true) {
-        const shown = fields.map(({ value, ...field }) =>
-          withValues ? { ...field, value: printable(value) } : field,
-        );
-        printJson({ place: Object.fromEntries(place), fields: shown });
-      } else {
-        print(place, fields, withValues);
-      }
-    });
+    .action(
+      async (
+        first: string | undefined,
+        rest: string[],
+        options: InspectOptions,
+        command: Command,
+      ) => {
+        const question =
+          first?.includes('=') === true
+            ? { viewName: undefined, keyTexts: [first, ...rest] }
+            : { viewName: first, keyTexts: rest };
+        const { place, fields } = await inspectEntity(cliConfig(command), question);
+        const withValues = options.values === true;
+        if (options.json === true) {
+          const shown = fields.map(({ value, ...field }) =>
+            withValues ? { ...field, value: printable(value) } : field,
+          );
+          printJson({ place: Object.fromEntries(place), fields: shown });
+        } else {
+          print(place, fields, withValues);
+        }
+      },
+    );
+}
+
+/** Which entity is asked for. */
+interface Question {
+  readonly viewName: string | undefined;
+  readonly keyTexts: readonly string[];
 }
 
 type Place = StoredEntity['place'];
 
 async function inspectEntity(
   config: Config,
-  viewName: string,
-  keyTexts: readonly string[],
+  { viewName, keyTexts }: Question,
 ): Promise<{ place: Place; fields: readonly ResolvedField[] }> {
   const { openOnlineStore } = await import('../online-store/open-online-store.ts');
   const { resolveStoredFields } = await import('./stored-fields.ts');
   const { serializeEntityKey } = await import('../feast-encoding/entity-key.ts');
   const snapshot = await readSnapshot(config);
-  const view = snapshot.views.get(viewName);
-  if (view === undefined) {
-    const known = [...snapshot.views.keys()].join(', ');
-    throw invalid(`feature view ${viewName} does not exist; there are: ${known}`);
-  }
-  const values = await entityValues(view, keyTexts);
+  const given = parseKeys(keyTexts);
+  const view = findView(snapshot, viewName, [...given.keys()]);
+  const values = await entityValues(view, given);
   const joinKeys = view.joinKeys.map(({ name }) => name);
   const version = config.entityKeySerializationVersion;
   const store = await openOnlineStore(config.onlineStore, version);
@@ -75,12 +92,9 @@ async function inspectEntity(
   }
 }
 
-/** One value per join key of the view, in its order. */
-async function entityValues(
-  view: ViewDefinition,
-  keyTexts: readonly string[],
-): Promise<readonly EntityKeyValue[]> {
-  const given = new Map(
+/** Values by join key, as text. */
+function parseKeys(keyTexts: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
     keyTexts.map((text) => {
       const at = text.indexOf('=');
       if (at < 1) {
@@ -89,6 +103,45 @@ async function entityValues(
       return [text.slice(0, at), text.slice(at + 1)] as const;
     }),
   );
+}
+
+/** The view of that name; without a name, a view with exactly these join keys: it knows their types. */
+function findView(
+  snapshot: RegistrySnapshot,
+  viewName: string | undefined,
+  joinKeys: readonly string[],
+): ViewDefinition {
+  const views = [...snapshot.views.values()];
+  const view =
+    viewName === undefined
+      ? views.find((candidate) => hasJoinKeys(candidate, joinKeys))
+      : snapshot.views.get(viewName);
+  if (view !== undefined) return view;
+  if (viewName !== undefined) {
+    const known = [...snapshot.views.keys()].join(', ');
+    throw invalid(`feature view ${viewName} does not exist; there are: ${known}`);
+  }
+  const known = new Set(views.map((each) => each.joinKeys.map(({ name }) => name).join(' and ')));
+  throw invalid(
+    joinKeys.length === 0
+      ? 'which entity? Name its join keys as KEY=VALUE, or a feature view without entities'
+      : `no feature view has exactly the join keys ${joinKeys.join(' and ')}; views have: ${[...known].join(', ')}`,
+  );
+}
+
+function hasJoinKeys(view: ViewDefinition, names: readonly string[]): boolean {
+  return (
+    names.length > 0 &&
+    view.joinKeys.length === names.length &&
+    view.joinKeys.every(({ name }) => names.includes(name))
+  );
+}
+
+/** One value per join key of the view, in its order. */
+async function entityValues(
+  view: ViewDefinition,
+  given: ReadonlyMap<string, string>,
+): Promise<readonly EntityKeyValue[]> {
   const joinKeys = view.joinKeys.filter(({ name }) => name !== '__dummy_id');
   const wanted = joinKeys.map(({ name }) => `${name}=…`).join(' ');
   const unknown = [...given.keys()].filter((name) => !joinKeys.some((key) => key.name === name));

@@ -59,14 +59,22 @@ export function registerList(program: Command): void {
       .command(listing.command)
       .summary(listing.summary)
       .command('list')
-      .description(`${listing.summary}, for the project of the configuration.`)
+      .description(`${capitalize(listing.summary)}, for the project of the configuration.`)
       .option('--json', 'print a JSON array')
+      .addHelpText(
+        'after',
+        '\nExit codes: 0 listed; 1 the registry cannot be read; 2 the configuration is wrong.',
+      )
       .action(async (options: { json?: boolean }, command: Command) => {
         const rows = listing.rows(await readSnapshot(cliConfig(command)));
         if (options.json === true) printJson(rows);
         else process.stdout.write(formatTable(listing.head, rows));
       });
   }
+}
+
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function formatTable(

@@ -25,6 +25,8 @@ export function createProgram(): Command {
       'the configuration, if it is not feature_store.yaml there',
     )
     .enablePositionalOptions()
+    // Thrown, so that `reportFailure` alone knows which exit code a wrong argument has.
+    .exitOverride()
     .showHelpAfterError('(--help shows what is possible)')
     .addHelpText(
       'after',

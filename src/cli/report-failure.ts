@@ -1,3 +1,4 @@
+import { CommanderError } from 'commander';
 import { isSideboardError, type ErrorCode } from '../errors.ts';
 import { EXIT } from './context.ts';
 
@@ -19,6 +20,11 @@ const INVALID_INPUT: ReadonlySet<ErrorCode> = new Set([
 
 /** Says on standard error why a command ended, and sets the exit code. What is not an error of ours comes with its stack. */
 export function reportFailure(error: unknown): void {
+  if (error instanceof CommanderError) {
+    // It has said what is wrong, or printed the help or the version that was asked for.
+    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.invalid;
+    return;
+  }
   if (isSideboardError(error)) {
     process.stderr.write(`sideboard: ${error.message}\n`);
     process.exitCode = INVALID_INPUT.has(error.code) ? EXIT.invalid : EXIT.failure;

@@ -8,7 +8,12 @@ export function registerServe(program: Command): void {
   const command = program
     .command('serve')
     .description('answers feature requests: gRPC, Connect, gRPC-Web and JSON on one port');
-  addSettingOptions(command);
+  addSettingOptions(command).addHelpText(
+    'after',
+    `
+Exit codes: 0 stopped by SIGTERM or SIGINT, all that had arrived answered; 1 the registry or the store keeps it from starting,
+or a second signal ended it; 2 the configuration is wrong.`,
+  );
   // What a supervisor starts its workers with.
   command.addOption(new Option('--worker').hideHelp());
   command.action(async ({ worker }: { worker?: boolean }) => {

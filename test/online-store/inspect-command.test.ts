@@ -63,6 +63,22 @@ describeWithShared('sideboard inspect', () => {
     expect(stdout).not.toContain('VALUE');
   });
 
+  it('finds the entity by its join keys alone', () => {
+    const repository = repositoryOf('edges', 'sqlite');
+    const named = inspect(repository, 'ttl_zero', 'uid=1', '--json');
+    const alone = inspect(repository, 'uid=1', '--json');
+    expect(alone.status).toBe(0);
+    expect((JSON.parse(alone.stdout) as Report).fields.map(({ feature }) => feature)).toEqual(
+      (JSON.parse(named.stdout) as Report).fields.map(({ feature }) => feature),
+    );
+    const unknown = inspect(repository, 'nobody=1');
+    expect(unknown.status).toBe(2);
+    expect(unknown.stderr).toMatch(
+      /no feature view has exactly the join keys nobody; views have: /,
+    );
+    expect(inspect(repository).stderr).toContain('which entity?');
+  });
+
   it('says which join keys it wants', () => {
     const repository = repositoryOf('edges', 'sqlite');
     const missing = inspect(repository, 'ttl_zero');
