@@ -28,9 +28,8 @@ export async function readRequestBody(exchange: Exchange, maxBytes: number): Pro
 
 function receive(exchange: Exchange, maxBytes: number): Promise<Buffer> {
   const { request, deadlineAtMs } = exchange;
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
-    return Promise.reject(bodyTooLarge(maxBytes));
-  }
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > maxBytes) return Promise.reject(bodyTooLarge(maxBytes, announced));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -71,9 +70,14 @@ async function unpack(body: Buffer, maxBytes: number): Promise<Buffer> {
   }
 }
 
-function bodyTooLarge(maxBytes: number): SideboardError {
+/** @param bytes as announced; absent where the body was cut off before its end was known. */
+function bodyTooLarge(maxBytes: number, bytes?: number): SideboardError {
+  const excess =
+    bytes === undefined
+      ? `is larger than the ${maxBytes} bytes`
+      : `has ${bytes} bytes, ${bytes - maxBytes} more than the ${maxBytes}`;
   return new SideboardError(
     'MESSAGE_TOO_LARGE',
-    `The request body is larger than ${maxBytes} bytes (max_request_bytes); ask for fewer rows at a time`,
+    `the request body ${excess} allowed (setting max_request_bytes): ask for fewer rows at a time`,
   );
 }

@@ -10,7 +10,7 @@ import { goldenLines } from '../feast-encoding/golden-lines.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
 import type { RepositoryServer } from '../support/repository-server.ts';
 import { describeWithShared } from '../support/shared.ts';
-import { serveFromRedis, serveFromSqlite, type MadeView } from './made-repository.ts';
+import { serveFromRedis, serveFromSqlite, type MadeView } from '../support/made-repository.ts';
 
 /** A line of `entity_keys.jsonl`. */
 interface KeyVector {

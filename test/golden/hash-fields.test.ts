@@ -10,7 +10,7 @@ import { connectGoldenClients } from '../support/golden-clients.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
 import type { RepositoryServer } from '../support/repository-server.ts';
 import { describeWithShared } from '../support/shared.ts';
-import { serveFromRedis } from './made-repository.ts';
+import { serveFromRedis } from '../support/made-repository.ts';
 
 /** A line of `hash_fields.jsonl`. */
 interface FieldVector {

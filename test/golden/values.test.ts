@@ -11,7 +11,7 @@ import { canonicalJson, elements, member, parseExactJson } from '../support/gold
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
 import type { RepositoryServer } from '../support/repository-server.ts';
 import { describeWithShared } from '../support/shared.ts';
-import { serveFromRedis, serveFromSqlite } from './made-repository.ts';
+import { serveFromRedis, serveFromSqlite } from '../support/made-repository.ts';
 
 /** A line of `values.jsonl`. */
 interface ValueVector {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { RegistrySchema } from '../../gen/feast/core/Registry_pb.ts';
 import { ValueType_Enum } from '../../gen/feast/types/Value_pb.ts';
-import { adminClient } from '../support/redis-server.ts';
-import { startRepositoryServer, type RepositoryServer } from '../support/repository-server.ts';
+import { adminClient } from './redis-server.ts';
+import { startRepositoryServer, type RepositoryServer } from './repository-server.ts';
 
 /** A feature view of a made repository. */
 export interface MadeView {
@@ -40,10 +40,11 @@ export interface MadeRepository {
   readonly views: readonly MadeView[];
 }
 
-/** Starts a server on a SQLite file that holds the cells, all of them from second 1. */
+/** Starts a server on a SQLite file that holds the cells, all of them from second 1. @param settings of `sideboard:` */
 export function serveFromSqlite(
   repository: MadeRepository,
   cells: readonly MadeCell[],
+  settings: Readonly<Record<string, unknown>> = {},
 ): Promise<RepositoryServer> {
   const folder = mkdtempSync(join(tmpdir(), 'sideboard-cells-'));
   const path = join(folder, 'online.db');
@@ -51,27 +52,32 @@ export function serveFromSqlite(
     fillSqlite(path, repository, cells);
     const files = { 'registry.db': registryOf(repository), 'online.db': readFileSync(path) };
     const yaml = `${configuration(repository)}online_store: {type: sqlite, path: online.db}\n`;
-    return startRepositoryServer({ yaml, files });
+    return startRepositoryServer({ yaml, files }, settings);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Starts a server on a Redis of which nothing is left but the fields. */
+/** Starts a server on a Redis of which nothing is left but the fields. @param settings of `sideboard:` */
 export async function serveFromRedis(
   repository: MadeRepository,
   fields: readonly MadeHashField[],
   redisPort: number,
+  settings: Readonly<Record<string, unknown>> = {},
 ): Promise<RepositoryServer> {
   const client = adminClient(redisPort);
   await client.flushall();
-  for (const { key, field, value } of fields) {
-    await client.hset(Buffer.from(key), Buffer.from(field), Buffer.from(value));
+  const hashes = Map.groupBy(fields, ({ key }) => Buffer.from(key).toString('hex'));
+  const pipeline = client.pipeline();
+  for (const [key, hash] of hashes) {
+    const words = hash.flatMap(({ field, value }) => [Buffer.from(field), Buffer.from(value)]);
+    pipeline.hset(Buffer.from(key, 'hex'), ...words);
   }
+  await pipeline.exec();
   client.disconnect();
   const store = `online_store: {type: redis, connection_string: "127.0.0.1:${redisPort}"}\n`;
   const files = { 'registry.db': registryOf(repository) };
-  return startRepositoryServer({ yaml: configuration(repository) + store, files });
+  return startRepositoryServer({ yaml: configuration(repository) + store, files }, settings);
 }
 
 function configuration({ project, entityKeyVersion }: MadeRepository): string {
@@ -98,10 +104,12 @@ function fillSqlite(
        event_ts timestamp, created_ts timestamp, PRIMARY KEY(entity_key, feature_name))`,
     );
   }
-  for (const { viewName, featureName, entityKey, value } of cells) {
-    database
-      .prepare(`INSERT INTO ${quoted(viewName)} VALUES (?, ?, ?, NULL, 1, NULL)`)
-      .run(entityKey, featureName, value);
+  for (const [viewName, ofView] of Map.groupBy(cells, (cell) => cell.viewName)) {
+    const insert = database.prepare(
+      `INSERT INTO ${quoted(viewName)} VALUES (?, ?, ?, NULL, 1, NULL)`,
+    );
+    for (const { entityKey, featureName, value } of ofView)
+      insert.run(entityKey, featureName, value);
   }
   database.exec('COMMIT');
   database.close();
