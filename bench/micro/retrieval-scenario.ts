@@ -36,6 +36,7 @@ const SEMANTICS: RetrievalSemantics = {
   missingEntity: 'not_found',
   lossyEntityCoercion: false,
   readEntitylessPushes: false,
+  partialResults: false,
 };
 
 export interface Scenario {

@@ -226,6 +226,8 @@ export interface SemanticsConfig {
   readonly lossyEntityCoercion: boolean;
   /** Whether views without entities are also read from where Feast's push puts them. */
   readonly readEntitylessPushes: boolean;
+  /** Whether values that cannot be read are marked in an answer that has the rest; a request may say otherwise. */
+  readonly partialResults: boolean;
   /** NaN and infinities in JSON: `"NaN"`, `"Infinity"`, `"-Infinity"`, or null. */
   readonly nonFiniteJson: 'string' | 'null';
 }

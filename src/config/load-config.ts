@@ -114,6 +114,7 @@ function groupSettings(values: SettingValues): Pick<Config, 'limits' | 'semantic
       missingEntity: values.missing_entity,
       lossyEntityCoercion: values.lossy_entity_coercion,
       readEntitylessPushes: values.read_entityless_pushes,
+      partialResults: values.partial_results,
       nonFiniteJson: values.non_finite_json,
     },
   };

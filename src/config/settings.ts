@@ -122,6 +122,12 @@ export const SETTINGS = [
     doc: "Status of the features of an entity that Redis does not hold: NOT_FOUND, or PRESENT without a value as Feast's Python servers answer.",
   },
   {
+    name: 'partial_results',
+    kind: { type: 'boolean' },
+    default: false,
+    doc: 'Answer what can be read when a shard of Redis does not answer: the lost values are INVALID without a value, and `sideboard-lost-values` in the trailers (gRPC) or headers says how many. Off, such a request fails, as in Feast. A request decides for itself with the metadata or header `sideboard-partial-results: true` or `false`.',
+  },
+  {
     name: 'lossy_entity_coercion',
     kind: { type: 'boolean' },
     default: false,

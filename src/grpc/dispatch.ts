@@ -1,10 +1,11 @@
-import { encodeHeaderBlock } from '../http2/header-block.ts';
+import { encodeHeaderBlock, type HeaderBlock } from '../http2/header-block.ts';
 import type {
   RequestBody,
   RequestHead,
   ResponseStream,
   StreamListener,
 } from '../http2/http2-engine.ts';
+import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import {
   FRAME_HEADROOM,
   type GrpcMethod,
@@ -197,9 +198,13 @@ class UnaryBody implements RequestBody {
     this.call.finish(
       gzip ? GZIP_RESPONSE_HEADERS : RESPONSE_HEADERS,
       frameMessage(framed, gzip),
-      OK_TRAILERS,
+      this.call.lostCount === 0 ? OK_TRAILERS : partialTrailers(this.call.lostCount),
     );
   }
+}
+
+function partialTrailers(lostCount: number): HeaderBlock {
+  return encodeHeaderBlock({ 'grpc-status': 0, [LOST_VALUES]: lostCount });
 }
 
 function cutOff(): GrpcStatusError {

@@ -6,6 +6,7 @@ import type { FeatureWriter } from '../ingestion/feature-writer.ts';
 import { assembleResponse } from '../retrieval/assemble-response.ts';
 import { decodeRequest } from '../retrieval/decode-request.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
+import { parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
 import type { RetrievalLimits } from '../retrieval/retrieval-request.ts';
 import { FRAME_HEADROOM, unaryMethod, type GrpcMethod, type GrpcService } from './grpc-service.ts';
 import { pushMethod, writeToOnlineStoreMethod } from './write-methods.ts';
@@ -63,7 +64,9 @@ function getOnlineFeatures(options: FeatureServicesOptions, enforceTtl: boolean)
         nowSeconds: Math.floor(Date.now() / 1000),
         deadlineAtMs: call.deadlineAtMs,
         signal: call.signal,
+        partialResults: parsePartialResults(call.metadata(PARTIAL_RESULTS)),
       });
+      call.lostCount = retrieved.lostCount;
       call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
       return assembleResponse(retrieved, FRAME_HEADROOM);
     },

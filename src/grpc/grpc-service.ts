@@ -25,6 +25,8 @@ export interface CallContext {
   /** Sizes for the log and the metrics, set by the method once it knows them. */
   rowCount: number;
   featureCount: number;
+  /** Values that the answer misses because they could not be read; the trailers say so. */
+  lostCount: number;
 }
 
 /**

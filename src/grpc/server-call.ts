@@ -42,6 +42,7 @@ export class ServerCall implements CallContext {
   deadlineAtMs = Infinity;
   rowCount = 0;
   featureCount = 0;
+  lostCount = 0;
   isOver = false;
   private readonly head: RequestHead;
   private readonly response: ResponseStream;

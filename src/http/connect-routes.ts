@@ -21,6 +21,7 @@ import { GrpcFeatureServer } from '../../gen/feast/serving/GrpcServer_pb.ts';
 import { ServingService } from '../../gen/feast/serving/ServingService_pb.ts';
 import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { SideboardError } from '../errors.ts';
+import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import { sendUniversalResponse, universalRequest } from './connect-exchange.ts';
 import { runAdmitted, type Exchange, type HttpCall, type HttpCallObserver } from './http-call.ts';
 
@@ -148,6 +149,9 @@ async function callOnBytes(
     const answer = await runAdmitted(options.observer, options.maxConcurrentRequests, () =>
       onBytes(toBinary(method.input, message), exchange),
     );
+    if (exchange.lostCount > 0) {
+      context.responseHeader.set(LOST_VALUES, String(exchange.lostCount));
+    }
     return decodeAnswer(method, answer.subarray(options.headroomBytes));
   } catch (error) {
     exchange.error = error;

@@ -1,5 +1,6 @@
 import { deadlineExceeded } from '../errors.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
+import { LOST_VALUES, parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
 import { parseFeastRequest } from './feast-request.ts';
 import { feastResponseText } from './feast-response.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
@@ -19,12 +20,16 @@ export function getOnlineFeaturesRoute(
       nowSeconds: Math.floor(Date.now() / 1000),
       deadlineAtMs: call.deadlineAtMs,
       signal: call.signal,
+      partialResults: parsePartialResults(call.metadata(PARTIAL_RESULTS)),
     });
+    call.lostCount = retrieved.lostCount;
     call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
     const text = feastResponseText(retrieved, nonFiniteJson);
     if (performance.now() > call.deadlineAtMs) {
       throw deadlineExceeded('while the answer was written');
     }
-    return { status: 200, body: text };
+    const { lostCount } = retrieved;
+    const headers = lostCount === 0 ? {} : { [LOST_VALUES]: String(lostCount) };
+    return { status: 200, body: text, headers };
   };
 }

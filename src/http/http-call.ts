@@ -15,6 +15,8 @@ export interface HttpCall {
   /** Sizes for the log and the metrics, set by the method once it knows them. */
   rowCount: number;
   featureCount: number;
+  /** Values that the answer misses because they could not be read; a header says so. */
+  lostCount: number;
 }
 
 /** Told about every call, once, when it is over. */
@@ -76,6 +78,7 @@ export function beginExchange(
     },
     rowCount: 0,
     featureCount: 0,
+    lostCount: 0,
     error: undefined,
   };
   response.once('close', () => {

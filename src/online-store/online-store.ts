@@ -30,8 +30,9 @@ export interface PreparedRead {
   readonly width: number;
 }
 
-/** In `StoredCells.starts`: the store holds nothing there. */
+/** In `StoredCells.starts`: the store holds nothing there; what it holds could not be read. */
 export const ABSENT = -1;
+export const LOST = -2;
 
 /**
  * What a store holds of the entities of one group, as positions: nothing is made per value. Cell `(e, w)`, entity `e` of
@@ -43,7 +44,7 @@ export const ABSENT = -1;
 export interface StoredCells {
   /** One per entity; many entities may share one. What stands there for an entity without any cell has no meaning. */
   readonly buffers: readonly Uint8Array[];
-  /** One per cell: where it begins, or `ABSENT`. */
+  /** One per cell: where it begins, `ABSENT`, or `LOST` where `ReadOptions.isPartial` allows it. */
   readonly starts: Int32Array;
   /** One per cell, aligned with `starts`; without meaning where the cell is absent. */
   readonly ends: Int32Array;
@@ -62,6 +63,8 @@ export interface ReadOptions {
   readonly deadlineAtMs: number;
   /** Aborted when the caller went away: what has not been sent is not sent, the read rejects with CANCELLED. */
   readonly signal?: CallerSignal | undefined;
+  /** Whether a read answers what it can and marks the rest as `LOST`, instead of failing. */
+  readonly isPartial?: boolean | undefined;
 }
 
 /** One row to write: all or some features of one view for one entity, as of one moment. */

@@ -29,6 +29,12 @@ export function prepareRedisRead(layout: ReadLayout): PreparedRead {
   return prepared;
 }
 
+function countKeys(reads: readonly EntityRead[]): number {
+  let count = 0;
+  for (const { keys } of reads) count += keys.length;
+  return count;
+}
+
 /** One command per entity, all of them at once; see `OnlineStore.read`. */
 export async function readRedis(
   client: RedisClient,
@@ -40,7 +46,11 @@ export async function readRedis(
     return { fields, keys, shape: 'hmget' as const };
   });
   try {
-    const { cells } = await client.readHashes(hashReads, limits);
+    const { cells, lostCount, lostReason } = await client.readHashes(hashReads, limits);
+    // With nothing left there is no part to answer with.
+    if (lostReason !== undefined && lostCount === countKeys(reads)) {
+      throw lostReason;
+    }
     return cells;
   } catch (error) {
     throw storeError(error);

@@ -38,6 +38,8 @@ export interface ReadFeaturesOptions {
   /** On the clock of `performance.now()`; `Infinity` = none. */
   readonly deadlineAtMs: number;
   readonly signal?: CallerSignal | undefined;
+  /** Whether values that cannot be read are marked instead of failing the request; `undefined` = as the server has it. */
+  readonly partialResults?: boolean | undefined;
 }
 
 /** The read path: from a decoded request to the rows that answer it. */
@@ -78,7 +80,9 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
         ),
       );
       const bound = plan.groups.map((group) => bindEntities(group, columns, rowCount));
-      const groupCells = await store.read(readsOf(plan, bound), readOptions);
+      const { deadlineAtMs, signal, partialResults = semantics.partialResults } = readOptions;
+      const limitsOfRead = { deadlineAtMs, signal, isPartial: partialResults };
+      const groupCells = await store.read(readsOf(plan, bound), limitsOfRead);
       return settle(plan, columns, bound, groupCells, { rowCount, readOptions, limits, semantics });
     },
   };

@@ -74,4 +74,6 @@ export interface RetrievalSemantics {
   readonly lossyEntityCoercion: boolean;
   /** Read a view without entities that has no row from the key without join keys, where Feast's push puts it. */
   readonly readEntitylessPushes: boolean;
+  /** Whether values that cannot be read are marked INVALID in an answer that has the rest; a request may say otherwise. */
+  readonly partialResults: boolean;
 }

@@ -40,6 +40,8 @@ export interface RetrievedFeatures {
   readonly statuses: Uint8Array;
   /** Encoded bytes of the `values` field of each output column, tags and lengths included. */
   readonly valueFieldBytes: Float64Array;
+  /** Values that could not be read (status INVALID), entity columns not counted; 0 unless partial results are wanted. */
+  readonly lostCount: number;
   /** Size of the encoded response message. */
   readonly responseBytes: number;
 }

@@ -1,8 +1,12 @@
 import { timestampSeconds } from '../feast-encoding/timestamp.ts';
 import { varintSize } from '../feast-encoding/varint.ts';
+import type { LOST as LOST_IN_STORE } from '../online-store/online-store.ts';
 import type { GroupViewPlan, RetrievalPlan } from './retrieval-plan.ts';
 import type { EntityColumn, RetrievalSemantics } from './retrieval-request.ts';
 import { FIELD_STATUS, type GroupRows } from './retrieved-features.ts';
+
+/** What a cell that could not be read begins at. */
+const LOST: typeof LOST_IN_STORE = -2;
 
 /** What decides over statuses besides the rows themselves. */
 export interface StatusRules {
@@ -17,6 +21,7 @@ export interface StatusRules {
 export interface SettledRows {
   readonly statuses: Uint8Array;
   readonly valueFieldBytes: Float64Array;
+  readonly lostCount: number;
 }
 
 /**
@@ -56,7 +61,7 @@ export function settleRows(
       column * rowCount,
     );
   }
-  return { statuses, valueFieldBytes };
+  return { statuses, valueFieldBytes, lostCount: countLost(plan, groups) };
 }
 
 /** The statuses that the switches decide. */
@@ -90,7 +95,7 @@ function settleColumn(
     const cell = entity * width + cellIndex;
     const start = entity < 0 ? -1 : starts[cell]!;
     if (start < 0) {
-      statuses[at + row] = codes.absent;
+      statuses[at + row] = start === LOST ? FIELD_STATUS.INVALID : codes.absent;
       bytes += 2;
       continue;
     }
@@ -105,6 +110,25 @@ function settleColumn(
     }
   }
   return bytes;
+}
+
+/** Output values of entities that could not be read: a group is lost by whole rows. */
+function countLost({ groupOfColumn }: RetrievalPlan, groups: readonly GroupRows[]): number {
+  let lost = 0;
+  for (let g = 0; g < groups.length; g++) {
+    const rows = lostRows(groups[g]!);
+    if (rows > 0) lost += rows * groupOfColumn.filter((group) => group === g).length;
+  }
+  return lost;
+}
+
+function lostRows({ cells, width, entityCount, entityOfRow }: GroupRows): number {
+  let lost = 0;
+  for (let entity = 0; entity < entityCount; entity++) {
+    if (cells.starts[entity * width] !== LOST) continue;
+    for (let row = 0; row < entityOfRow.length; row++) if (entityOfRow[row] === entity) lost++;
+  }
+  return lost;
 }
 
 /** A null is stored as nothing; somebody else may have written `null_val` (field 19, a varint of one byte). */

@@ -26,6 +26,8 @@ export interface Metrics {
   observeRequest(endpoint: string, code: string, ok: boolean, durationMs: number): void;
   /** Feature reads that were understood: how many entity rows they asked for. */
   observeOnlineFeatures(rowCount: number): void;
+  /** Values that an answer misses because they could not be read. */
+  observeLostValues(count: number): void;
   observeStoreRead(kind: string, keyCount: number, durationMs: number, failed: boolean): void;
   observeRegistryReload(result: 'changed' | 'failed'): void;
   /** @param reason a `HandshakeFailureReason` */
@@ -75,6 +77,11 @@ export function createMetrics(): Metrics {
     name: 'feast_online_features_entity_count',
     help: 'Entity rows of an online feature read.',
     buckets: [1, 5, 10, 25, 50, 100, 250, 500, 1000],
+    registers,
+  });
+  const lostValues = new Counter({
+    name: 'feature_server_lost_values_total',
+    help: 'Values marked INVALID in partial answers because they could not be read.',
     registers,
   });
   const storeRead = new Histogram({
@@ -135,6 +142,9 @@ export function createMetrics(): Metrics {
     observeOnlineFeatures(rowCount): void {
       onlineFeaturesTotal.inc();
       entityCount.observe(rowCount);
+    },
+    observeLostValues(count): void {
+      lostValues.inc(count);
     },
     observeStoreRead(kind, keyCount, durationMs, failed): void {
       storeRead.observe(durationMs / 1000);

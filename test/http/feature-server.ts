@@ -12,7 +12,7 @@ import {
 import { FRAME_HEADROOM, type GrpcService } from '../../src/grpc/grpc-service.ts';
 import { createHealthService, createHealthState, type HealthState } from '../../src/grpc/health.ts';
 import { statusOf } from '../../src/grpc/status.ts';
-import { cancelled, deadlineExceeded } from '../../src/errors.ts';
+import { cancelled, deadlineExceeded, onlineStoreUnavailable } from '../../src/errors.ts';
 import { serializeEntityKey } from '../../src/feast-encoding/entity-key.ts';
 import { encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
@@ -25,6 +25,7 @@ import { createEngine } from '../../src/http2/engine.ts';
 import type { StreamListener } from '../../src/http2/http2-engine.ts';
 import type { MaterializationJobs } from '../../src/ingestion/materialization-jobs.ts';
 import { createFeatureWriter } from '../../src/ingestion/feature-writer.ts';
+import { LOST } from '../../src/online-store/online-store.ts';
 import type {
   EntityRead,
   OnlineStore,
@@ -122,6 +123,7 @@ export async function startFeatureServer(
       missingEntity: 'not_found',
       lossyEntityCoercion: false,
       readEntitylessPushes: false,
+      partialResults: false,
     },
   });
   const health = createHealthState([SERVING_SERVICE, GRPC_FEATURE_SERVER]);
@@ -194,6 +196,8 @@ async function listen(server: NetServer): Promise<number> {
 export interface MemoryStore extends OnlineStore {
   hold(): void;
   release(): void;
+  /** From now on this driver's row cannot be read, as if its shard were gone. */
+  lose(driver: bigint): void;
   /** Reads that are waiting. */
   readonly waitingCount: number;
   /** Reads that ended because their caller went away. */
@@ -202,10 +206,14 @@ export interface MemoryStore extends OnlineStore {
 
 function createMemoryStore(): MemoryStore {
   const rows = new Map<string, ReadonlyMap<string, Cell>>();
-  const put = (driver: bigint, cells: Record<string, Uint8Array>): void => {
+  const lost = new Set<string>();
+  const keyOf = (driver: bigint): string => {
     const key = serializeEntityKey(['driver_id'], [{ type: ValueType.INT64, value: driver }], 3);
+    return Buffer.from(key).toString('hex');
+  };
+  const put = (driver: bigint, cells: Record<string, Uint8Array>): void => {
     const timestamp = encodeTimestamp(ROW_TIME_NS);
-    rows.set(Buffer.from(key).toString('hex'), new Map(Object.entries({ ...cells, timestamp })));
+    rows.set(keyOf(driver), new Map(Object.entries({ ...cells, timestamp })));
   };
   // conv_rate 1.0, trips 2^60 + 1, note "Zürich"; then NaN, an empty value, "b"; then a broken string.
   put(1001n, {
@@ -241,6 +249,9 @@ function createMemoryStore(): MemoryStore {
       gate?.open();
       gate = undefined;
     },
+    lose(driver) {
+      lost.add(keyOf(driver));
+    },
     prepare(layout) {
       const width = layout.views.reduce((sum, view) => sum + view.featureNames.length + 1, 0);
       const prepared = { keySuffix: new Uint8Array(0), width };
@@ -259,7 +270,18 @@ function createMemoryStore(): MemoryStore {
           counts.waiting -= 1;
         }
       }
-      return reads.map((read) => cellsOf(read, layouts.get(read.prepared)!, rows));
+      const isLost = (key: Uint8Array): boolean => lost.has(Buffer.from(key).toString('hex'));
+      if (readOptions.isPartial !== true && reads.some(({ keys }) => keys.some(isLost))) {
+        throw onlineStoreUnavailable('a shard is gone');
+      }
+      return reads.map((read) => {
+        const cells = cellsOf(read, layouts.get(read.prepared)!, rows);
+        const { width } = read.prepared;
+        for (const [i, key] of read.keys.entries()) {
+          if (isLost(key)) cells.starts.fill(LOST, i * width, (i + 1) * width);
+        }
+        return cells;
+      });
     },
     write: unused,
     update: unused,

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { OnlineStore } from '../../src/online-store/online-store.ts';
+import { LOST, type OnlineStore } from '../../src/online-store/online-store.ts';
 import { openOnlineStore } from '../../src/online-store/open-online-store.ts';
 import type { RedisOnlineStoreOptions } from '../../src/online-store/redis-online-store.ts';
 import { redisSlot } from '../../src/redis/redis-slot.ts';
@@ -121,6 +121,20 @@ describe('a cluster that loses a node', () => {
         expect(cells[0]).not.toBeNull();
       }
       await store.ping(soon());
+      const prepared = store.prepare({
+        project: view.project,
+        joinKeys: ['id'],
+        views: [view.view],
+      });
+      const readPart = (entityKeys: readonly Uint8Array[]) => {
+        const keys = entityKeys.map((key) => Buffer.concat([key, prepared.keySuffix]));
+        return store.read([{ prepared, keys }], { ...soon(), isPartial: true });
+      };
+      const [part] = await readPart([lost[0]!, kept[0]!]);
+      expect([...part!.starts.subarray(0, 3)]).toEqual([LOST, LOST, LOST]);
+      expect(Math.min(...part!.starts.subarray(3))).toBeGreaterThanOrEqual(0);
+      // Where nothing is left there is no part of it.
+      await expect(readPart(lost)).rejects.toMatchObject({ code: 'ONLINE_STORE_UNAVAILABLE' });
 
       await node.restart();
       // What it held is lost with it; what matters is that it answers.

@@ -38,6 +38,7 @@ export const SEMANTICS: RetrievalSemantics = {
   missingEntity: 'not_found',
   lossyEntityCoercion: false,
   readEntitylessPushes: false,
+  partialResults: false,
 };
 
 export const NOW_SECONDS = 1_800_000_000;
