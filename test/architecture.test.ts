@@ -62,18 +62,11 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   'online-store': {
     may: ['errors.ts', 'feast-encoding', 'redis'],
     mayForTypes: ['caller-signal.ts', 'config/config.ts'],
-    packages: ['node:buffer', 'node:sqlite', 'node:timers/promises', 'node:tls', ...FILES],
+    packages: ['node:buffer', 'node:sqlite', 'node:timers/promises', ...FILES],
   },
   doctor: {
-    may: ['errors.ts', 'feast-encoding', 'registry', 'online-store'],
-    packages: [
-      'ioredis',
-      'node:buffer',
-      'node:child_process',
-      'node:timers/promises',
-      'node:util',
-      ...FILES,
-    ],
+    may: ['errors.ts', 'feast-encoding', 'registry', 'online-store', 'redis'],
+    packages: ['node:buffer', 'node:child_process', 'node:timers/promises', 'node:util', ...FILES],
   },
   redis: { may: [], packages: ['node:buffer', 'node:dns/promises', ...SOCKETS] },
   http2: { may: [], packages: ['node:buffer', 'node:http2', 'node:stream', ...SOCKETS] },

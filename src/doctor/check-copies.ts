@@ -56,42 +56,42 @@ function countText(count: number): string {
 }
 
 function checkZones(where: string, copies: readonly NodeFacts[]): readonly Finding[] {
+  const check = 'zones';
+  const zones = new Set(copies.map(({ zone }) => zone));
+  if (!zones.has(undefined)) {
+    const names = [...zones].join(', ');
+    return zones.size > 1
+      ? [{ check, level: 'ok', where, message: `copies in ${names}` }]
+      : [
+          {
+            check,
+            level: 'warning',
+            where,
+            message: `all ${copies.length} copies of the shard are in zone ${names}`,
+            remedy: 'move a replica to another zone',
+          },
+        ];
+  }
   const hosts = new Set(copies.map(({ node }) => hostOf(node.address)));
-  if (copies.length > 1 && hosts.size === 1) {
-    return [
-      {
-        check: 'zones',
-        level: 'warning',
-        where,
-        message: `all ${copies.length} copies of the shard are on host ${[...hosts][0]}`,
-        remedy: 'place replicas on other machines, in other zones',
-      },
-    ];
-  }
-  const zones = copies.map(({ zone }) => zone);
-  if (zones.includes(undefined)) {
-    return [
-      {
-        check: 'zones',
-        level: 'unknown',
-        where,
-        message: 'the servers do not say in which availability zone they are',
-        remedy: 'tell the doctor: --zone HOST=ZONE, once per host',
-      },
-    ];
-  }
-  const distinct = [...new Set(zones)];
-  return distinct.length === 1
+  return hosts.size === 1
     ? [
         {
-          check: 'zones',
+          check,
           level: 'warning',
           where,
-          message: `all ${copies.length} copies of the shard are in zone ${distinct[0]}`,
-          remedy: 'move a replica to another zone',
+          message: `all ${copies.length} copies of the shard are on host ${[...hosts][0]}`,
+          remedy: 'place replicas on other machines, in other zones',
         },
       ]
-    : [{ check: 'zones', level: 'ok', where, message: `copies in ${distinct.join(', ')}` }];
+    : [
+        {
+          check,
+          level: 'unknown',
+          where,
+          message: 'the servers do not say in which availability zone they are',
+          remedy: 'tell the doctor: redis_zones in the configuration, or --zone HOST=ZONE',
+        },
+      ];
 }
 
 function hostOf(address: string): string {

@@ -85,9 +85,9 @@ export async function examineRedis(options: ExaminationOptions): Promise<Examina
   const isTimeUp = (): boolean => performance.now() > endAtMs;
   const begin = (step: number): void => options.onStep(STEPS[step]!, step, STEPS.length);
   begin(0);
-  const nodes = await findNodes(options.store);
+  const { nodes, close } = await findNodes(options.store);
   try {
-    const { facts, findings } = await readFacts(nodes, options.zones);
+    const { facts, findings } = await readFacts(nodes, zonesOf(options));
     const primaries = facts.filter(({ node }) => node.role === 'primary');
     const isCluster = options.store.kind === 'redis_cluster';
     findings.push(...checkCopies(nodes, facts), ...checkNodes(facts), ...checkShards(primaries));
@@ -124,8 +124,14 @@ export async function examineRedis(options: ExaminationOptions): Promise<Examina
       packing,
     };
   } finally {
-    for (const { connection } of nodes) connection?.close();
+    close();
   }
+}
+
+/** Zones as the store's configuration has them, and as the operator says. */
+function zonesOf({ store, zones }: ExaminationOptions): ReadonlyMap<string, string> {
+  const configured = store.zones?.map(({ address, zone }) => [address, zone] as const) ?? [];
+  return new Map([...configured, ...zones]);
 }
 
 async function readFacts(

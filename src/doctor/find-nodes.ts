@@ -1,83 +1,118 @@
-import { connectReadOnly, textOf, type NodeTarget, type ReadOnlyNode } from './read-only-node.ts';
-import { onlineStoreUnavailable } from '../errors.ts';
-import {
-  connectionOptions,
-  targetOptions,
-  type RedisConnectionOptions,
-} from '../online-store/redis-client.ts';
+import { connectRedis, type RedisConnectionOptions } from '../online-store/redis-client.ts';
+import { translated } from '../online-store/redis-errors.ts';
+import type { RedisClient } from '../redis/redis-client.ts';
+import { addressOf } from '../redis/redis-connection.ts';
+import { readOnlyNode, textOf, type ReadOnlyNode } from './read-only-node.ts';
 
 /** One node of the store, as the others know it. */
 export interface StoreNode {
-  /** `host:port`; of a primary behind sentinels the name that it is watched by. */
+  /** Where it is reached: `host:port`, or the path of a socket. */
   readonly address: string;
   readonly role: 'primary' | 'replica';
   /** Position of its shard; replicas have that of their primary. */
   readonly shard: number;
   /** Slots that it serves as `[first, last]`; empty for replicas and outside a cluster. */
   readonly slots: readonly (readonly [number, number])[];
-  /** Open connection; absent where it could not be made. */
+  /** How to ask it; absent where it cannot be reached. */
   readonly connection?: ReadOnlyNode;
-  /** Why there is no connection. */
+  /** Why it cannot be reached. */
   readonly problem?: string;
 }
 
-/** Every node that the store consists of, found from the first one that answers. */
-export async function findNodes(options: RedisConnectionOptions): Promise<readonly StoreNode[]> {
-  return options.kind === 'redis_cluster' ? findClusterNodes(options) : findSingleNodes(options);
+/** A store that is examined. */
+export interface FoundNodes {
+  readonly nodes: readonly StoreNode[];
+  close(): void;
 }
 
-/** A primary and its replicas as it lists them (`INFO replication`). */
-async function findSingleNodes(options: RedisConnectionOptions): Promise<readonly StoreNode[]> {
-  const address =
-    options.kind === 'redis_sentinel'
-      ? `sentinel master ${options.sentinelMaster}`
-      : `${options.nodes[0]!.host}:${options.nodes[0]!.port}`;
-  const target = { ...connectionOptions(options), ...targetOptions(options) };
-  const connection = await connectOrThrow(target, address);
-  const info = textOf(await connection.call('INFO', 'replication'));
-  const primary: StoreNode = { address, role: 'primary', shard: 0, slots: [], connection };
-  const replicas = [...info.matchAll(/^slave\d+:ip=([^,]*),port=(\d+)/gm)].map((match) =>
-    connectNode(options, { host: match[1]!, port: Number(match[2]), role: 'replica', shard: 0 }),
-  );
-  return [primary, ...(await Promise.all(replicas))];
-}
-
-async function connectOrThrow(target: NodeTarget, address: string): Promise<ReadOnlyNode> {
+/**
+ * Every node that the store consists of, as the server's own client finds them.
+ *
+ * @throws SideboardError ONLINE_STORE_UNAVAILABLE where no node answers.
+ */
+export async function findNodes(options: RedisConnectionOptions): Promise<FoundNodes> {
+  const clientName = `${options.clientName ?? 'sideboard'}-doctor`;
+  const client = await connectRedis({ ...options, readFrom: 'prefer-replica', clientName });
   try {
-    return await connectReadOnly(target, address);
+    const deadlineAtMs = performance.now() + options.connectTimeoutMs + options.commandTimeoutMs;
+    await translated(client.ping({ deadlineAtMs }));
+    const nodes = client.isCluster ? await clusterNodes(client, options) : groupNodes(client);
+    return {
+      nodes: await Promise.all(nodes.map(withConnection)),
+      close: () => client.close(),
+    };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw onlineStoreUnavailable(`no connection to Redis at ${address}: ${reason}`, error);
+    client.close();
+    throw error;
   }
 }
 
-async function findClusterNodes(options: RedisConnectionOptions): Promise<readonly StoreNode[]> {
+/** A node before it is known whether it answers. */
+type KnownNode = Omit<StoreNode, 'connection'> & { readonly connection: ReadOnlyNode | undefined };
+
+/** A primary and its replicas. */
+function groupNodes(client: RedisClient): readonly KnownNode[] {
+  return client.nodes().map((node) => ({
+    address: node.address,
+    role: node.isReplica ? 'replica' : 'primary',
+    shard: 0,
+    slots: [],
+    connection: readOnlyNode(client, node),
+  }));
+}
+
+async function clusterNodes(
+  client: RedisClient,
+  { natMap = [] }: RedisConnectionOptions,
+): Promise<readonly KnownNode[]> {
+  const reached = new Map(natMap.map((entry) => [entry.announced, addressOf(entry)]));
+  const lines = parseClusterNodes(await askAnyone(client));
+  return lines.map(({ addresses, role, shard, slots, failure }) => {
+    const own = addresses.map((address) => reached.get(address) ?? address);
+    const node = client.nodes().find(({ address }) => own.includes(address));
+    return {
+      address: node?.address ?? own[0]!,
+      role,
+      shard,
+      slots,
+      connection: node === undefined ? undefined : readOnlyNode(client, node),
+      ...(failure === undefined ? {} : { problem: failure }),
+    };
+  });
+}
+
+/** What some node says of all: the first that answers. */
+async function askAnyone(client: RedisClient): Promise<string> {
   let lastError: unknown;
-  for (const { host, port } of options.nodes) {
-    const address = `${host}:${port}`;
-    let seed: ReadOnlyNode;
+  for (const node of client.nodes()) {
     try {
-      seed = await connectOrThrow({ ...connectionOptions(options), host, port }, address);
+      return textOf(await readOnlyNode(client, node).call('CLUSTER', 'NODES'));
     } catch (error) {
       lastError = error;
-      continue;
-    }
-    try {
-      const lines = parseClusterNodes(textOf(await seed.call('CLUSTER', 'NODES')), host);
-      return await Promise.all(lines.map((line) => connectNode(options, line)));
-    } finally {
-      seed.close();
     }
   }
   throw lastError;
 }
 
+async function withConnection({ connection, ...node }: KnownNode): Promise<StoreNode> {
+  if (node.problem !== undefined) return node;
+  if (connection === undefined) {
+    return { ...node, problem: 'the cluster sends nobody to it: it may still be loading' };
+  }
+  try {
+    await connection.call('PING');
+    return { ...node, connection };
+  } catch (error) {
+    return { ...node, problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
 interface NodeLine {
-  readonly host: string;
-  readonly port: number;
+  /** The address it has, then the name it announces: `host:port`. */
+  readonly addresses: readonly string[];
   readonly role: 'primary' | 'replica';
   readonly shard: number;
-  readonly slots?: readonly (readonly [number, number])[];
+  readonly slots: readonly (readonly [number, number])[];
   /** What the cluster says is wrong with it. */
   readonly failure?: string;
 }
@@ -85,10 +120,8 @@ interface NodeLine {
 /**
  * Lines of `CLUSTER NODES`: id, `ip:port@bus,hostname`, flags, id of the primary, …, slots from the ninth word on
  * (https://redis.io/docs/latest/commands/cluster-nodes). Primaries without slots are left out: they serve nothing.
- *
- * @param seedHost stands in where a node does not know its own address.
  */
-export function parseClusterNodes(text: string, seedHost: string): readonly NodeLine[] {
+export function parseClusterNodes(text: string): readonly NodeLine[] {
   const words = text
     .split('\n')
     .filter((line) => line !== '')
@@ -103,12 +136,8 @@ export function parseClusterNodes(text: string, seedHost: string): readonly Node
     if (shard === undefined || !isUsable(flags)) {
       return [];
     }
-    const [endpoint = '', hostname = ''] = address.split(',');
-    const colon = endpoint.lastIndexOf(':');
-    const ip = endpoint.slice(0, colon);
     const line: NodeLine = {
-      host: hostname !== '' && !hostname.includes('=') ? hostname : ip === '' ? seedHost : ip,
-      port: Number.parseInt(endpoint.slice(colon + 1), 10),
+      addresses: addressesOf(address),
       role: flags.includes('master') ? 'primary' : 'replica',
       shard,
       slots: rest.slice(4).flatMap(slotRange),
@@ -120,23 +149,19 @@ export function parseClusterNodes(text: string, seedHost: string): readonly Node
   });
 }
 
+/** `ip:port@bus,hostname,extra=…`; a node that does not know its own address leaves it out. */
+function addressesOf(text: string): string[] {
+  const [endpoint = '', hostname = ''] = text.split(',');
+  const colon = endpoint.lastIndexOf(':');
+  const port = Number.parseInt(endpoint.slice(colon + 1), 10);
+  const named = hostname !== '' && !hostname.includes('=') ? [hostname] : [];
+  return [endpoint.slice(0, colon), ...named]
+    .filter((host) => host !== '')
+    .map((host) => addressOf({ host, port }));
+}
+
 /** `5-9` or `5`; slots on their way (`[93->-…]`) still belong to where they are. */
 function slotRange(word: string): readonly (readonly [number, number])[] {
   const [first, last] = word.split('-').map(Number);
   return word.startsWith('[') || first === undefined ? [] : [[first, last ?? first]];
-}
-
-async function connectNode(options: RedisConnectionOptions, line: NodeLine): Promise<StoreNode> {
-  const { host, port, role, shard, slots = [], failure } = line;
-  const address = `${host}:${port}`;
-  const node = { address, role, shard, slots };
-  if (failure !== undefined) {
-    return { ...node, problem: failure };
-  }
-  try {
-    const target = { ...connectionOptions(options), host, port };
-    return { ...node, connection: await connectReadOnly(target, address) };
-  } catch (error) {
-    return { ...node, problem: error instanceof Error ? error.message : String(error) };
-  }
 }

@@ -1,5 +1,7 @@
 import { Buffer } from 'node:buffer';
-import { Redis, type RedisOptions } from 'ioredis';
+import { translated } from '../online-store/redis-errors.ts';
+import type { RedisClient } from '../redis/redis-client.ts';
+import type { RedisNode } from '../redis/redis-node.ts';
 
 /** Commands that change nothing; whatever is not here is never sent. Second words where a command has several. */
 const ALLOWED: ReadonlySet<string> = new Set([
@@ -18,77 +20,49 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'MULTI',
   'OBJECT ENCODING',
   'OBJECT FREQ',
+  'PING',
   'PTTL',
   'RANDOMKEY',
-  'READONLY',
   'SCAN',
-  'TYPE',
 ]);
-
-/** Where a node is and how to connect; replies come as they are. */
-export type NodeTarget = Omit<RedisOptions, 'replyMapping'>;
 
 /** A command as its words. */
 export type Words = readonly [string, ...(string | Uint8Array)[]];
 
-/** A connection to one node that sends nothing but commands that read. */
+/** One node of a store, asked nothing but what it can answer without changing anything. */
 export interface ReadOnlyNode {
-  /** `host:port`. */
+  /** `host:port`, or the path of a socket. */
   readonly address: string;
-  /** Bytes come as `Buffer`s. @throws Error of Redis or of the connection. */
+  /**
+   * Bytes come as `Buffer`s, maps as flat arrays.
+   *
+   * @throws SideboardError ONLINE_STORE_UNAVAILABLE with what Redis or the connection said
+   */
   call(...words: Words): Promise<unknown>;
-  /** Sends all at once; one reply per command in their order, an `Error` in the place of what Redis refused. */
+  /** Sends all at once; one reply per command in their order, an `Error` in the place of what was refused. */
   pipeline(commands: readonly Words[]): Promise<readonly unknown[]>;
-  close(): void;
 }
 
-/**
- * Connects; gives up after the connect timeout of `options`.
- *
- * @throws Error of the connection
- */
-export async function connectReadOnly(options: NodeTarget, address: string): Promise<ReadOnlyNode> {
-  let lastError: Error | undefined;
-  const redis = new Redis({
-    ...options,
-    protocol: 2,
-    lazyConnect: true,
-    retryStrategy: () => null,
-    sentinelRetryStrategy: () => null,
-    maxRetriesPerRequest: 0,
-  });
-  redis.on('error', (error: Error) => {
-    lastError = error;
-  });
-  try {
-    await redis.connect();
-  } catch (error) {
-    redis.disconnect();
-    throw lastError ?? error;
-  }
-  return asReadOnly(redis, address);
-}
-
-/** Sends nothing but reads through a connection. */
-export function asReadOnly(redis: Redis, address: string): ReadOnlyNode {
+/** Asks `node` over the client's connection for what is not urgent. */
+export function readOnlyNode(
+  client: Pick<RedisClient, 'callNode'>,
+  node: Pick<RedisNode, 'address'>,
+): ReadOnlyNode {
+  const send = async (words: Words): Promise<unknown> =>
+    translated(client.callNode(node as RedisNode, words));
   return {
-    address,
-    call(...words) {
+    address: node.address,
+    async call(...words) {
       refuseWrites(words);
-      const [name, ...rest] = words;
-      return redis.callBuffer(name, ...rest.map(toArgument));
+      return send(words);
     },
     async pipeline(commands) {
       commands.forEach(refuseWrites);
-      return Promise.all(
-        commands.map(([name, ...rest]) =>
-          redis
-            .callBuffer(name, ...rest.map(toArgument))
-            .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error)))),
-        ),
+      const replies = await Promise.allSettled(commands.map(send));
+      return replies.map((reply) =>
+        reply.status === 'fulfilled' ? reply.value : (reply.reason as Error),
       );
     },
-    close: () => redis.disconnect(),
   };
 }
 
@@ -97,12 +71,6 @@ function refuseWrites([name, second]: Words): void {
   if (!ALLOWED.has(name) && !ALLOWED.has(twoWords)) {
     throw new Error(`the doctor does not send ${name}`);
   }
-}
-
-function toArgument(word: string | Uint8Array): string | Buffer {
-  return typeof word === 'string'
-    ? word
-    : Buffer.from(word.buffer, word.byteOffset, word.byteLength);
 }
 
 /** A reply that is text; empty for anything else. */

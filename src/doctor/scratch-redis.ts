@@ -3,8 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { asReadOnly, type ReadOnlyNode } from './read-only-node.ts';
+import { connectRedis } from '../online-store/redis-client.ts';
+import type { RedisClient } from '../redis/redis-client.ts';
+import { readOnlyNode, textOf, type ReadOnlyNode } from './read-only-node.ts';
 import type { SampledField } from './sample-entities.ts';
 
 /** A Redis of the doctor's own, for copies of hashes in both encodings. */
@@ -35,10 +36,10 @@ export async function startScratchRedis(): Promise<ScratchRedis | undefined> {
   for (const program of PROGRAMS) {
     const socket = join(folder, 'redis.sock');
     const guard = spawnGuarded(program, folder, socket);
-    const redis = await connect(guard, socket);
-    if (redis !== undefined) {
-      return scratch(redis, async () => {
-        redis.disconnect();
+    const client = await connect(guard, socket);
+    if (client !== undefined) {
+      return scratch(client, async () => {
+        client.close();
         await end(guard);
         await rm(folder, { recursive: true, force: true });
       });
@@ -60,29 +61,30 @@ function spawnGuarded(program: string, folder: string, socket: string): ChildPro
   });
 }
 
-async function connect(guard: ChildProcess, socket: string): Promise<Redis | undefined> {
+async function connect(guard: ChildProcess, socket: string): Promise<RedisClient | undefined> {
   const gone = new AbortController();
   guard.once('error', () => gone.abort());
   guard.once('exit', () => gone.abort());
+  const client = await connectRedis({
+    kind: 'redis',
+    nodes: [{ host: 'localhost', port: 0 }],
+    unixSocket: socket,
+    database: 0,
+    tls: false,
+    sentinelMaster: '',
+    connectTimeoutMs: START_TIMEOUT_MS,
+    commandTimeoutMs: START_TIMEOUT_MS,
+  });
   const giveUpAtMs = performance.now() + START_TIMEOUT_MS;
   while (!gone.signal.aborted && performance.now() < giveUpAtMs) {
-    const redis = new Redis({
-      path: socket,
-      protocol: 2,
-      lazyConnect: true,
-      retryStrategy: () => null,
-    });
-    redis.on('error', () => {
-      // Not listening yet.
-    });
     try {
-      await redis.connect();
-      return redis;
+      await client.ping({ deadlineAtMs: giveUpAtMs });
+      return client;
     } catch {
-      redis.disconnect();
-      await delay(POLL_MS);
+      await delay(POLL_MS); // Not listening yet.
     }
   }
+  client.close();
   return undefined;
 }
 
@@ -94,29 +96,29 @@ async function end(guard: ChildProcess): Promise<void> {
   }
 }
 
-async function scratch(redis: Redis, close: () => Promise<void>): Promise<ScratchRedis> {
-  const info = await redis.info('server');
+async function scratch(client: RedisClient, close: () => Promise<void>): Promise<ScratchRedis> {
+  const [node] = client.primaries();
+  const call = (...words: readonly (string | Uint8Array)[]): Promise<unknown> =>
+    client.callNode(node!, words);
+  const info = textOf(await call('INFO', 'server'));
   const valkey = /valkey_version:(\S+)/.exec(info)?.[1];
+  const redis = /redis_version:(\S+)/.exec(info)?.[1];
+  // The names that every version understands.
+  await call('CONFIG', 'SET', 'hash-max-ziplist-value', NO_LIMIT);
   let copies = 0;
-  // The name that every version understands.
-  const pack = async (entries: string): Promise<void> => {
-    await redis.config('SET', 'hash-max-ziplist-entries', entries);
-    await redis.config('SET', 'hash-max-ziplist-value', NO_LIMIT);
-  };
   return {
-    version:
-      valkey === undefined ? `Redis ${/redis_version:(\S+)/.exec(info)?.[1]}` : `Valkey ${valkey}`,
-    node: asReadOnly(redis, 'a throwaway Redis'),
+    version: valkey === undefined ? `Redis ${redis}` : `Valkey ${valkey}`,
+    node: readOnlyNode(client, node!),
     async copy(fields) {
       const words = fields.flatMap(({ name, value }) => [name, value]);
       const keys = { packed: `packed:${copies}`, unpacked: `unpacked:${copies}` };
       copies++;
-      await pack(NO_LIMIT);
-      await redis.hset(keys.packed, ...words);
-      await pack('0');
-      await redis.hset(keys.unpacked, ...words);
+      await call('CONFIG', 'SET', 'hash-max-ziplist-entries', NO_LIMIT);
+      await call('HSET', keys.packed, ...words);
+      await call('CONFIG', 'SET', 'hash-max-ziplist-entries', '0');
+      await call('HSET', keys.unpacked, ...words);
       // A table that has just grown moves a bucket with every look-up; let it be done before anything is timed.
-      await redis.hmget(keys.unpacked, ...fields.map(({ name }) => name));
+      await call('HMGET', keys.unpacked, ...fields.map(({ name }) => name));
       return keys;
     },
     close,

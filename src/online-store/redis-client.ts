@@ -1,4 +1,3 @@
-import type { ConnectionOptions } from 'node:tls';
 import { nodeRuntime } from '../redis/node-runtime.ts';
 import { openRedisClient, type RedisClient } from '../redis/redis-client.ts';
 import type { RedisRuntime } from '../redis/redis-runtime.ts';
@@ -127,60 +126,4 @@ type Defaulted = {
 function withDefaults(options: RedisConnectionOptions): Defaulted {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return { ...DEFAULTS, ...(Object.fromEntries(given) as Partial<Defaulted>) };
-}
-
-/** Soon and for ever. */
-function reconnectDelay(attempt: number): number {
-  return Math.min(25 * 2 ** (attempt - 1), 500);
-}
-
-/** What connections of ioredis, which administration uses, have in common. */
-export function connectionOptions(options: RedisConnectionOptions) {
-  return {
-    db: options.database,
-    connectTimeout: options.connectTimeoutMs,
-    socketTimeout: options.commandTimeoutMs * 2,
-    // RESP2 is what every Redis speaks, and replies of hashes are the same in both.
-    protocol: 2 as const,
-    // Keys are binary: in cluster mode automatic pipelining mixes up their slots.
-    enableAutoPipelining: false,
-    noDelay: true,
-    ...(options.username === undefined ? {} : { username: options.username }),
-    ...(options.password === undefined ? {} : { password: options.password }),
-    ...(options.tls === false ? {} : { tls: tlsOptions(options.tls) }),
-  };
-}
-
-function tlsOptions(tls: RedisTlsOptions): ConnectionOptions {
-  return {
-    rejectUnauthorized: tls.rejectUnauthorized,
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
-    ...(tls.servername === undefined ? {} : { servername: tls.servername }),
-    ...(tls.checkServerIdentity === false ? { checkServerIdentity: () => undefined } : {}),
-  };
-}
-
-/** Where a client of ioredis that is no cluster connects to. */
-export function targetOptions(options: RedisConnectionOptions) {
-  if (options.kind !== 'redis_sentinel') {
-    const { host, port } = options.nodes[0]!;
-    return { host, port };
-  }
-  return {
-    sentinels: options.nodes.map(({ host, port }) => ({ host, port })),
-    name: options.sentinelMaster,
-    sentinelRetryStrategy: reconnectDelay,
-    enableTLSForSentinelMode: options.tls !== false,
-    ...(options.sentinelUsername === undefined
-      ? {}
-      : { sentinelUsername: options.sentinelUsername }),
-    ...(options.sentinelPassword === undefined
-      ? {}
-      : { sentinelPassword: options.sentinelPassword }),
-    ...(options.sentinelTls === true && options.tls !== false
-      ? { sentinelTLS: tlsOptions(options.tls) }
-      : {}),
-  };
 }

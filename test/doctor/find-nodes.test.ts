@@ -13,10 +13,9 @@ test('nodes are read from CLUSTER NODES, with their slots and what is wrong with
     `${ID('f')} 10.0.0.6:6379@16379 slave,fail? ${ID('b')} 0 1 2 connected`,
     '',
   ].join('\n');
-  expect(parseClusterNodes(text, 'seed')).toEqual([
+  expect(parseClusterNodes(text)).toEqual([
     {
-      host: 'redis-0.example.com',
-      port: 6379,
+      addresses: ['10.0.0.1:6379', 'redis-0.example.com:6379'],
       role: 'primary',
       shard: 0,
       slots: [
@@ -25,22 +24,25 @@ test('nodes are read from CLUSTER NODES, with their slots and what is wrong with
       ],
     },
     {
-      host: '10.0.0.2',
-      port: 6379,
+      addresses: ['10.0.0.2:6379'],
       role: 'primary',
       shard: 1,
       slots: [[5463, 16_383]],
       failure: 'the cluster has declared it failed',
     },
-    { host: '10.0.0.3', port: 6379, role: 'replica', shard: 0, slots: [] },
+    { addresses: ['10.0.0.3:6379'], role: 'replica', shard: 0, slots: [] },
     // Suspected by one node alone.
-    { host: '10.0.0.6', port: 6379, role: 'replica', shard: 1, slots: [] },
+    { addresses: ['10.0.0.6:6379'], role: 'replica', shard: 1, slots: [] },
   ]);
 });
 
-test('a node that does not know its own address is where it was found', () => {
-  const text = `${ID('a')} :6379@16379 myself,master - 0 0 1 connected 0-16383\n`;
-  expect(parseClusterNodes(text, 'redis.example.com')).toMatchObject([
-    { host: 'redis.example.com', port: 6379 },
+test('an address of the sixth version keeps its brackets, a missing one is left out', () => {
+  const text = [
+    `${ID('a')} fd00::1:6379@16379 myself,master - 0 0 1 connected 0-16383`,
+    `${ID('b')} :6379@16379,redis-1.example.com slave ${ID('a')} 0 0 1 connected`,
+  ].join('\n');
+  expect(parseClusterNodes(text).map(({ addresses }) => addresses)).toEqual([
+    ['[fd00::1]:6379'],
+    ['redis-1.example.com:6379'],
   ]);
 });

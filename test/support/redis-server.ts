@@ -236,7 +236,9 @@ async function formCluster(
   const isReady = async (client: Redis): Promise<boolean> => {
     const info = String(await client.call('CLUSTER', 'INFO'));
     const role = String(await client.call('INFO', 'replication'));
+    const replicas = String(await client.call('CLUSTER', 'NODES')).match(/ (?:myself,)?slave /g);
     return (
+      (replicas?.length ?? 0) === nodes.length - shards &&
       info.includes('cluster_state:ok') &&
       info.includes(`cluster_slots_ok:${SLOTS}`) &&
       !role.includes('master_link_status:down')

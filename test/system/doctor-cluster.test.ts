@@ -9,6 +9,7 @@ import {
 import { waitUntil } from '../support/wait-until.ts';
 import {
   findingsOf,
+  LIMITS,
   makeDoctorRepository,
   type DoctorRepository,
   type DoctorView,
@@ -19,6 +20,12 @@ const FRESH: DoctorView = { name: 'fresh', joinKey: 'customer', features: 3, ttl
 const STALE: DoctorView = { name: 'stale', joinKey: 'customer', features: 3, ttlSeconds: DAY };
 const ABSENT: DoctorView = { name: 'absent', joinKey: 'shop', features: 3 };
 const REMOVED: DoctorView = { name: 'removed', joinKey: 'customer', features: 3 };
+/** Fresh replicas are named to clients a moment after they have their data. */
+async function reaches(repository: DoctorRepository, count: number): Promise<boolean> {
+  const { nodes } = await repository.examine({ limits: { ...LIMITS, budgetMs: 0 } });
+  return nodes.filter(({ version }) => version !== undefined).length === count;
+}
+
 const ids = (count: number): number[] => Array.from({ length: count }, (_, id) => id);
 
 describe('a cluster of three shards with a replica each', () => {
@@ -40,6 +47,7 @@ describe('a cluster of three shards with a replica each', () => {
     await repository.store(FRESH, ids(300), 3_600);
     await repository.store(STALE, ids(300), 3 * DAY);
     await repository.store(REMOVED, ids(300), 60);
+    await waitUntil(() => reaches(repository, 6), { what: 'nodes to count on their replicas' });
   });
   afterAll(async () => {
     clients?.forEach((client) => client.disconnect());
@@ -177,16 +185,25 @@ describe('a primary behind a sentinel', () => {
     );
     try {
       await repository.store(FRESH, ids(20), 60);
+      await waitUntil(() => reaches(repository, 2), { what: 'the sentinel to see the replica' });
+      const primary = `127.0.0.1:${group.master.port}`;
       const replica = `127.0.0.1:${group.replica.port}`;
       const report = await repository.examine({
         zones: new Map([
-          [`sentinel master ${group.masterName}`, 'eu-1a'],
+          [primary, 'eu-1a'],
           [replica, 'eu-1a'],
         ]),
       });
       expect(report.nodes.map(({ address, role }) => `${role} ${address}`)).toEqual([
-        `primary sentinel master ${group.masterName}`,
+        `primary ${primary}`,
         `replica ${replica}`,
+      ]);
+      const apart = new Map([
+        [primary, 'eu-1a'],
+        [replica, 'eu-1b'],
+      ]);
+      expect(findingsOf(await repository.examine({ zones: apart }), 'zones')).toMatchObject([
+        { level: 'ok', message: 'copies in eu-1a, eu-1b' },
       ]);
       expect(report.sampled.entities).toBe(20);
       expect(findingsOf(report, 'replicas')).toMatchObject([{ level: 'ok' }]);
