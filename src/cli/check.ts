@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { isSideboardError } from '../errors.ts';
@@ -88,10 +89,21 @@ async function checkRegistry(config: Config): Promise<readonly Finding[]> {
   }
 }
 
-async function checkOnlineStore(config: Config): Promise<readonly Finding[]> {
+async function checkOnlineStore({ onlineStore }: Config): Promise<readonly Finding[]> {
+  // Opening would create it, and a check leaves everything as it is.
+  if (onlineStore.kind === 'sqlite' && !existsSync(onlineStore.path)) {
+    return [
+      {
+        part: 'online store',
+        level: 'warning',
+        message: `SQLite file ${onlineStore.path} does not exist: every read of a feature view fails`,
+        remedy: 'sideboard apply, then sideboard materialize',
+      },
+    ];
+  }
   const { openOnlineStore } = await import('../online-store/open-online-store.ts');
   try {
-    const store = await openOnlineStore(config.onlineStore);
+    const store = await openOnlineStore(onlineStore);
     try {
       return (await store.check()).map((finding): Finding => ({
         part: 'online store',

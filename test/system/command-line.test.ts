@@ -110,6 +110,14 @@ describe('sideboard check', () => {
     ]);
   });
 
+  it('creates nothing', async () => {
+    rmSync(written('data/online.db'));
+    const { exitCode, findings } = await check();
+    expect(exitCode).toBe(0);
+    expect(findings).toMatchObject([{ part: 'online store', level: 'warning' }]);
+    expect(existsSync(written('data/online.db'))).toBe(false);
+  });
+
   it('takes the flags of serve', async () => {
     const { exitCode, findings } = await check('--max-rows', '0');
     expect(exitCode).toBe(2);
