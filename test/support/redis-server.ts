@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,10 +21,21 @@ export interface RedisServerOptions {
   readonly port?: number;
   /** Of the default user; none by default. */
   readonly password?: string;
-  /** Paths of PEM files: the port speaks TLS alone. */
-  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
+  /** A further user who may do all, besides the default one. */
+  readonly user?: { readonly name: string; readonly password: string };
+  /** The port speaks TLS alone. */
+  readonly tls?: RedisTlsFiles;
   /** More command-line arguments, such as `['--maxmemory', '100mb']`. */
   readonly args?: readonly string[];
+}
+
+/** Paths of PEM files. */
+export interface RedisTlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile: string;
+  /** Whether clients have to show a certificate of the authority; the client of the tests shows that of the server. */
+  readonly mutual?: boolean;
 }
 
 /** A real Redis process on loopback, without persistence. It dies with this process at the latest. */
@@ -52,16 +64,20 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
 }
 
 function serverArguments(port: number, dir: string, options: RedisServerOptions): string[] {
-  const { tls, password } = options;
+  const { tls, password, user } = options;
   const args = ['--bind', options.host ?? HOST, '--dir', dir, '--save', '', '--appendonly', 'no'];
   args.push('--loglevel', 'warning', '--port', tls === undefined ? String(port) : '0');
   if (tls !== undefined) {
-    args.push('--tls-port', String(port), '--tls-auth-clients', 'no');
+    args.push('--tls-port', String(port), '--tls-auth-clients', tls.mutual === true ? 'yes' : 'no');
+    args.push('--tls-replication', 'yes', '--tls-cluster', 'yes');
     args.push('--tls-cert-file', tls.certFile, '--tls-key-file', tls.keyFile);
     args.push('--tls-ca-cert-file', tls.caFile);
   }
   if (password !== undefined) {
-    args.push('--requirepass', password);
+    args.push('--requirepass', password, '--masterauth', password);
+  }
+  if (user !== undefined) {
+    args.push('--user', user.name, 'on', '~*', '&*', '+@all', `>${user.password}`);
   }
   return [...args, ...(options.args ?? [])];
 }
@@ -154,12 +170,18 @@ export function adminClient(port: number, options: RedisServerOptions = {}): Red
     connectTimeout: 2_000,
     retryStrategy: () => null,
     ...(options.password === undefined ? {} : { password: options.password }),
-    ...(options.tls === undefined ? {} : { tls: { rejectUnauthorized: false } }),
+    ...(options.tls === undefined ? {} : { tls: clientTls(options.tls) }),
   });
   client.on('error', () => {
     // The command that meets the error reports it.
   });
   return client;
+}
+
+function clientTls({ certFile, keyFile, mutual }: RedisTlsFiles) {
+  const rejectUnauthorized = false;
+  if (mutual !== true) return { rejectUnauthorized };
+  return { rejectUnauthorized, cert: readFileSync(certFile), key: readFileSync(keyFile) };
 }
 
 export interface RedisClusterOptions {
@@ -258,27 +280,46 @@ export interface RedisSentinelServers {
   stop(): Promise<void>;
 }
 
+/** How the group is guarded; by nothing by default. */
+export interface RedisSentinelOptions {
+  /** Of the master and its replica. */
+  readonly node?: Pick<RedisServerOptions, 'password' | 'user' | 'tls'>;
+  /** Of the sentinel itself; its TLS is that of the nodes. */
+  readonly sentinelPassword?: string;
+}
+
 /** Starts the group and resolves when the sentinel knows the master and its replica. */
-export async function startRedisSentinel(): Promise<RedisSentinelServers> {
+export async function startRedisSentinel(
+  options: RedisSentinelOptions = {},
+): Promise<RedisSentinelServers> {
   const masterName = 'mymaster';
-  const master = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
-  const replica = await startRedis({ args: ['--replicaof', HOST, String(master.port)] });
+  const { node = {}, sentinelPassword } = options;
+  const guard: RedisServerOptions = {
+    ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
+    ...(node.tls === undefined ? {} : { tls: node.tls }),
+  };
+  const master = await startRedis({ ...node, args: ['--repl-diskless-sync-delay', '0'] });
+  const replica = await startRedis({
+    ...node,
+    args: ['--replicaof', HOST, String(master.port)],
+  });
   const port = await freePort();
   const dir = await mkdtemp(join(tmpdir(), 'sideboard-sentinel-'));
   const configFile = join(dir, 'sentinel.conf');
   const lines = [
-    `port ${port}`,
+    ...guardLines(port, guard),
     `bind ${HOST}`,
     `dir ${dir}`,
     `sentinel monitor ${masterName} ${HOST} ${master.port} 1`,
     `sentinel down-after-milliseconds ${masterName} 1000`,
     `sentinel failover-timeout ${masterName} 3000`,
+    ...(node.password === undefined ? [] : [`sentinel auth-pass ${masterName} ${node.password}`]),
   ];
   await writeFile(configFile, `${lines.join('\n')}\n`);
   const args = ['redis-server', configFile, '--sentinel'];
-  const sentinel = await superviseRedis({ args, port, dir, options: {} });
-  const client = adminClient(port);
-  const replicaClient = adminClient(replica.port);
+  const sentinel = await superviseRedis({ args, port, dir, options: guard });
+  const client = adminClient(port, guard);
+  const replicaClient = adminClient(replica.port, node);
   await waitUntil(
     async () => {
       const state = String(await client.call('SENTINEL', 'master', masterName));
@@ -297,6 +338,17 @@ export async function startRedisSentinel(): Promise<RedisSentinelServers> {
     masterName,
     stop: async () => void (await Promise.all([sentinel.stop(), replica.stop(), master.stop()])),
   };
+}
+
+function guardLines(port: number, { password, tls }: RedisServerOptions): string[] {
+  const lines = tls === undefined ? [`port ${port}`] : ['port 0', `tls-port ${port}`];
+  if (tls !== undefined) {
+    lines.push(`tls-auth-clients ${tls.mutual === true ? 'yes' : 'no'}`, 'tls-replication yes');
+    lines.push(`tls-cert-file ${tls.certFile}`, `tls-key-file ${tls.keyFile}`);
+    lines.push(`tls-ca-cert-file ${tls.caFile}`);
+  }
+  if (password !== undefined) lines.push(`requirepass ${password}`);
+  return lines;
 }
 
 /** A port that nobody listens on, low enough for a cluster node. */
