@@ -13,7 +13,8 @@ import { createReflectionServices } from './grpc/reflection.ts';
 import { statusOf } from './grpc/status.ts';
 import { createBuiltinEngine } from './http2/builtin-engine.ts';
 import { createEngine } from './http2/engine.ts';
-import { createHttpHandler, HTTP_ROUTE_PATHS } from './http/http-handler.ts';
+import { createHttpHandler } from './http/http-handler.ts';
+import { HTTP_ROUTE_PATHS } from './http/routes.ts';
 import { createStreamListener } from './http/stream-exchange.ts';
 import { createFeatureWriter } from './ingestion/feature-writer.ts';
 import { createMaterializationJobs } from './ingestion/materialization-jobs.ts';
@@ -215,6 +216,8 @@ async function composeServer({
     headroomBytes: FRAME_HEADROOM,
     limits: config.limits,
     nonFiniteJson: config.semantics.nonFiniteJson,
+    corsOrigins: config.server.corsOrigins,
+    version: VERSION,
     defaultDeadlineMs: config.server.defaultDeadlineMs,
     isReady: health.isServing,
     observer,

@@ -159,6 +159,8 @@ export interface ServerConfig {
   readonly workers: number;
   /** How they share the port, where there are several. */
   readonly portSharing: 'handover' | 'reuse_port';
+  /** Origins whose pages may call; `*` = all, empty = none. */
+  readonly corsOrigins: readonly string[];
   /** Absent = none. */
   readonly unixSocket: UnixSocketConfig | undefined;
   /** Absent = plain text. */

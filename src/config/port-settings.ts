@@ -69,6 +69,12 @@ export const PORT_SETTINGS = [
     doc: 'PEM file of the authorities whose certificates clients must have (mutual TLS). Without it clients need none.',
   },
   {
+    name: 'cors_origins',
+    kind: { type: 'list' },
+    default: '',
+    doc: 'Origins whose pages may call the JSON routes, Connect and gRPC-Web from a browser, such as `https://shop.example`, separated by commas; `*` is all of them. Empty is none.',
+  },
+  {
     name: 'tls_client_names',
     kind: { type: 'list' },
     default: '',

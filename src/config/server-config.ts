@@ -15,6 +15,7 @@ export function readServer(
     port: values.port,
     workers: values.workers || availableParallelism(),
     portSharing: values.port_sharing,
+    corsOrigins: values.cors_origins,
     unixSocket: readUnixSocket(values, repoPath),
     tls: readTls(values, repoPath, problems),
     adminHost: values.admin_host,

@@ -297,15 +297,6 @@ describe('the other routes', () => {
     expect(server.calls[0]).toMatchObject({ path: 'unknown', code: 5 });
   });
 
-  it('name what to do instead of searching here', async () => {
-    const server = await start();
-    const search = await fetch(`${server.url}/search`, { method: 'POST', body: '{}' });
-    expect([search.status, await search.json()]).toEqual([
-      501,
-      expect.stringContaining('vector search'),
-    ]);
-  });
-
   it('leave the connection open after a refused request', async () => {
     const server = await start();
     const refused = ['/nope', '/push', PATH, '/health'].map(

@@ -147,6 +147,8 @@ export async function startFeatureServer(
     headroomBytes: FRAME_HEADROOM,
     limits,
     nonFiniteJson: 'string',
+    corsOrigins: [],
+    version: '0.0.0-test',
     defaultDeadlineMs: 0,
     isReady: () => health.isServing(),
     observer,
