@@ -48,6 +48,16 @@ export class SideboardError extends Error {
   }
 }
 
+/** OVERLOADED, with when to come back. */
+export class OverloadedError extends SideboardError {
+  readonly retryAfterMs: number;
+
+  constructor(message: string, retryAfterMs: number) {
+    super('OVERLOADED', message);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
 /** Whether `error` may be shown to a caller as it is. */
 export function isSideboardError(error: unknown): error is SideboardError {
   return error instanceof SideboardError;

@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { file_feast_serving_GrpcServer } from '../gen/feast/serving/GrpcServer_pb.ts';
 import { file_feast_serving_ServingService } from '../gen/feast/serving/ServingService_pb.ts';
 import { file_grpc_health_v1_health } from '../gen/grpc/health/v1/health_pb.ts';
+import { createAdmissionGate } from './admission/admission-gate.ts';
 import type { Config } from './config/config.ts';
 import type { ConnectionRouter } from './connection-router.ts';
 import { hashFeatureField } from './feast-encoding/hash-field.ts';
@@ -208,6 +209,18 @@ async function composeServer({
     logger,
     new Set([...methodPaths(services), ...HTTP_ROUTE_PATHS]),
   );
+  const gate = createAdmissionGate(
+    {
+      latencyMs: config.limits.admissionLatencyMs,
+      minRequests: Math.min(
+        config.limits.admissionMinRequests,
+        config.limits.maxConcurrentRequests,
+      ),
+      maxRequests: config.limits.maxConcurrentRequests,
+      busyMs: () => performance.eventLoopUtilization().active,
+    },
+    performance.now(),
+  );
   const handler = createHttpHandler({
     reader,
     writer,
@@ -221,6 +234,7 @@ async function composeServer({
     defaultDeadlineMs: config.server.defaultDeadlineMs,
     isReady: health.isServing,
     observer,
+    gate,
     statusOf,
   });
   const dispatcher = createDispatcher({
@@ -229,6 +243,7 @@ async function composeServer({
       maxRequestBytes: config.limits.maxRequestBytes,
       defaultDeadlineMs: config.server.defaultDeadlineMs,
       maxConcurrentRequests: config.limits.maxConcurrentRequests,
+      gate,
     },
     observer,
     otherwise: createStreamListener(handler),
@@ -250,6 +265,7 @@ async function composeServer({
 
   metrics.watch({
     inFlightCount: () => observer.inFlightCount,
+    admission: gate,
     connectionCount: () => engine.connectionCount,
     registryAgeMs: () => registry.ageMs(),
     registryLastUpdatedMs: () => registry.current().lastUpdatedMs,

@@ -79,12 +79,15 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     may: ['errors.ts'],
     packages: ['node:crypto', 'node:fs/promises', ...SOCKETS],
   },
+  admission: { may: ['errors.ts'], packages: [] },
   grpc: {
     may: ['errors.ts', 'caller-signal.ts', 'gen', 'http2', 'retrieval', 'ingestion'],
+    mayForTypes: ['admission/admission-gate.ts'],
     packages: ['@bufbuild/protobuf', 'node:buffer', 'node:zlib', 'node:util'],
   },
   http: {
     may: ['errors.ts', 'gen', 'http2', 'retrieval', 'ingestion', 'feast-encoding'],
+    mayForTypes: ['admission/admission-gate.ts'],
     packages: [
       '@bufbuild/protobuf',
       '@connectrpc/connect',

@@ -209,6 +209,10 @@ export interface LimitsConfig {
   readonly maxResponseBytes: number;
   /** Requests in work at once; one more is refused. */
   readonly maxConcurrentRequests: number;
+  /** Mean latency of reads up to which none is refused; 0 = about twice what they take alone. */
+  readonly admissionLatencyMs: number;
+  /** So many reads at once are never refused. */
+  readonly admissionMinRequests: number;
   /** Of rows on their way to the online store, over all writes; one more write is refused. */
   readonly maxPendingWriteBytes: number;
   /** Materializations over HTTP at once; further ones wait. */

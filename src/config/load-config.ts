@@ -104,6 +104,8 @@ function groupSettings(values: SettingValues): Pick<Config, 'limits' | 'semantic
       maxRequestBytes: values.max_request_bytes,
       maxResponseBytes: values.max_response_bytes,
       maxConcurrentRequests: values.max_concurrent_requests,
+      admissionLatencyMs: values.admission_latency_ms,
+      admissionMinRequests: values.admission_min_requests,
       maxPendingWriteBytes: values.max_pending_write_bytes,
       maxMaterializations: values.max_materializations,
       planCacheBytes: values.plan_cache_bytes,

@@ -35,6 +35,20 @@ export const SETTINGS = [
     doc: 'Requests in work at once over all connections. One more is refused with RESOURCE_EXHAUSTED.',
   },
   {
+    name: 'admission_latency_ms',
+    kind: milliseconds(0),
+    default: 100,
+    unit: 'ms',
+    doc: 'Reads that take longer than this on average, and longer than they would alone, are an overload: as many are let in as keep to it, the others are refused at once with RESOURCE_EXHAUSTED and when to come back (`grpc-retry-pushback-ms`, Retry-After). 0 keeps those let in within about twice what they take alone.',
+  },
+  {
+    name: 'admission_min_requests',
+    kind: count(),
+    default: 64,
+    unit: 'requests',
+    doc: 'So many reads in work at once are never an overload. Set it to `max_concurrent_requests` to have that limit alone.',
+  },
+  {
     name: 'max_rows',
     kind: count(),
     default: 10_000,

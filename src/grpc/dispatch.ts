@@ -11,7 +11,6 @@ import {
   type GrpcMethod,
   type GrpcService,
   type StreamingMethod,
-  type UnaryMethod,
 } from './grpc-service.ts';
 import {
   createMessageReader,
@@ -84,7 +83,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
       );
       return ignoreBody(call);
     }
-    if (method.kind === 'unary') return new UnaryBody(call, method.call, encoding, options.limits);
+    if (method.kind === 'unary') return new UnaryBody(call, method, encoding, options.limits);
     openStreams.add(call);
     const body = serveStreaming(call, method.open, encoding, options.limits);
     return {
@@ -133,17 +132,19 @@ function unknownMethod(path: string, serviceNames: ReadonlySet<string>): GrpcSta
   );
 }
 
+type UnaryCall = Extract<GrpcMethod, { kind: 'unary' }>;
+
 /** The body of a call with one request and one response. A class, so that a call costs one object and no closures. */
 class UnaryBody implements RequestBody {
   private readonly call: ServerCall;
-  private readonly method: UnaryMethod;
+  private readonly method: UnaryCall;
   private readonly encoding: string;
   private readonly limits: CallLimits;
   private message: Uint8Array | undefined;
   /** Only for what does not come in one piece. */
   private reader: MessageReader | undefined;
 
-  constructor(call: ServerCall, method: UnaryMethod, encoding: string, limits: CallLimits) {
+  constructor(call: ServerCall, method: UnaryCall, encoding: string, limits: CallLimits) {
     this.call = call;
     this.method = method;
     this.encoding = encoding;
@@ -170,9 +171,9 @@ class UnaryBody implements RequestBody {
       call.fail(this.reader?.isMidMessage === true ? cutOff() : notOneMessage());
       return;
     }
-    if (!call.begin()) return;
+    if (!call.begin(this.method.admission)) return;
     try {
-      this.method(message, call).then(
+      this.method.call(message, call).then(
         (framed) => this.succeed(framed),
         (error: unknown) => call.fail(error),
       );

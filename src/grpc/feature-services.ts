@@ -56,6 +56,7 @@ function getOnlineFeatures(options: FeatureServicesOptions, enforceTtl: boolean)
   const { reader, limits } = options;
   return {
     kind: 'unary',
+    admission: 'measured',
     async call(message, call) {
       const request = decodeRequest(message, limits);
       call.rowCount = request.columns[0]?.starts.length ?? 0;

@@ -53,8 +53,14 @@ export interface StreamingCall {
 /** A method with a stream of responses, whatever the number of requests. The call is over when `call.signal` aborts. */
 export type StreamingMethod = (call: CallContext, responses: ResponseSink) => StreamingCall;
 
+/**
+ * How a call is let in: `measured` calls are as many as can be answered in time, `always` ones are never refused; others are
+ * as many as `max_concurrent_requests`.
+ */
+export type Admission = 'measured' | 'always';
+
 export type GrpcMethod =
-  | { readonly kind: 'unary'; readonly call: UnaryMethod }
+  | { readonly kind: 'unary'; readonly call: UnaryMethod; readonly admission?: Admission }
   | { readonly kind: 'streaming'; readonly open: StreamingMethod };
 
 export interface GrpcService {
@@ -64,7 +70,7 @@ export interface GrpcService {
   readonly methods: Readonly<Record<string, GrpcMethod>>;
 }
 
-/** A unary method on messages instead of bytes, for whatever is not hot. */
+/** A unary method on messages instead of bytes, for what answers at once from memory: it is never refused. */
 export function unaryMethod<I extends DescMessage, O extends DescMessage>(
   input: I,
   output: O,
@@ -72,6 +78,7 @@ export function unaryMethod<I extends DescMessage, O extends DescMessage>(
 ): GrpcMethod {
   return {
     kind: 'unary',
+    admission: 'always',
     call: (message, call) => {
       const response = toBinary(output, create(output, answer(parseMessage(input, message), call)));
       const framed = Buffer.allocUnsafe(FRAME_HEADROOM + response.length);

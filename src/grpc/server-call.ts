@@ -1,7 +1,9 @@
+import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { CallerAbort } from '../caller-signal.ts';
-import { encodeHeaderBlock, type HeaderBlock } from '../http2/header-block.ts';
+import { encodeHeaderBlock, type HeaderBlock, type HeaderFields } from '../http2/header-block.ts';
 import type { RequestHead, ResponseStream } from '../http2/http2-engine.ts';
-import type { CallContext } from './grpc-service.ts';
+import { OverloadedError } from '../errors.ts';
+import type { Admission, CallContext } from './grpc-service.ts';
 import {
   encodeStatusMessage,
   GrpcCode,
@@ -23,6 +25,8 @@ export interface CallLimits {
   readonly defaultDeadlineMs: number;
   /** Unary calls being answered at once; one more is refused with RESOURCE_EXHAUSTED. */
   readonly maxConcurrentRequests: number;
+  /** Lets in `measured` calls. */
+  readonly gate?: AdmissionGate | undefined;
 }
 
 /** Told about every call, once, when it is over. */
@@ -51,6 +55,8 @@ export class ServerCall implements CallContext {
   private readonly startedAtMs = performance.now();
   private timer: NodeJS.Timeout | undefined;
   private responded = false;
+  /** When the gate let it in; below 0 = it did not have to. */
+  private enteredAtMs = -1;
   private running = false;
 
   /** Starts the deadline. A call that brings a bad one is over at once. */
@@ -74,9 +80,17 @@ export class ServerCall implements CallContext {
   }
 
   /** Counts the call among those being answered, or ends it when they are too many. */
-  begin(): boolean {
+  begin(admission: Admission | undefined): boolean {
     const { observer, limits } = this;
-    if (observer.inFlightCount >= limits.maxConcurrentRequests) {
+    if (admission === 'measured' && limits.gate !== undefined) {
+      const nowMs = performance.now();
+      const refusal = limits.gate.enter(nowMs, this.deadlineAtMs);
+      if (refusal !== undefined) {
+        this.fail(refusal);
+        return false;
+      }
+      this.enteredAtMs = nowMs;
+    } else if (admission !== 'always' && observer.inFlightCount >= limits.maxConcurrentRequests) {
       this.fail(
         new GrpcStatusError(
           GrpcCode.RESOURCE_EXHAUSTED,
@@ -114,18 +128,8 @@ export class ServerCall implements CallContext {
   fail(error: unknown): void {
     if (this.isOver) return;
     const status = statusOf(error);
-    const trailers = {
-      'grpc-status': status.code,
-      'grpc-message': encodeStatusMessage(status.message),
-    };
-    if (this.responded) {
-      this.response.end(undefined, encodeHeaderBlock(trailers));
-    } else {
-      this.response.respond(
-        encodeHeaderBlock({ ':status': 200, 'content-type': 'application/grpc', ...trailers }),
-        true,
-      );
-    }
+    if (this.responded) this.response.end(undefined, encodeHeaderBlock(errorFields(status, error)));
+    else this.response.respond(errorHead(status, error), true);
     this.settle(status, error);
     this.signal.abort();
   }
@@ -141,7 +145,12 @@ export class ServerCall implements CallContext {
     this.isOver = true;
     if (this.timer !== undefined) clearTimeout(this.timer);
     if (this.running) this.observer.inFlightCount -= 1;
-    this.observer.onCallEnd(this, status, performance.now() - this.startedAtMs, error);
+    const nowMs = performance.now();
+    if (this.enteredAtMs >= 0) {
+      const isMeasured = status.code !== GrpcCode.CANCELLED;
+      this.limits.gate?.leave(nowMs, isMeasured ? this.enteredAtMs : undefined);
+    }
+    this.observer.onCallEnd(this, status, nowMs - this.startedAtMs, error);
   }
 
   private startDeadline(header: string | undefined): void {
@@ -163,4 +172,27 @@ export class ServerCall implements CallContext {
 
 function expire(call: ServerCall): void {
   call.fail(new GrpcStatusError(GrpcCode.DEADLINE_EXCEEDED, 'deadline exceeded'));
+}
+
+function errorFields({ code, message }: GrpcStatus, error: unknown): HeaderFields {
+  const fields = { 'grpc-status': code, 'grpc-message': encodeStatusMessage(message) };
+  if (!(error instanceof OverloadedError)) return fields;
+  // https://github.com/grpc/proposal/blob/master/A6-client-retries.md, "Pushback"
+  return { ...fields, 'grpc-retry-pushback-ms': error.retryAfterMs };
+}
+
+/** Heads for errors that are thrown again and again: what is refused under overload has to cost nothing. */
+const OVERLOADED_HEADS = new WeakMap<OverloadedError, HeaderBlock>();
+
+/** An answer that consists of its status alone. */
+function errorHead(status: GrpcStatus, error: unknown): HeaderBlock {
+  const known = error instanceof OverloadedError ? OVERLOADED_HEADS.get(error) : undefined;
+  if (known !== undefined) return known;
+  const head = encodeHeaderBlock({
+    ':status': 200,
+    'content-type': 'application/grpc',
+    ...errorFields(status, error),
+  });
+  if (error instanceof OverloadedError) OVERLOADED_HEADS.set(error, head);
+  return head;
 }

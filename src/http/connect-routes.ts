@@ -20,10 +20,16 @@ import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
 import { GrpcFeatureServer } from '../../gen/feast/serving/GrpcServer_pb.ts';
 import { ServingService } from '../../gen/feast/serving/ServingService_pb.ts';
 import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
-import { SideboardError } from '../errors.ts';
+import { OverloadedError, SideboardError } from '../errors.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import { sendUniversalResponse, universalRequest } from './connect-exchange.ts';
-import { runAdmitted, type Exchange, type HttpCall, type HttpCallObserver } from './http-call.ts';
+import {
+  runAdmitted,
+  type Admission,
+  type Exchange,
+  type HttpAdmission,
+  type HttpCall,
+} from './http-call.ts';
 
 /** A method as bytes, shared with gRPC over HTTP/2; its answer begins with free bytes for a frame's prefix. */
 export type MethodOnBytes = (message: Uint8Array, call: HttpCall) => Promise<Uint8Array>;
@@ -31,23 +37,24 @@ export type MethodOnBytes = (message: Uint8Array, call: HttpCall) => Promise<Uin
 /** A service and its methods by name; those that stream are served over gRPC only. */
 export interface ServiceOnBytes {
   readonly name: string;
-  readonly methods: Readonly<
-    Record<
-      string,
-      { readonly kind: 'unary'; readonly call: MethodOnBytes } | { readonly kind: 'streaming' }
-    >
-  >;
+  readonly methods: Readonly<Record<string, UnaryOnBytes | { readonly kind: 'streaming' }>>;
+}
+
+/** A method with one request and one response. */
+export interface UnaryOnBytes {
+  readonly kind: 'unary';
+  readonly call: MethodOnBytes;
+  /** How it is let in, see `runAdmitted`. */
+  readonly admission?: Admission;
 }
 
 /** What the Connect protocols need. */
-export interface ConnectRoutesOptions {
+export interface ConnectRoutesOptions extends HttpAdmission {
   readonly services: readonly ServiceOnBytes[];
   /** Free bytes at the beginning of a method's answer. */
   readonly headroomBytes: number;
   readonly maxRequestBytes: number;
   readonly maxResponseBytes: number;
-  readonly maxConcurrentRequests: number;
-  readonly observer: HttpCallObserver;
   /** The gRPC status of an error. */
   readonly statusOf: (error: unknown) => { readonly code: number; readonly message: string };
 }
@@ -112,7 +119,7 @@ function createHandlers(
       if (onBytes?.kind !== 'unary' || !isUnary(method)) continue;
       const typedMethod = typed(method);
       router.rpc(typedMethod, (message: Message, context: HandlerContext) =>
-        callOnBytes(typedMethod, onBytes.call, { message, context, options }),
+        callOnBytes(typedMethod, onBytes, { message, context, options }),
       );
     }
   }
@@ -138,7 +145,7 @@ async function answerWith(handler: UniversalHandler, exchange: Exchange): Promis
 /** One unary call: the request back to bytes, the method, its bytes to a message. */
 async function callOnBytes(
   method: DescMethodUnary,
-  onBytes: MethodOnBytes,
+  onBytes: UnaryOnBytes,
   call: { message: Message; context: HandlerContext; options: ConnectRoutesOptions },
 ): Promise<Message> {
   const { message, context, options } = call;
@@ -146,8 +153,8 @@ async function callOnBytes(
   const timeoutMs = context.timeoutMs();
   if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;
   try {
-    const answer = await runAdmitted(options.observer, options.maxConcurrentRequests, () =>
-      onBytes(toBinary(method.input, message), exchange),
+    const answer = await runAdmitted(options, onBytes.admission, exchange.deadlineAtMs, () =>
+      onBytes.call(toBinary(method.input, message), exchange),
     );
     if (exchange.lostCount > 0) {
       context.responseHeader.set(LOST_VALUES, String(exchange.lostCount));
@@ -156,8 +163,13 @@ async function callOnBytes(
   } catch (error) {
     exchange.error = error;
     const { code, message: text } = options.statusOf(error);
-    throw new ConnectError(text, CODE_BY_NUMBER.get(code) ?? Code.Internal);
+    throw new ConnectError(text, CODE_BY_NUMBER.get(code) ?? Code.Internal, metadataOf(error));
   }
+}
+
+function metadataOf(error: unknown): Record<string, string> | undefined {
+  if (!(error instanceof OverloadedError)) return undefined;
+  return { 'grpc-retry-pushback-ms': String(error.retryAfterMs) };
 }
 
 /** Binary protocols pass stored bytes on as they are; JSON has to read them, and what it cannot read is the store's fault. */

@@ -1,4 +1,4 @@
-import { isSideboardError, type ErrorCode } from '../errors.ts';
+import { isSideboardError, OverloadedError, type ErrorCode } from '../errors.ts';
 
 /** How an error looks over Feast's HTTP API. */
 interface FeastHttpError {
@@ -69,7 +69,9 @@ export function feastErrorAnswer(error: unknown): JsonAnswer {
       ? error.message
       : JSON.stringify({ module: 'feast.errors', class: feastClass, message: error.message });
   const answer = { status, body: JSON.stringify(text) };
-  return status === 429 || status === 503 ? { ...answer, headers: { 'retry-after': '1' } } : answer;
+  if (status !== 429 && status !== 503) return answer;
+  const retryAfterMs = error instanceof OverloadedError ? error.retryAfterMs : 1000;
+  return { ...answer, headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) } };
 }
 
 /** One complaint about a request body, in the words and the shape of FastAPI, which Feast's server is built with. */

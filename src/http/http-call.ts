@@ -1,3 +1,4 @@
+import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { cancelled, SideboardError } from '../errors.ts';
 import { BodyRejected } from './feast-error.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
@@ -96,21 +97,50 @@ export function beginExchange(
 }
 
 /**
- * Runs what costs something: refuses beyond the limit of requests in work, which all protocols share.
+ * How a request is let in: `measured` ones are as many as can be answered in time, `always` ones are never refused; others
+ * are as many as `max_concurrent_requests`.
+ */
+export type Admission = 'measured' | 'always';
+
+/** What lets requests in; all protocols share it. */
+export interface HttpAdmission {
+  readonly maxConcurrentRequests: number;
+  /** Lets in `measured` requests. */
+  readonly gate?: AdmissionGate | undefined;
+  readonly observer: HttpCallObserver;
+}
+
+/**
+ * Runs what a request asks for, if it is let in.
  *
- * @throws SideboardError OVERLOADED
+ * @throws SideboardError OVERLOADED, and what `work` rejects with
  */
 export async function runAdmitted<T>(
-  observer: HttpCallObserver,
-  maxConcurrentRequests: number,
+  { observer, maxConcurrentRequests, gate }: HttpAdmission,
+  admission: Admission | undefined,
+  deadlineAtMs: number,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (observer.inFlightCount >= maxConcurrentRequests) {
+  if (admission === 'measured' && gate !== undefined) {
+    const enteredAtMs = performance.now();
+    const refusal = gate.enter(enteredAtMs, deadlineAtMs);
+    if (refusal !== undefined) throw refusal;
+    try {
+      return await runCounted(observer, work);
+    } finally {
+      gate.leave(performance.now(), enteredAtMs);
+    }
+  }
+  if (admission !== 'always' && observer.inFlightCount >= maxConcurrentRequests) {
     throw new SideboardError(
       'OVERLOADED',
       `${maxConcurrentRequests} requests are being answered already (max_concurrent_requests)`,
     );
   }
+  return runCounted(observer, work);
+}
+
+async function runCounted<T>(observer: HttpCallObserver, work: () => Promise<T>): Promise<T> {
   observer.inFlightCount += 1;
   try {
     return await work();

@@ -1,3 +1,4 @@
+import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { createConnectRoutes, type ConnectRoutes, type ServiceOnBytes } from './connect-routes.ts';
 import { createCors } from './cors.ts';
 import { detailAnswer } from './feast-error.ts';
@@ -23,6 +24,8 @@ export interface HttpHandlerOptions extends RoutesOptions {
   /** For callers that set no deadline, milliseconds; 0 = none. */
   readonly defaultDeadlineMs: number;
   readonly observer: HttpCallObserver;
+  /** Lets in reads; without it they are as many as `maxConcurrentRequests`. */
+  readonly gate?: AdmissionGate | undefined;
   /** The gRPC status of an error. */
   readonly statusOf: (error: unknown) => { readonly code: number; readonly message: string };
 }
@@ -85,7 +88,12 @@ function answerPath(request: HttpRequest, response: HttpResponse, target: Target
   } else if (!takes(route.method, request.method)) {
     sendAnswer(request, response, detailAnswer(405, 'Method Not Allowed', { allow: route.method }));
   } else {
-    void answerRoute(exchange, route.answer, { ...options.limits, observer: options.observer });
+    void answerRoute(exchange, route.answer, {
+      ...options.limits,
+      admission: route.admission,
+      gate: options.gate,
+      observer: options.observer,
+    });
   }
 }
 

@@ -1,5 +1,11 @@
 import { BodyRejected, detailAnswer, type JsonAnswer } from './feast-error.ts';
-import { runAdmitted, type Exchange, type HttpCall, type HttpCallObserver } from './http-call.ts';
+import {
+  runAdmitted,
+  type Admission,
+  type Exchange,
+  type HttpAdmission,
+  type HttpCall,
+} from './http-call.ts';
 import { readRequestBody } from './request-body.ts';
 import { sendError, sendJson } from './send-answer.ts';
 
@@ -12,10 +18,10 @@ export interface RouteCall extends HttpCall {
 export type JsonRoute = (body: Buffer, call: RouteCall) => Promise<JsonAnswer>;
 
 /** Limits of every route. */
-export interface JsonRouteLimits {
+export interface JsonRouteLimits extends HttpAdmission {
   readonly maxRequestBytes: number;
-  readonly maxConcurrentRequests: number;
-  readonly observer: HttpCallObserver;
+  /** How the route's requests are let in, see `runAdmitted`. */
+  readonly admission?: Admission | undefined;
 }
 
 /** Reads the body, runs the route unless too many run already, and sends what it answers. Never rejects. */
@@ -29,7 +35,7 @@ export async function answerRoute(
     const timeoutMs = parseConnectTimeoutMs(exchange.metadata('connect-timeout-ms'));
     if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;
     const body = await readRequestBody(exchange, limits.maxRequestBytes);
-    const answer = await runAdmitted(limits.observer, limits.maxConcurrentRequests, () =>
+    const answer = await runAdmitted(limits, limits.admission, exchange.deadlineAtMs, () =>
       route(body, exchange),
     );
     await sendJson(request, response, answer);

@@ -4,6 +4,7 @@ import type { MaterializationJobs } from '../ingestion/materialization-jobs.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { docsPage } from './docs-page.ts';
 import type { JsonAnswer } from './feast-error.ts';
+import type { Admission } from './http-call.ts';
 import { getOnlineFeaturesRoute } from './get-online-features.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
 import type { JsonRoute } from './json-route.ts';
@@ -28,6 +29,8 @@ export interface Route {
   /** What it is observed under: callers must not be able to make up the values of a metric's label. */
   readonly label: string;
   readonly method: 'GET' | 'POST';
+  /** How its requests are let in, see `runAdmitted`. */
+  readonly admission?: Admission | undefined;
   readonly answer: JsonRoute;
 }
 
@@ -84,11 +87,17 @@ export function createRoutes(options: RoutesOptions): Routes {
     '/openapi.json': constant(JSON.stringify(openApiDocument(version)), 'application/json'),
   };
   const routes = new Map<string, Route>([
-    [HEALTH, { label: HEALTH, method: 'GET', answer: health }],
+    [HEALTH, { label: HEALTH, method: 'GET', admission: 'always', answer: health }],
   ]);
   for (const label of SERVED_PATHS) {
     const isPage = label === '/docs' || label === '/redoc' || label === '/openapi.json';
-    routes.set(label, { label, method: isPage ? 'GET' : 'POST', answer: answers[label] });
+    const admission = label === '/get-online-features' ? 'measured' : isPage ? 'always' : undefined;
+    routes.set(label, {
+      label,
+      method: isPage ? 'GET' : 'POST',
+      admission,
+      answer: answers[label],
+    });
   }
   for (const [label, method] of SEARCH_ROUTES) {
     routes.set(label, { label, method, answer: noVectorSearch(label) });

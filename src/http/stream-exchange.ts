@@ -87,7 +87,8 @@ class StreamResponse extends Writable implements HttpResponse {
     this.headersSent = true;
     const fields: Record<string, string | number | string[]> = { ':status': status };
     for (const [name, value] of Object.entries(headers)) {
-      if (value !== undefined) fields[name] = value;
+      // What belongs to a connection has no meaning on a stream (RFC 9113 section 8.2.2).
+      if (value !== undefined && name !== 'connection') fields[name] = value;
     }
     this.#fields = fields;
     return this;

@@ -9,6 +9,11 @@ const LATENCY_BUCKETS = [
 /** What can be read off the running server when metrics are collected. */
 export interface ServerGauges {
   inFlightCount(): number;
+  /** How reads are let in. */
+  readonly admission: {
+    readonly limit: number;
+    readonly refusedCount: { readonly limit: number; readonly deadline: number };
+  };
   connectionCount(): number;
   registryAgeMs(): number;
   registryLastUpdatedMs(): number;
@@ -179,6 +184,23 @@ function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
     'Unary gRPC calls being answered.',
     gauges.inFlightCount,
   );
+  gauge(
+    'feature_server_admission_limit',
+    'Reads that may be in work at once, as latency has it now.',
+    () => gauges.admission.limit,
+  );
+  const refused: Counter<'reason'> = new Counter({
+    name: 'feature_server_admission_refused_total',
+    help: 'Reads that were refused at once: too many in work (limit), or too late for their deadline (deadline).',
+    labelNames: ['reason'] as const,
+    registers,
+    collect: (): void => {
+      const { limit, deadline } = gauges.admission.refusedCount;
+      refused.reset();
+      refused.inc({ reason: 'limit' }, limit);
+      refused.inc({ reason: 'deadline' }, deadline);
+    },
+  });
   gauge('feature_server_http2_connections', 'Open HTTP/2 connections.', gauges.connectionCount);
   gauge(
     'feature_server_registry_age_seconds',

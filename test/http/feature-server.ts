@@ -162,7 +162,7 @@ export async function startFeatureServer(
   const port = await listen(server);
   const dispatcher = createDispatcher({
     services,
-    limits: { ...limits, defaultDeadlineMs: 0 },
+    limits: { ...limits, defaultDeadlineMs: 0, gate: options.handler?.gate },
     observer,
     otherwise: createStreamListener(handler),
   });

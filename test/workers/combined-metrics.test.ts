@@ -47,6 +47,7 @@ test('gauges become what each says: sums, the oldest registry, the certificate t
     const metrics = createMetrics();
     metrics.watch({
       inFlightCount: () => n,
+      admission: { limit: n * 8, refusedCount: { limit: n, deadline: 0 } },
       connectionCount: () => n * 10,
       registryAgeMs: () => n * 1000,
       registryLastUpdatedMs: () => n * 1000,
@@ -58,6 +59,8 @@ test('gauges become what each says: sums, the oldest registry, the certificate t
   const found = parse(await combine(workers).metrics());
   expect(found.get('feature_server_inflight_requests')).toBe(3);
   expect(found.get('feature_server_http2_connections')).toBe(30);
+  expect(found.get('feature_server_admission_limit')).toBe(24);
+  expect(found.get('feature_server_admission_refused_total{reason="limit"}')).toBe(3);
   expect(found.get('feature_server_registry_age_seconds')).toBe(2);
   expect(found.get('feature_server_registry_info{version="v1"}')).toBe(1);
   expect(found.get('feature_server_registry_last_updated_seconds')).toBe(1);
@@ -70,6 +73,7 @@ test('no counter goes back when a worker ends, and no gauge keeps what it held',
   const [leaving] = workers;
   leaving!.watch({
     inFlightCount: () => 5,
+    admission: { limit: 8, refusedCount: { limit: 1, deadline: 0 } },
     connectionCount: () => 0,
     registryAgeMs: () => 0,
     registryLastUpdatedMs: () => 0,

@@ -1,0 +1,214 @@
+import { LatencyBaseline } from './latency-baseline.ts';
+
+/** Requests may take so many times as long as when none waits for another. */
+const TOLERANCE = 1.75;
+/** What a request may take beyond that: noise of timers is no overload. */
+const SLACK_MS = 0.25;
+/** A window ends when it has lasted so long and has seen so many requests, … */
+const WINDOW_MS = 20;
+const WINDOW_SAMPLES = 20;
+/** … or after this time with any. */
+const LONGEST_WINDOW_MS = 1000;
+/** How far one window may take the limit up and down. */
+const LARGEST_GROWTH = 1.5;
+const LARGEST_CUT = 0.25;
+/** A queue that stands for so long is an overload; a shorter one is a burst, or a pause of garbage collection. */
+const PATIENCE_MS = 100;
+/** When requests were fast and nobody was kept out for so long, the overload is over: … */
+const CALM_MS = 500;
+/** … a burst of so many times what is in work usually is welcome, as far as it keeps the process busy for this time. */
+const BURST_FACTOR = 8;
+const BURST_MS = 20;
+/** A probe lets in this share of the requests that could be in work without any waiting, and looks at so many. */
+const PROBE_SHARE = 0.5;
+const PROBE_SAMPLES = 20;
+const PROBE_TIMEOUT_MS = 500;
+/** Probes are no closer than this. */
+const PROBE_INTERVAL_MS = 5000;
+
+export interface ConcurrencyLimitOptions {
+  /** Where it begins, and how many requests are always welcome at once while there is no overload. */
+  readonly initial: number;
+  /** What it does not fall below. */
+  readonly min: number;
+  readonly max: number;
+  /** Requests that take no longer than this, on average, are no overload whatever they would take alone. */
+  readonly latencyMs: number;
+  /** How long the process has been busy since it started, milliseconds; it tells what a request costs. */
+  readonly busyMs: () => number;
+}
+
+/**
+ * How many requests may be in work at once, so that admitted ones stay fast while capacity is used.
+ *
+ * Without overload it is what a burst may be: a short queue harms nobody. When requests keep taking longer than they would
+ * alone, it is moved window by window by the ratio of the wanted latency to the measured one: by Little's law the mean
+ * latency is the number of requests in work divided by their rate.
+ *
+ * Under overload no request is ever alone, and it would not be known how long one takes by itself: a store that became
+ * slower would look like a queue. So when an overload begins, and from time to time while it lasts, the limit is taken down
+ * for as long as a few requests take, and what they take is the new baseline (a probe, as BBR makes them).
+ *
+ * Reads no clock: times are milliseconds on any clock that does not go back.
+ */
+export class ConcurrencyLimit {
+  /** Requests in work. */
+  inFlightCount = 0;
+  private readonly options: ConcurrencyLimitOptions;
+  private readonly baseline: LatencyBaseline;
+  private limit: number;
+  /** The limit follows latency; otherwise it is what a burst may be. */
+  private isOverloaded = false;
+  /** In overload: taken down for a moment, to measure the baseline. */
+  private probeLimit: number | undefined;
+  private lastProbeAtMs = -Infinity;
+  private window: Window;
+  /** Since when every window was slow or kept somebody out, or since when none was. */
+  private moodSinceMs: number;
+  private wasPressed = false;
+  private lastMeanMs = 0;
+  private lastSampleAtMs = -Infinity;
+
+  constructor(options: ConcurrencyLimitOptions, nowMs: number) {
+    this.options = options;
+    this.limit = options.initial;
+    this.baseline = new LatencyBaseline(nowMs);
+    this.moodSinceMs = nowMs;
+    this.window = openWindow(nowMs, options.busyMs());
+  }
+
+  /** The limit now; a fraction, of which the whole part counts. */
+  get current(): number {
+    return this.probeLimit ?? this.limit;
+  }
+
+  /** Mean latency of an unhurried request, milliseconds; `Infinity` = not known yet. */
+  get baselineMs(): number {
+    return this.baseline.ms;
+  }
+
+  /** Takes a place, if there is one. Every place that was taken has to be left. */
+  tryEnter(): boolean {
+    if (this.inFlightCount + 1 > this.current) {
+      this.window.refusedAny = true;
+      return false;
+    }
+    this.inFlightCount += 1;
+    return true;
+  }
+
+  /**
+   * Leaves a place.
+   *
+   * @param enteredAtMs `undefined` = its latency says nothing, as of a caller who went away
+   */
+  leave(nowMs: number, enteredAtMs: number | undefined): void {
+    this.inFlightCount -= 1;
+    const { window } = this;
+    window.leftCount += 1;
+    if (this.inFlightCount < this.current) window.settledAtMs ??= nowMs;
+    // Requests of before tell of the limit before.
+    if (enteredAtMs !== undefined && enteredAtMs >= (window.settledAtMs ?? Infinity)) {
+      window.sampleCount += 1;
+      window.latencySumMs += nowMs - enteredAtMs;
+      this.lastSampleAtMs = nowMs;
+    }
+    if (this.probeLimit === undefined) this.endWindowIfDue(nowMs);
+    else this.endProbeIfDue(nowMs);
+  }
+
+  /** How long a request that begins now will take, milliseconds; 0 = unknown, or nobody is before it. */
+  expectedMs(nowMs: number): number {
+    if (this.inFlightCount === 0 || nowMs - this.lastSampleAtMs > LONGEST_WINDOW_MS) return 0;
+    return this.lastMeanMs;
+  }
+
+  private endWindowIfDue(nowMs: number): void {
+    const { window } = this;
+    const lastedMs = nowMs - window.startedAtMs;
+    if (lastedMs < WINDOW_MS || window.sampleCount === 0) return;
+    if (window.sampleCount < WINDOW_SAMPLES && lastedMs < LONGEST_WINDOW_MS) return;
+    const meanMs = window.latencySumMs / window.sampleCount;
+    const busyMs = this.options.busyMs();
+    this.lastMeanMs = meanMs;
+    this.baseline.add(meanMs);
+    const wantedMs = Math.max(this.baseline.ms * TOLERANCE + SLACK_MS, this.options.latencyMs);
+    const perMs = window.leftCount / lastedMs;
+    const isPressed = window.refusedAny || meanMs > wantedMs;
+    if (isPressed !== this.wasPressed) this.moodSinceMs = window.startedAtMs;
+    this.wasPressed = isPressed;
+    const moodMs = nowMs - this.moodSinceMs;
+    if (this.isOverloaded) {
+      if (isPressed) this.adapt(meanMs, wantedMs);
+      else if (moodMs >= CALM_MS) this.isOverloaded = false;
+    } else if (isPressed && (window.refusedAny || moodMs >= PATIENCE_MS)) {
+      this.isOverloaded = true;
+      // Little's law: so many were in work on average.
+      this.limit = this.clamp(Math.min(this.limit, perMs * meanMs));
+      this.adapt(meanMs, wantedMs);
+    }
+    if (!this.isOverloaded && busyMs > window.busyBeforeMs) {
+      const costMs = (busyMs - window.busyBeforeMs) / window.leftCount;
+      const burst = Math.min(
+        Math.max(BURST_MS, this.options.latencyMs) / costMs,
+        perMs * meanMs * BURST_FACTOR,
+      );
+      this.limit = Math.max(this.clamp(burst), this.options.initial);
+    }
+    this.baseline.turn(nowMs);
+    if (this.isOverloaded && nowMs - this.lastProbeAtMs > PROBE_INTERVAL_MS) {
+      this.lastProbeAtMs = nowMs;
+      this.probeLimit = Math.max(perMs * this.baseline.ms * PROBE_SHARE, 1);
+    }
+    this.startWindow(nowMs, busyMs);
+  }
+
+  /** Moves the limit by what latency says. */
+  private adapt(meanMs: number, wantedMs: number): void {
+    const ratio = Math.min(Math.max(wantedMs / meanMs, LARGEST_CUT), LARGEST_GROWTH);
+    this.limit = this.clamp(this.limit * ratio);
+  }
+
+  private clamp(limit: number): number {
+    return Math.min(Math.max(limit, this.options.min), this.options.max);
+  }
+
+  private endProbeIfDue(nowMs: number): void {
+    const { window } = this;
+    const isOver = nowMs - window.startedAtMs > PROBE_TIMEOUT_MS;
+    if (window.sampleCount < PROBE_SAMPLES && !isOver) return;
+    if (window.sampleCount > 0) this.baseline.replace(window.latencySumMs / window.sampleCount);
+    this.probeLimit = undefined;
+    this.startWindow(nowMs, this.options.busyMs());
+  }
+
+  private startWindow(nowMs: number, busyMs: number): void {
+    this.window = openWindow(nowMs, busyMs);
+    if (this.inFlightCount < this.current) this.window.settledAtMs = nowMs;
+  }
+}
+
+/** What is measured until the limit moves again. */
+interface Window {
+  readonly startedAtMs: number;
+  /** Since then no more requests are in work than the limit of this window lets in; `undefined` = not yet. */
+  settledAtMs: number | undefined;
+  sampleCount: number;
+  latencySumMs: number;
+  /** Requests that ended, whatever their latency says. */
+  leftCount: number;
+  readonly busyBeforeMs: number;
+  refusedAny: boolean;
+}
+
+function openWindow(nowMs: number, busyBeforeMs: number): Window {
+  return {
+    startedAtMs: nowMs,
+    settledAtMs: undefined,
+    sampleCount: 0,
+    latencySumMs: 0,
+    leftCount: 0,
+    busyBeforeMs,
+    refusedAny: false,
+  };
+}

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import { between, simulate, type ServerModel } from './simulated-server.ts';
+
+/** What holds a server back, and how many requests per second it can answer. */
+const MODELS: readonly [name: string, model: ServerModel, capacity: number][] = [
+  [
+    'large reads on one core',
+    { cpuMs: [0.6, 1.2], refusalMs: 0.005, storeMs: () => 1, storeParallel: Infinity },
+    1000 / 1.8,
+  ],
+  [
+    'very large reads on one core',
+    { cpuMs: [5, 15], refusalMs: 0.005, storeMs: () => 5, storeParallel: Infinity },
+    50,
+  ],
+  [
+    'a store that answers eight at a time',
+    { cpuMs: [0.02, 0.025], refusalMs: 0.002, storeMs: () => 2, storeParallel: 8 },
+    4000,
+  ],
+];
+/** Small reads: a refusal is not much cheaper than an answer, so goodput is what refusing leaves. */
+const SMALL: ServerModel = {
+  cpuMs: [0.02, 0.025],
+  refusalMs: 0.002,
+  storeMs: () => 0.15,
+  storeParallel: Infinity,
+};
+const SMALL_CAPACITY = 1000 / 0.045;
+
+/** p99 at half load, and what a step to `factor` times capacity does, once it has lasted 1.5 s. */
+function step(model: ServerModel, capacity: number, factor: number) {
+  const durationMs = capacity < 100 ? 40_000 : 8_000;
+  const half = simulate(model, { perSecond: () => capacity / 2, durationMs, seed: 1 });
+  const stepped = simulate(model, {
+    perSecond: (nowMs) => (nowMs < 2000 ? capacity / 2 : capacity * factor),
+    durationMs,
+    seed: 2,
+  });
+  const settled = between(stepped, 3500, durationMs);
+  return {
+    slower: settled.p99Ms / between(half, 1000, durationMs).p99Ms,
+    goodput: settled.perSecond / capacity,
+  };
+}
+
+describe.each(MODELS)('%s', (_name, model, capacity) => {
+  test('at half load nobody is refused', () => {
+    const half = simulate(model, { perSecond: () => capacity / 2, durationMs: 10_000, seed: 3 });
+    expect(half.refusedCount / half.answered.length).toBeLessThan(0.01);
+  });
+
+  test.each([1.5, 2, 5, 10])(
+    'at %d times capacity goodput stays, and who is let in is fast',
+    (factor) => {
+      const { slower, goodput } = step(model, capacity, factor);
+      expect(goodput).toBeGreaterThan(0.9);
+      expect(slower).toBeLessThan(2);
+    },
+  );
+});
+
+test('small reads: goodput is what the refusals leave of the core', () => {
+  for (const factor of [1.5, 2, 5]) {
+    const { goodput } = step(SMALL, SMALL_CAPACITY, factor);
+    const left = 1 - (factor - 1) * (SMALL.refusalMs / 0.045);
+    expect(goodput).toBeGreaterThan(0.95 * left);
+  }
+});
+
+describe('over time', () => {
+  const [, model, capacity] = MODELS[2]!;
+
+  test('the baseline is not lost in an overload that never lets up', () => {
+    const hourly = simulate(model, { perSecond: () => capacity * 3, durationMs: 120_000, seed: 4 });
+    const early = between(hourly, 5_000, 20_000);
+    const late = between(hourly, 100_000, 120_000);
+    expect(late.p99Ms).toBeLessThan(early.p99Ms * 1.25);
+    expect(late.perSecond).toBeGreaterThan(capacity * 0.9);
+  });
+
+  test('a store that becomes slower, but not fuller, costs nobody an answer for long', () => {
+    const slower: ServerModel = {
+      ...model,
+      storeParallel: Infinity,
+      storeMs: (nowMs) => (nowMs < 5000 ? 2 : 40),
+    };
+    const outcome = simulate(slower, { perSecond: () => 1000, durationMs: 20_000, seed: 5 });
+    expect(between(outcome, 8_000, 20_000).perSecond).toBeGreaterThan(980);
+  });
+
+  test('when an overload is over, nobody is refused any more', () => {
+    const outcome = simulate(model, {
+      perSecond: (nowMs) => (nowMs > 3000 && nowMs < 8000 ? capacity * 5 : capacity / 2),
+      durationMs: 20_000,
+      seed: 6,
+    });
+    expect(between(outcome, 9_000, 20_000).perSecond).toBeGreaterThan((capacity / 2) * 0.98);
+    const limitsAfter = outcome.limits.slice(10);
+    expect(Math.min(...limitsAfter)).toBeGreaterThanOrEqual(20);
+  });
+
+  test('a pause of the whole process is no overload', () => {
+    const paused: ServerModel = {
+      ...model,
+      storeMs: (nowMs) => (Math.floor(nowMs) % 1000 < 10 ? 15 : 2),
+      storeParallel: Infinity,
+    };
+    const outcome = simulate(paused, { perSecond: () => 2000, durationMs: 10_000, seed: 7 });
+    expect(outcome.refusedCount / outcome.answered.length).toBeLessThan(0.01);
+  });
+});
+
+test('up to the wanted latency nobody is refused, however long a read takes alone', () => {
+  const [, model, capacity] = MODELS[0]!;
+  const options = { initial: 64, min: 64, max: 1000, latencyMs: 100 };
+  // Fifty callers that wait for each other: 90 ms each.
+  const burst = simulate(
+    model,
+    { perSecond: (nowMs) => (nowMs < 80 ? 600 : capacity * 0.5), durationMs: 5000, seed: 8 },
+    options,
+  );
+  expect(burst.refusedCount).toBe(0);
+  const overload = simulate(
+    model,
+    { perSecond: () => capacity * 5, durationMs: 8000, seed: 9 },
+    options,
+  );
+  expect(between(overload, 2000, 8000).perSecond).toBeGreaterThan(capacity * 0.95);
+  expect(between(overload, 2000, 8000).p99Ms).toBeLessThan(300);
+});
