@@ -25,6 +25,7 @@ import { openFileRegistry } from './registry/file-registry.ts';
 import { createFeatureReader } from './retrieval/feature-reader.ts';
 import { openSecurePort } from './secure-port.ts';
 import { startAdminServer } from './telemetry/admin-server.ts';
+import { createAnswerCounter } from './telemetry/answer-counter.ts';
 import { createCallObserver } from './telemetry/call-observer.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
@@ -167,6 +168,7 @@ async function composeServer({
     entityKeyVersion: config.entityKeySerializationVersion,
     limits: config.limits,
     semantics: config.semantics,
+    onRetrieved: createAnswerCounter(metrics),
   });
 
   const writer = createFeatureWriter({

@@ -108,9 +108,10 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'grpc/server-call.ts',
       'online-store/online-store.ts',
       'registry/registry-model.ts',
+      'retrieval/retrieved-features.ts',
       'tls/handshake-failure.ts',
     ],
-    packages: ['pino', 'prom-client', 'node:http', 'node:net', 'node:perf_hooks'],
+    packages: ['pino', 'prom-client', 'node:buffer', 'node:http', 'node:net', 'node:perf_hooks'],
   },
 };
 

@@ -1,7 +1,12 @@
 import type { CallerSignal } from '../caller-signal.ts';
 import assert from 'node:assert/strict';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
-import type { EntityRead, OnlineStore, StoredCells } from '../online-store/online-store.ts';
+import type {
+  ABSENT as ABSENT_IN_STORE,
+  EntityRead,
+  OnlineStore,
+  StoredCells,
+} from '../online-store/online-store.ts';
 import type { RegistrySnapshot, RegistrySource } from '../registry/registry-model.ts';
 import { measureResponse } from './assemble-response.ts';
 import { bindEntities, type BoundEntities } from './bind-entities.ts';
@@ -27,6 +32,8 @@ export interface FeatureReaderOptions {
   readonly entityKeyVersion: EntityKeyVersion;
   readonly limits: RetrievalLimits;
   readonly semantics: RetrievalSemantics;
+  /** Hears of every answer before it is written. */
+  readonly onRetrieved?: (retrieved: RetrievedFeatures) => void;
 }
 
 /** What a request says besides its message. */
@@ -83,7 +90,14 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
       const { deadlineAtMs, signal, partialResults = semantics.partialResults } = readOptions;
       const limitsOfRead = { deadlineAtMs, signal, isPartial: partialResults };
       const groupCells = await store.read(readsOf(plan, bound), limitsOfRead);
-      return settle(plan, columns, bound, groupCells, { rowCount, readOptions, limits, semantics });
+      const retrieved = settle(plan, columns, bound, groupCells, {
+        rowCount,
+        readOptions,
+        limits,
+        semantics,
+      });
+      options.onRetrieved?.(retrieved);
+      return retrieved;
     },
   };
 }
@@ -164,9 +178,12 @@ function settle(
   return { ...retrieved, responseBytes };
 }
 
+/** What a cell that the store does not hold begins at. */
+const ABSENT: typeof ABSENT_IN_STORE = -1;
+
 /** Whether nothing is stored for the first entity of a group. */
 function isAbsent({ starts }: StoredCells, width: number): boolean {
-  for (let cell = 0; cell < width; cell++) if (starts[cell]! >= 0) return false;
+  for (let cell = 0; cell < width; cell++) if (starts[cell] !== ABSENT) return false;
   return true;
 }
 

@@ -28,7 +28,6 @@ export function createCallObserver(
       const code = grpcCodeName(status.code);
       const ok = status.code === GrpcCode.OK;
       metrics.observeRequest(method, code, ok, durationMs);
-      if (call.featureCount > 0) metrics.observeOnlineFeatures(call.rowCount);
       if (call.lostCount > 0) metrics.observeLostValues(call.lostCount);
       if (ok) return;
       // What is wrong with a message or a header is told with INTERNAL in gRPC, and is the caller's doing all the same.

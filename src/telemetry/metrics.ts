@@ -1,3 +1,4 @@
+import { STATUS_LABELS } from './answer-counter.ts';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Seconds; from half a millisecond, where a feature server lives. */
@@ -23,16 +24,18 @@ export interface ServerGauges {
 
 /**
  * Every metric of the server, defined once. Names that Feast's Python server has are kept; the rest begins with
- * `feature_server_`. Label values come from closed sets: methods, codes, statuses, store kinds.
+ * `feature_server_`. Label values come from closed sets: methods, codes, statuses, store kinds, the registry's feature views.
  */
 export interface Metrics {
   readonly registry: Registry;
   /** One finished request, over whatever protocol. `endpoint` is a method path or route, `code` a gRPC code name or HTTP status. */
   observeRequest(endpoint: string, code: string, ok: boolean, durationMs: number): void;
-  /** Feature reads that were understood: how many entity rows they asked for. */
+  /** A feature read that is answered, and its entity rows. */
   observeOnlineFeatures(rowCount: number): void;
   /** Values that an answer misses because they could not be read. */
   observeLostValues(count: number): void;
+  /** Values of an answer that are of one view. @param counts one per `STATUS_LABELS`; read at once */
+  observeStatuses(viewName: string, counts: Uint32Array): void;
   observeStoreRead(kind: string, keyCount: number, durationMs: number, failed: boolean): void;
   observeRegistryReload(result: 'changed' | 'failed'): void;
   /** @param reason a `HandshakeFailureReason` */
@@ -75,7 +78,7 @@ export function createMetrics(): Metrics {
   });
   const onlineFeaturesTotal = new Counter({
     name: 'feast_online_features_request_total',
-    help: 'Online feature reads that reached the online store.',
+    help: 'Online feature reads that were answered.',
     registers,
   });
   const entityCount = new Histogram({
@@ -87,6 +90,12 @@ export function createMetrics(): Metrics {
   const lostValues = new Counter({
     name: 'feature_server_lost_values_total',
     help: 'Values marked INVALID in partial answers because they could not be read.',
+    registers,
+  });
+  const statusTotal = new Counter({
+    name: 'feast_online_features_status_total',
+    help: 'Values of online feature reads by feature view and status (present, null_value, not_found, outside_max_age, invalid).',
+    labelNames: ['feature_view', 'status'] as const,
     registers,
   });
   const storeRead = new Histogram({
@@ -136,6 +145,16 @@ export function createMetrics(): Metrics {
     return found;
   };
 
+  const statuses = new Map<string, readonly Counter.Internal[]>();
+  const statusesOf = (viewName: string): readonly Counter.Internal[] => {
+    let found = statuses.get(viewName);
+    if (found === undefined) {
+      found = STATUS_LABELS.map((status) => statusTotal.labels(viewName, status));
+      statuses.set(viewName, found);
+    }
+    return found;
+  };
+
   return {
     registry,
     observeRequest(endpoint, code, ok, durationMs): void {
@@ -150,6 +169,12 @@ export function createMetrics(): Metrics {
     },
     observeLostValues(count): void {
       lostValues.inc(count);
+    },
+    observeStatuses(viewName, counts): void {
+      const ofView = statusesOf(viewName);
+      for (let status = 0; status < counts.length; status++) {
+        if (counts[status]! > 0) ofView[status]!.inc(counts[status]);
+      }
     },
     observeStoreRead(kind, keyCount, durationMs, failed): void {
       storeRead.observe(durationMs / 1000);

@@ -13,6 +13,7 @@ import { decodeRequest } from '../../src/retrieval/decode-request.ts';
 import {
   createFeatureReader,
   type FeatureReader,
+  type FeatureReaderOptions,
   type ReadFeaturesOptions,
 } from '../../src/retrieval/feature-reader.ts';
 import type { RetrievalLimits, RetrievalSemantics } from '../../src/retrieval/retrieval-request.ts';
@@ -109,6 +110,7 @@ export function fixtureOf(
     readonly semantics?: Partial<RetrievalSemantics>;
     readonly store?: MemoryOnlineStore;
     readonly entityKeyVersion?: 2 | 3;
+    readonly onRetrieved?: FeatureReaderOptions['onRetrieved'];
   } = {},
 ): Fixture {
   const store = overrides.store ?? createMemoryOnlineStore();
@@ -118,6 +120,7 @@ export function fixtureOf(
     entityKeyVersion: overrides.entityKeyVersion ?? 3,
     limits: { ...LIMITS, ...overrides.limits },
     semantics: { ...SEMANTICS, ...overrides.semantics },
+    ...(overrides.onRetrieved === undefined ? {} : { onRetrieved: overrides.onRetrieved }),
   });
   return { store, reader, snapshot };
 }

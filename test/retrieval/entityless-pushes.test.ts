@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
+import { LOST } from '../../src/online-store/online-store.ts';
 import { FIELD_STATUS } from '../../src/retrieval/retrieved-features.ts';
 import { createMemoryOnlineStore, type MemoryOnlineStore } from '../support/memory-online-store.ts';
 import { ask, columnOf, encoded, fixtureOf, put, type Fixture } from './ask.ts';
 import { snapshotOf } from './registry-fixture.ts';
 import { at } from './shop.ts';
 
-const { PRESENT, NOT_FOUND } = FIELD_STATUS;
+const { PRESENT, NOT_FOUND, INVALID } = FIELD_STATUS;
 
 const WORLD = snapshotOf({
   entities: { driver: ['driver_id', ValueType.INT64] },
@@ -66,4 +67,23 @@ test('nothing anywhere is NOT_FOUND, no rows are none', async () => {
   expect(columnOf(response, 'wind')).toEqual([[undefined, NOT_FOUND, 0n]]);
   const empty = await ask(fixture, { features: ['weather:wind'], entities: { driver_id: [] } });
   expect(columnOf(empty, 'wind')).toEqual([]);
+});
+
+test('a row that could not be read is not one that is missing', async () => {
+  const store = storeOf(3);
+  const losing: MemoryOnlineStore = {
+    ...store,
+    async read(reads, options) {
+      const results = await store.read(reads, options);
+      // The shard of the dummy key, the first of each group, does not answer.
+      return results.map((cells, group) => ({
+        ...cells,
+        starts: cells.starts.map((at, cell) => (cell < reads[group]!.prepared.width ? LOST : at)),
+      }));
+    },
+  };
+  const fixture = fixtureOf(WORLD, { semantics: { readEntitylessPushes: true }, store: losing });
+  const question = { ...QUESTION, features: ['world:size'] } as const;
+  const response = await ask(fixture, question, { partialResults: true });
+  expect(columnOf(response, 'size')).toEqual(twice(undefined, INVALID, 0n));
 });

@@ -133,6 +133,12 @@ function registryOf({ project, views }: MadeRepository): Uint8Array {
           name,
           project,
           online: true,
+          // What is written to it says when under this name.
+          batchSource: {
+            name: `${name} source`,
+            timestampField: 'event_timestamp',
+            options: { case: 'fileOptions' as const, value: { uri: 'nowhere.parquet' } },
+          },
           entities: [...joinKeys].map(([joinKey, type]) => entityName(joinKey, type)),
           entityColumns: [...joinKeys].map(([joinKey, valueType]) => ({
             name: joinKey,

@@ -14,6 +14,8 @@ export interface RepositoryFiles {
 
 export interface RepositoryServer {
   readonly port: number;
+  /** Of the metrics and probes. */
+  readonly adminPort: number;
   /** Ends the server and removes the folder. */
   close(): Promise<void>;
 }
@@ -39,6 +41,7 @@ export async function startRepositoryServer(
     const server = await startServer(loadConfig({ repoPath, overrides, env: {} }));
     return {
       port: server.address.port,
+      adminPort: server.adminAddress.port,
       close: async () => {
         await server.close();
         remove();
