@@ -39,6 +39,12 @@ export async function runScript(
   argumentsOf: readonly (readonly (string | Uint8Array)[])[],
   limits: ReadOptions,
 ): Promise<readonly RedisReply[]> {
+  if (keys.length === 0) {
+    return [];
+  }
+  if (scriptless.has(client)) {
+    return runWithoutScript(client, script, keys, argumentsOf, limits);
+  }
   const calls = keys.map((key, i): RedisCall => {
     const words = ['EVALSHA', script.sha, '1', key, ...argumentsOf[i]!];
     return { key, words, isRepeatable: true };
@@ -46,23 +52,78 @@ export async function runScript(
   const replies = [...(await translated(client.callAll(calls, limits, CALL_TIMEOUT_MS)))];
   const unknown = replies.flatMap((reply, i) => (isUnknownScript(reply) ? [i] : []));
   if (unknown.length > 0) {
-    await translated(loadScript(client, script));
-    const again = unknown.map((i) => calls[i]!);
+    const again = await teach(
+      client,
+      script,
+      unknown.map((i) => calls[i]!),
+    );
     const answers = await translated(client.callAll(again, limits, CALL_TIMEOUT_MS));
     unknown.forEach((index, i) => (replies[index] = answers[i]!));
+  }
+  if (replies.some(isForbidden)) {
+    scriptless.add(client);
+    return runWithoutScript(client, script, keys, argumentsOf, limits);
   }
   throwFirstError(replies, calls);
   return replies;
 }
 
-async function loadScript(client: RedisClient, { source }: RedisScript): Promise<void> {
-  await Promise.all(
-    client.primaries().map((node) => client.callNode(node, ['SCRIPT', 'LOAD', source])),
-  );
+/** Servers that refused a script once; asking again would be a round trip for nothing. */
+const scriptless = new WeakSet<RedisClient>();
+
+/** The script's work by transactions: those of one key follow each other in the order given. */
+async function runWithoutScript(
+  client: RedisClient,
+  script: RedisScript,
+  keys: readonly Uint8Array[],
+  argumentsOf: readonly (readonly (string | Uint8Array)[])[],
+  limits: ReadOptions,
+): Promise<readonly RedisReply[]> {
+  const results = keys.map(async (key, i) => {
+    try {
+      const carriedOut = await client.transact(script.asTransaction(key, argumentsOf[i]!), limits);
+      return carriedOut.length > 0 ? 1 : 0;
+    } catch (error) {
+      throw storeError(error, key);
+    }
+  });
+  const settled = await Promise.allSettled(results);
+  const failed = settled.find((result) => result.status === 'rejected');
+  if (failed !== undefined) {
+    throw failed.reason;
+  }
+  return settled.map((result) => (result.status === 'fulfilled' ? result.value : 0));
+}
+
+/** Gives all nodes the script; the calls again, with the script in them where they may be given none. */
+async function teach(
+  client: RedisClient,
+  { source }: RedisScript,
+  calls: readonly RedisCall[],
+): Promise<readonly RedisCall[]> {
+  try {
+    await Promise.all(
+      client.primaries().map((node) => client.callNode(node, ['SCRIPT', 'LOAD', source])),
+    );
+    return calls;
+  } catch (error) {
+    if (!(error instanceof RedisError) || error.code !== 'REPLY') {
+      throw storeError(error);
+    }
+    return calls.map((call) => ({ ...call, words: ['EVAL', source, ...call.words.slice(2)] }));
+  }
 }
 
 function isUnknownScript(reply: RedisReply): boolean {
   return reply instanceof RedisError && reply.message.startsWith('NOSCRIPT');
+}
+
+/** Whether a server runs no scripts for this user, or for nobody: its commands are renamed away. */
+function isForbidden(reply: RedisReply): boolean {
+  return (
+    reply instanceof RedisError &&
+    /^(?:NOPERM|ERR unknown command).*\beval(?:sha)?\b/i.test(reply.message)
+  );
 }
 
 function throwFirstError(replies: readonly RedisReply[], calls: readonly RedisCall[]): void {

@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto';
+import type { Transaction, Words } from '../redis/transact.ts';
+import { removeFields, writeIfNewer } from './redis-scriptless.ts';
 
-/** A Lua script and the name that Redis caches it under. */
+/** A Lua script on one key, the name that Redis caches it under, and how to do without it. */
 export interface RedisScript {
   readonly source: string;
   /** SHA-1 of the source in hex. */
   readonly sha: string;
+  /** The same by a transaction, for servers that allow no scripts; one that carries nothing out is the script's 0. */
+  readonly asTransaction: (key: Uint8Array, argument: Words) => Transaction;
 }
 
-function script(source: string): RedisScript {
-  return { source, sha: createHash('sha1').update(source).digest('hex') };
+function script(source: string, asTransaction: RedisScript['asTransaction']): RedisScript {
+  return { source, sha: createHash('sha1').update(source).digest('hex'), asTransaction };
 }
 
 /**
@@ -22,7 +26,8 @@ function script(source: string): RedisScript {
  * 0, a moment before 1970 and bytes that are no timestamp never stand in the way. Numbers are doubles in Lua: seconds are
  * exact up to 2^53. Fields go in portions, because Lua passes at most some thousand arguments.
  */
-export const WRITE_IF_NEWER: RedisScript = script(`
+export const WRITE_IF_NEWER: RedisScript = script(
+  `
 local function varint(bytes, at)
   local value, scale = 0, 1
   for i = at, at + 9 do
@@ -61,7 +66,9 @@ for first = 6, #ARGV, 1000 do
 end
 if ARGV[5] ~= '' then redis.call('EXPIRE', KEYS[1], ARGV[5]) end
 return 1
-`);
+`,
+  writeIfNewer,
+);
 
 /**
  * Removes fields of views that are gone from one entity's hash, and the hash when no other view has a row in it; returns 1
@@ -69,7 +76,8 @@ return 1
  *
  * KEYS[1] the entity's hash. ARGV: the fields, event timestamps among them.
  */
-export const REMOVE_FIELDS: RedisScript = script(`
+export const REMOVE_FIELDS: RedisScript = script(
+  `
 local removed = 0
 for first = 1, #ARGV, 1000 do
   removed = removed + redis.call('HDEL', KEYS[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
@@ -80,4 +88,6 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
 end
 redis.call('DEL', KEYS[1])
 return 1
-`);
+`,
+  removeFields,
+);

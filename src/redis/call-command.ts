@@ -12,41 +12,71 @@ const OWN_CALL_TIMEOUT_MS = 1_000;
  *
  * @throws RedisError REPLY where it answers with an error, UNREACHABLE, NO_ANSWER
  */
-export function callNode(
+export async function callNode(
   connection: RedisConnection,
   words: readonly (string | Uint8Array)[],
   timeoutMs: number = OWN_CALL_TIMEOUT_MS,
 ): Promise<RedisReply> {
-  const bytes = encodeCommand(words);
+  const [reply] = await callTogether(connection, [words], timeoutMs);
+  if (reply instanceof RedisError) {
+    throw reply;
+  }
+  return reply!;
+}
+
+/**
+ * Sends commands one right after the other on one connection: all of them, or none.
+ *
+ * @returns their replies; a `RedisError` REPLY in the place of one that was refused.
+ * @throws RedisError UNREACHABLE, NO_ANSWER, OVERLOADED
+ */
+export function callTogether(
+  connection: RedisConnection,
+  commands: readonly (readonly (string | Uint8Array)[])[],
+  timeoutMs: number,
+): Promise<readonly RedisReply[]> {
   const { address, runtime } = connection;
   return new Promise((resolve, reject) => {
-    const command: RedisCommand & { isOver: boolean } = {
-      isOver: false,
-      isAsking: false,
-      encodedLength: () => bytes.length,
-      encode(out, at) {
-        out.set(bytes, at);
-        return at + bytes.length;
-      },
-      readReply: (reader) => reader.skip(),
-      onReply(reader) {
-        end();
-        resolve(decodeReply(reader));
-      },
-      onErrorReply: (text) => fail(new RedisError('REPLY', text, { address })),
-      onLost: (error) => fail(error),
-    };
+    const replies: RedisReply[] = [];
+    let isOver = false;
     const end = (): void => {
-      command.isOver = true;
+      isOver = true;
       timer.cancel();
     };
+    const take = (reply: RedisReply): void => {
+      if (replies.push(reply) === commands.length) {
+        end();
+        resolve(replies);
+      }
+    };
     const fail = (error: RedisError): void => {
-      end();
-      reject(error);
+      if (!isOver) {
+        end();
+        reject(error);
+      }
     };
     const timer = runtime.setTimer(() => {
       fail(new RedisError('NO_ANSWER', `no answer within ${timeoutMs} ms`, { address }));
     }, timeoutMs);
-    connection.send(command);
+    connection.sendAll(
+      commands.map((words): RedisCommand => {
+        const bytes = encodeCommand(words);
+        return {
+          get isOver() {
+            return isOver;
+          },
+          isAsking: false,
+          encodedLength: () => bytes.length,
+          encode(out, at) {
+            out.set(bytes, at);
+            return at + bytes.length;
+          },
+          readReply: (reader) => reader.skip(),
+          onReply: (reader) => take(decodeReply(reader)),
+          onErrorReply: (text) => take(new RedisError('REPLY', text, { address })),
+          onLost: fail,
+        };
+      }),
+    );
   });
 }

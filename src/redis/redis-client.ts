@@ -21,6 +21,8 @@ import type { NodeOptions, RedisNode } from './redis-node.ts';
 import type { RedisRuntime, RedisTlsOptions } from './redis-runtime.ts';
 import { RoutedCall, type RedisCall } from './routed-call.ts';
 import type { Topology } from './topology.ts';
+import type { Transaction } from './transact.ts';
+import { transactRouted } from './transact-routed.ts';
 import { Waiting, type CallLimits } from './waiting.ts';
 
 /** Where Redis is, how to reach it and which copy to read. */
@@ -78,6 +80,8 @@ export interface RedisClient {
   ): Promise<readonly RedisReply[]>;
   /** Asks one node, for administration. @throws RedisError */
   callNode(node: RedisNode, words: readonly (string | Uint8Array)[]): Promise<RedisReply>;
+  /** Reads and writes keys of one slot with nobody in between, without a script. @throws RedisError */
+  transact(transaction: Transaction, limits: CallLimits): Promise<readonly RedisReply[]>;
   nodes(): readonly RedisNode[];
   primaries(): readonly RedisNode[];
   /** Address of the node that a slot belongs to, as far as is known; for messages. */
@@ -121,6 +125,7 @@ export async function openRedisClient(options: RedisClientOptions): Promise<Redi
     },
     readHashes: (reads, limits) => reader.read(reads, limits),
     callAll: (calls, limits, timeoutMs) => callAll(router, calls, limits, timeoutMs, runtime),
+    transact: (transaction, limits) => transactRouted(router, runtime, transaction, limits),
     callNode: (node, words) => callNode(node.bulk, words, options.commandTimeoutMs),
     nodes: () => [...pool.all()],
     primaries: () => opened.shards().map(({ primary }) => primary),

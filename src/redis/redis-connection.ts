@@ -1,4 +1,4 @@
-import { encodeCommand } from './encode-command.ts';
+import { callNode } from './call-command.ts';
 import { authenticationWords } from './connection-setup.ts';
 import type { ConnectionOptions, RedisCredentials } from './connection-options.ts';
 import { LatencyWindow } from './latency-window.ts';
@@ -121,6 +121,15 @@ export class RedisConnection {
       this.waiting.push(command);
     } else {
       this.refuse(command);
+    }
+  }
+
+  /** Sends commands one right after the other, or tells all of them that they are lost. */
+  sendAll(commands: readonly RedisCommand[]): void {
+    if (this.link?.isReady !== true) {
+      for (const command of commands) this.send(command);
+    } else if (!this.link.sendAll(commands)) {
+      for (const command of commands) this.refuse(command);
     }
   }
 
@@ -261,7 +270,7 @@ export class RedisConnection {
   private async renew(link: RedisLink | undefined, lifetimeMs: number): Promise<void> {
     try {
       const renewed = await this.options.credentials();
-      if (this.link === link && link?.isReady === true) this.present(renewed);
+      if (this.link === link && link?.isReady === true) await this.present(renewed);
     } catch {
       // They may come at the next attempt; when they do not, the server ends the connection.
       const leftMs = lifetimeMs * (1 - REFRESH_CREDENTIALS_AT);
@@ -269,25 +278,15 @@ export class RedisConnection {
     }
   }
 
-  private present(credentials: RedisCredentials): void {
-    const bytes = encodeCommand(['AUTH', ...authenticationWords(credentials)]);
-    this.send({
-      isOver: false,
-      isAsking: false,
-      encodedLength: () => bytes.length,
-      encode: (out, at) => {
-        out.set(bytes, at);
-        return at + bytes.length;
-      },
-      readReply: (reader) => reader.skip(),
-      onReply: () => this.renewLater(credentials),
-      onErrorReply: (text) => {
-        const { address } = this;
-        this.reconnect(
-          new RedisError('UNREACHABLE', `authentication refused: ${text}`, { address }),
-        );
-      },
-      onLost: () => {},
-    });
+  private async present(credentials: RedisCredentials): Promise<void> {
+    try {
+      await callNode(this, ['AUTH', ...authenticationWords(credentials)]);
+      this.renewLater(credentials);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const { address } = this;
+      const message = `authentication refused: ${reason}`;
+      this.reconnect(new RedisError('UNREACHABLE', message, { address, cause: error }));
+    }
   }
 }

@@ -1,9 +1,9 @@
 import { Buffer } from 'node:buffer';
-import { CommandQueue, PASSED_OVER } from './command-queue.ts';
+import { CommandQueue } from './command-queue.ts';
 import type { ConnectionOptions, RedisCredentials } from './connection-options.ts';
 import { isHello, lacksHello, setupCommands, setupError, setupSteps } from './connection-setup.ts';
 import { errorText } from './decode-reply.ts';
-import { encodeCommand } from './encode-command.ts';
+import { OutgoingCommands } from './outgoing-commands.ts';
 import type { RedisCommand } from './redis-command.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { RedisError } from './redis-error.ts';
@@ -12,10 +12,6 @@ import { protocolError, ReplyReader, Resp } from './reply-reader.ts';
 
 /** Setting up is a round trip of a node that answers. */
 const SETUP_TIMEOUT_MS = 1_000;
-/** What goes to the kernel in one write; the rest follows when it took that. */
-const MAX_WRITE_BYTES = 1024 * 1024;
-const INITIAL_WRITE_BYTES = 16 * 1024;
-const ASKING = encodeCommand(['ASKING']);
 
 /** What the owner of a link hears of it. */
 export interface LinkEvents {
@@ -44,11 +40,9 @@ export class RedisLink {
   private readonly socket: RedisSocket;
   private readonly reader = new ReplyReader();
   private readonly due = new CommandQueue();
-  private unsent: RedisCommand[] = [];
-  private unsentBytes = 0;
+  private readonly unsent: OutgoingCommands;
   private isFlushDue = false;
   private isWriting = false;
-  private out = Buffer.allocUnsafeSlow(INITIAL_WRITE_BYTES);
   private timer: RedisTimer;
   private isWatching = false;
 
@@ -61,6 +55,7 @@ export class RedisLink {
     const { runtime, tls, keepAliveMs, connectTimeoutMs } = options;
     this.owner = owner;
     this.options = options;
+    this.unsent = new OutgoingCommands(options.maxPendingBytes);
     this.setup = setup;
     this.events = events;
     this.lastReceivedAtMs = runtime.now();
@@ -94,16 +89,21 @@ export class RedisLink {
   /** Takes a command to be sent in this turn; false where too many are pending. */
   send(command: RedisCommand): boolean {
     const bytes = command.encodedLength();
-    const { maxPendingCommands, maxPendingBytes } = this.options;
-    if (
-      this.pendingCount >= maxPendingCommands ||
-      (this.unsentBytes + bytes > maxPendingBytes && this.unsentBytes > 0)
-    ) {
+    if (!this.hasRoomFor(1, bytes)) {
       return false;
     }
-    this.unsent.push(command);
-    this.unsentBytes += bytes;
-    this.flushSoon();
+    this.take(command, bytes);
+    return true;
+  }
+
+  /** Takes commands to be sent one right after the other: all of them, or none. */
+  sendAll(commands: readonly RedisCommand[]): boolean {
+    const sizes = commands.map((command) => command.encodedLength());
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    if (!this.hasRoomFor(commands.length, bytes)) {
+      return false;
+    }
+    commands.forEach((command, i) => this.take(command, sizes[i]!));
     return true;
   }
 
@@ -116,8 +116,8 @@ export class RedisLink {
     this.isReady = false;
     this.timer.cancel();
     this.socket.destroy();
-    const { due, unsent } = this;
-    this.unsent = [];
+    const { due } = this;
+    const unsent = this.unsent.drain();
     this.events.onClosed(error, lacksResp3);
     for (let command = due.first(); command !== undefined; command = due.first()) {
       due.dropFirst();
@@ -130,6 +130,18 @@ export class RedisLink {
         command.onLost(error, false, this.owner);
       }
     }
+  }
+
+  private hasRoomFor(commandCount: number, bytes: number): boolean {
+    return (
+      this.pendingCount + commandCount <= this.options.maxPendingCommands &&
+      this.unsent.hasRoomFor(bytes)
+    );
+  }
+
+  private take(command: RedisCommand, bytes: number): void {
+    this.unsent.push(command, bytes);
+    this.flushSoon();
   }
 
   private unreachable(reason: string, cause?: Error): RedisError {
@@ -185,45 +197,14 @@ export class RedisLink {
     if (!this.isReady || this.isWriting || this.unsent.length === 0) {
       return;
     }
-    const count = this.portion();
-    const nowMs = this.options.runtime.now();
-    let at = 0;
-    for (let i = 0; i < count; i++) {
-      const command = this.unsent[i]!;
-      if (command.isOver) {
-        continue;
-      }
-      if (command.isAsking) {
-        at += ASKING.copy(this.out, at);
-        this.due.push(PASSED_OVER, nowMs);
-      }
-      at = command.encode(this.out, at);
-      this.due.push(command, nowMs);
-    }
-    this.unsent = count === this.unsent.length ? [] : this.unsent.slice(count);
-    if (this.unsent.length === 0) {
-      this.unsentBytes = 0;
-    }
-    if (at > 0) {
+    const bytes = this.unsent.encode(this.due, this.options.runtime.now());
+    if (bytes.length > 0) {
       this.isWriting = true;
-      this.socket.write(this.out.subarray(0, at), () => this.onWritten());
+      this.socket.write(bytes, () => this.onWritten());
       this.watchSilence();
+    } else if (this.unsent.length > 0) {
+      this.flushSoon();
     }
-  }
-
-  /** How many of the unsent commands go next; makes room for them in `out`. */
-  private portion(): number {
-    let bytes = 0;
-    let count = 0;
-    while (count < this.unsent.length && (count === 0 || bytes < MAX_WRITE_BYTES)) {
-      const command = this.unsent[count++]!;
-      bytes += command.encodedLength() + (command.isAsking ? ASKING.length : 0);
-    }
-    if (bytes > this.out.length || this.out.length > 2 * MAX_WRITE_BYTES) {
-      this.out = Buffer.allocUnsafeSlow(Math.max(bytes, INITIAL_WRITE_BYTES));
-    }
-    this.unsentBytes = Math.max(this.unsentBytes - bytes, 0);
-    return count;
   }
 
   private receive(byteCount: number): void {

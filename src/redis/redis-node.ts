@@ -10,6 +10,8 @@ const PROBE_INTERVAL_MS = 1_000;
 const ROUND_TRIP_WEIGHT = 0.3;
 /** A node that owes answers for so long is left out where another one has the data. */
 const SUSPECT_AFTER_MS = 50;
+/** Writes and scans may take so many times longer than reads until their connection counts as silent. */
+const BULK_PATIENCE = 10;
 /** A node that said that it cannot serve now is left out for so long. */
 const EXCLUDED_MS = 500;
 
@@ -40,6 +42,7 @@ export class RedisNode {
   private bulkConnection: RedisConnection | undefined;
   private excludedUntilMs = Number.NEGATIVE_INFINITY;
   private probe: RedisTimer | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
   private isClosed = false;
 
   constructor(target: NodeTarget, options: NodeOptions) {
@@ -56,8 +59,26 @@ export class RedisNode {
 
   /** For writes and scans: what is large or slow does not stand in the way of reads. Connected when first used. */
   get bulk(): RedisConnection {
-    this.bulkConnection ??= new RedisConnection(this.target, this.options.connection, false);
+    if (this.bulkConnection === undefined) {
+      const { connection } = this.options;
+      const silenceTimeoutMs = BULK_PATIENCE * connection.silenceTimeoutMs;
+      this.bulkConnection = new RedisConnection(
+        this.target,
+        { ...connection, silenceTimeoutMs },
+        false,
+      );
+    }
     return this.bulkConnection;
+  }
+
+  /** Runs work when all earlier work given here has ended. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(work);
+    this.turn = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
   }
 
   get pendingCount(): number {

@@ -97,6 +97,42 @@ describe('a cluster whose slots move', () => {
   });
 });
 
+describe('a cluster that runs no scripts', () => {
+  it('judges rows of all shards by their time, also when writers race', async () => {
+    const { store, cluster, stop } = await openCluster();
+    try {
+      for (const { port } of cluster.nodes) {
+        const client = adminClient(port);
+        await client.call('ACL', 'SETUSER', 'default', '-@scripting');
+        client.disconnect();
+      }
+      const view = await openView(store);
+      const ids = Array.from({ length: 40 }, (_, id) => id);
+      const moments = [3, 1, 4, 1, 5, 9, 2, 6];
+      const results = await Promise.all(
+        moments.map((moment) =>
+          view.write(
+            ids.map((id) =>
+              row(entityKey(id), NEW_YEAR_NS + BigInt(moment), int64(moment), int64(id)),
+            ),
+          ),
+        ),
+      );
+      expect(results.reduce((sum, { written }) => sum + written, 0)).toBeGreaterThanOrEqual(
+        ids.length,
+      );
+      for (const id of ids) {
+        expect(await view.valuesOf(entityKey(id))).toEqual([9n, BigInt(id)]);
+      }
+      await store.update(view.project, [], [view.view]);
+      expect(await view.valuesOf(entityKey(1))).toEqual([undefined, undefined]);
+    } finally {
+      await store.close();
+      await stop();
+    }
+  });
+});
+
 describe('a cluster that loses a node', () => {
   it('fails the reads of that shard by its address, serves the others, and recovers', async () => {
     const { store, cluster, stop } = await openCluster({ commandTimeoutMs: 1_500 });

@@ -23,8 +23,18 @@ async function openSingle(changes: Changes = {}) {
   return { store: await openOnlineStore(options), options, server, stop: () => server.stop() };
 }
 
+/** As some operators run it: scripts are nobody's business. */
+async function openScriptless() {
+  const args = ['EVAL', 'EVALSHA', 'SCRIPT'].flatMap((name) => ['--rename-command', name, '']);
+  const server = await startRedis({ args });
+  const options: RedisOnlineStoreOptions = { ...REDIS_DEFAULTS, kind: 'redis', nodes: [server] };
+  return { store: await openOnlineStore(options), options, server, stop: () => server.stop() };
+}
+
 describeOnlineStore('one Redis', openSingle);
 describeRedisWrites('one Redis', openSingle);
+describeOnlineStore('one Redis without scripts', openScriptless);
+describeRedisWrites('one Redis without scripts', openScriptless);
 describeOnlineStore('another database of one Redis', () => openSingle({ database: 3 }));
 
 describe('Redis with TLS and a password', () => {
@@ -65,6 +75,37 @@ describe('Redis with TLS and a password', () => {
     } finally {
       await store.close();
       await stop();
+    }
+  });
+});
+
+describe('a user who may not', () => {
+  it.each([
+    ['load scripts', '-script'],
+    ['run scripts', '-@scripting'],
+    ['ask for RESP3', '-hello'],
+    ['name its connection', '-client'],
+  ])('%s writes and reads all the same', async (_, rule) => {
+    const server = await startRedis();
+    const client = adminClient(server.port);
+    await client.call('ACL', 'SETUSER', 'feast', 'on', '>pw', '~*', '+@all', rule);
+    client.disconnect();
+    const store = await openOnlineStore({
+      ...REDIS_DEFAULTS,
+      kind: 'redis',
+      nodes: [server],
+      username: 'feast',
+      password: 'pw',
+    });
+    try {
+      const view = await openView(store);
+      const rows = [row(entityKey(1), NEW_YEAR_NS, int64(1), int64(2))];
+      expect(await view.write(rows)).toEqual({ written: 1, stale: 0 });
+      expect(await view.write(rows)).toEqual({ written: 0, stale: 1 });
+      expect(await view.valuesOf(entityKey(1))).toEqual([1n, 2n]);
+    } finally {
+      await store.close();
+      await server.stop();
     }
   });
 });
