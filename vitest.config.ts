@@ -12,6 +12,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/{online-store,system,golden,interop}/**'],
+          // They take seconds; on a machine that others use as well, more.
+          testTimeout: 30_000,
         },
       },
       {
