@@ -19,6 +19,10 @@ import type { RetrievalSemantics } from '../../src/retrieval/retrieval-request.t
 /** A row of a view as it was written. */
 export interface ModelRow {
   readonly viewName: string;
+  /** That it was written for; 0 = the first, or the only one there is. */
+  readonly version: number;
+  /** Of a view without entities: whether it stands where Feast's push puts it. */
+  readonly isPushed?: boolean;
   /** Join key → value. */
   readonly entity: Readonly<Record<string, Value>>;
   readonly eventTimestamp: Timestamp | undefined;
@@ -40,6 +44,7 @@ export type ModelAnswer =
   | { readonly errors: ReadonlySet<ErrorCode> };
 
 interface Wanted {
+  /** At the version that is read. */
   readonly view: ViewDefinition;
   readonly feature: string;
   readonly outputName: string;
@@ -61,8 +66,9 @@ export function answerByModel(world: ModelWorld, message: Uint8Array): ModelAnsw
   const names = wanted.map(({ outputName }) => outputName);
   if (new Set(names).size < names.length) errors.add('FEATURE_NAME_COLLISION');
   for (const { view } of wanted) {
-    if (view.disabled) errors.add('FEATURE_VIEW_DISABLED');
-    if (view.state === 'generated') errors.add('FEATURE_VIEW_NOT_SERVABLE');
+    const current = world.snapshot.views.get(view.name)!;
+    if (current.disabled) errors.add('FEATURE_VIEW_DISABLED');
+    if (current.state === 'generated') errors.add('FEATURE_VIEW_NOT_SERVABLE');
   }
 
   const columns = new Map(
@@ -112,9 +118,7 @@ export function answerByModel(world: ModelWorld, message: Uint8Array): ModelAnsw
   const init: MessageInitShape<typeof GetOnlineFeaturesResponseSchema> = {
     metadata: {
       featureNames: { val: [...outputs, ...names] },
-      featureViewMetadata: request.includeFeatureViewVersionMetadata
-        ? [...new Set(wanted.map(({ view }) => view.name))].map((name) => ({ name }))
-        : [],
+      featureViewMetadata: request.includeFeatureViewVersionMetadata ? versionsOf(wanted) : [],
     },
     results: [
       ...outputs.map((name) => ({
@@ -127,7 +131,7 @@ export function answerByModel(world: ModelWorld, message: Uint8Array): ModelAnsw
           const entity: Record<string, Value> = {};
           for (const [joinKey, column] of sources[index]!)
             entity[joinKey] = converted.get(column)![row]!;
-          return readCell(world, feature, entity);
+          return readCell(world, feature, entity, wanted);
         });
         return {
           values: cells.map(({ value }) => value),
@@ -148,14 +152,21 @@ function listWanted(
   const wanted: Wanted[] = [];
   const add = (
     viewName: string,
+    pinned: number | undefined,
     feature: string,
     alias: string,
     joinKeyMap: ReadonlyMap<string, string>,
   ) => {
-    const view = snapshot.views.get(viewName);
-    if (view === undefined) return errors.add('FEATURE_VIEW_NOT_FOUND');
+    if (pinned !== undefined && !snapshot.versioningEnabled) {
+      return errors.add('VERSIONED_READ_UNSUPPORTED');
+    }
+    const current = snapshot.views.get(viewName);
+    if (current === undefined) return errors.add('FEATURE_VIEW_NOT_FOUND');
+    const view = pinned === undefined ? current : snapshot.viewVersions.get(viewName)!.get(pinned);
+    if (view === undefined) return errors.add('FEATURE_VIEW_VERSION_NOT_FOUND');
     if (!view.features.some(({ name }) => name === feature)) return errors.add('FEATURE_NOT_FOUND');
-    const outputName = request.fullFeatureNames ? `${alias}__${feature}` : feature;
+    const nameToUse = pinned === undefined ? alias : `${alias}@v${pinned}`;
+    const outputName = request.fullFeatureNames ? `${nameToUse}__${feature}` : feature;
     return wanted.push({ view, feature, outputName, joinKeyMap });
   };
   let mentions = 0;
@@ -165,18 +176,23 @@ function listWanted(
       errors.add('FEATURE_SERVICE_NOT_FOUND');
       return [];
     }
-    for (const { viewName, alias, featureNames, joinKeyMap } of service.projections) {
+    for (const projection of service.projections) {
+      const { viewName, alias, featureNames, joinKeyMap, versionTag } = projection;
       for (const feature of featureNames) {
         mentions++;
-        add(viewName, feature, alias === '' ? viewName : alias, joinKeyMap);
+        add(viewName, versionTag, feature, alias === '' ? viewName : alias, joinKeyMap);
       }
     }
   } else if (request.kind.case === 'features') {
     for (const reference of request.kind.value.val) {
       mentions++;
       const [viewName = '', ...rest] = reference.split(':');
+      const [name = '', suffix, ...more] = viewName.split('@');
+      const isVersion = more.length === 0 && /^(?:v[0-9]+|latest|)$/i.test(suffix ?? 'no');
+      const pinned = isVersion && /^v/i.test(suffix!) ? Number(suffix!.slice(1)) : undefined;
+      const plainName = isVersion ? name : viewName;
       if (rest.length === 0) errors.add('INVALID_FEATURE_REFERENCE');
-      else add(viewName, rest.join(':'), viewName, new Map());
+      else add(plainName, pinned, rest.join(':'), plainName, new Map());
     }
   }
   if (mentions === 0) errors.add('NO_FEATURES_REQUESTED');
@@ -228,14 +244,26 @@ function convert(value: Value, type: number, errors: Set<ErrorCode>): Value {
   return value;
 }
 
+/** Each view and version once, in order of first mention. */
+function versionsOf(wanted: readonly Wanted[]): { name: string; version: number }[] {
+  const versions = new Map(
+    wanted.map(({ view }) => [
+      `${view.name}@${view.versionNumber}`,
+      { name: view.name, version: view.versionNumber },
+    ]),
+  );
+  return [...versions.values()];
+}
+
 function make(name: string, value: unknown): Value {
   return create(ValueSchema, { val: { case: name, value } as Value['val'] });
 }
 
 function readCell(
-  { rows, semantics, enforceTtl, nowSeconds }: ModelWorld,
+  { rows, semantics, enforceTtl, nowSeconds, snapshot }: ModelWorld,
   { view, feature }: Wanted,
   entity: Readonly<Record<string, Value>>,
+  allWanted: readonly Wanted[],
 ): { value: Value; status: FieldStatus; timestamp: Timestamp } {
   const isNull = (value: Value) => value.val.case === undefined || value.val.case === 'nullVal';
   const absent =
@@ -246,10 +274,23 @@ function readCell(
     timestamp: create(TimestampSchema),
   };
   if (Object.values(entity).some(isNull)) return nothing;
+  const version = snapshot.versioningEnabled ? view.versionNumber : 0;
+  const stored = (isPushed: boolean) =>
+    rows.filter(
+      (row) =>
+        row.viewName === view.name &&
+        row.version === version &&
+        (row.isPushed ?? false) === isPushed &&
+        sameEntity(row.entity, entity),
+    );
+  const asked = allWanted.filter((other) => other.view === view).map((other) => other.feature);
+  const isMissing = stored(false).every(
+    (row) =>
+      row.eventTimestamp === undefined && asked.every((name) => row.features[name] === undefined),
+  );
   let timestamp: Timestamp | undefined;
   let value: Value | undefined;
-  for (const row of rows) {
-    if (row.viewName !== view.name || !sameEntity(row.entity, entity)) continue;
+  for (const row of stored(isMissing && semantics.readEntitylessPushes)) {
     timestamp = row.eventTimestamp ?? timestamp;
     value = row.features[feature] ?? value;
   }

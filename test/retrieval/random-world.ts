@@ -92,6 +92,7 @@ const anyView = (name: string): fc.Arbitrary<ViewSpec> =>
       .subarray(FEATURES, { minLength: 1 })
       .map((names) => Object.fromEntries(names.map((feature) => [feature, INT64]))),
     ttlSeconds: fc.constantFrom(0, 60, 3600),
+    versionNumber: fc.constantFrom(0, 0, 1, 2),
     disabled: fc.integer({ max: 40, min: 0 }).map((n) => n === 0),
     state: fc.oneof(
       {
@@ -104,10 +105,36 @@ const anyView = (name: string): fc.Arbitrary<ViewSpec> =>
     ),
   });
 
-function anyService(views: readonly ViewSpec[]): fc.Arbitrary<ServiceSpec> {
-  const projection = fc.constantFrom(...views).chain((view) =>
+/** The feature views of a world. */
+interface Views {
+  readonly views: readonly ViewSpec[];
+  readonly olderViews: readonly ViewSpec[];
+  readonly versioningEnabled: boolean;
+}
+
+/** Earlier versions of views, each with features of its own. */
+const anyOlderViews = (views: readonly ViewSpec[]): fc.Arbitrary<readonly ViewSpec[]> =>
+  fc.tuple(
+    ...views.flatMap((view) =>
+      Array.from({ length: view.versionNumber ?? 0 }, (_, versionNumber) =>
+        fc.subarray(FEATURES, { minLength: 1 }).map((names): ViewSpec => ({
+          ...view,
+          versionNumber,
+          features: Object.fromEntries(names.map((feature) => [feature, INT64])),
+        })),
+      ),
+    ),
+  );
+
+function anyService({ views, olderViews, versioningEnabled }: Views): fc.Arbitrary<ServiceSpec> {
+  const usable = versioningEnabled ? [...views, ...views, ...olderViews] : views;
+  const projection = fc.constantFrom(...usable).chain((view) =>
     fc.record({
       viewName: fc.constant(view.name),
+      versionTag: fc.constantFrom(
+        olderViews.includes(view) ? view.versionNumber : undefined,
+        versioningEnabled ? view.versionNumber : undefined,
+      ),
       featureNames: fc.subarray(Object.keys(view.features), { minLength: 1 }),
       alias: fc.constantFrom('', '', 'p', 'q'),
       joinKeyMap: fc
@@ -129,19 +156,36 @@ export interface RandomCase {
 export const anyCase: fc.Arbitrary<RandomCase> = fc
   .tuple(anyView('v0'), anyView('v1'), anyView('view_ü'))
   .chain((views) =>
+    fc.record({
+      views: fc.constant(views),
+      olderViews: anyOlderViews(views),
+      versioningEnabled: fc.boolean(),
+    }),
+  )
+  .chain(({ views, olderViews, versioningEnabled }) =>
     fc
       .record({
-        service: anyService(views),
-        rows: fc.array(anyRow(views), { maxLength: 12 }),
+        service: anyService({ views, olderViews, versioningEnabled }),
+        rows: fc.array(anyRow([...views, ...olderViews]), { maxLength: 16 }),
         enforceTtl: fc.boolean(),
+        readEntitylessPushes: fc.boolean(),
         onlineTtl: fc.constantFrom('protocol', 'enforce', 'ignore'),
         nullStatus: fc.constantFrom('present', 'null_value'),
         missingEntity: fc.constantFrom('not_found', 'present'),
-        questions: fc.array(anyQuestion(views), { minLength: 1, maxLength: 4 }),
+        questions: fc.array(anyQuestion({ views, olderViews, versioningEnabled }), {
+          minLength: 1,
+          maxLength: 4,
+        }),
       })
       .map(({ service, rows, enforceTtl, questions, ...semantics }) => ({
         world: {
-          snapshot: snapshotOf({ entities: ENTITIES, views, services: [service] }),
+          snapshot: snapshotOf({
+            entities: ENTITIES,
+            views,
+            olderViews,
+            services: [service],
+            versioningEnabled,
+          }),
           rows,
           semantics: { ...SEMANTICS, ...semantics },
           enforceTtl,
@@ -155,6 +199,8 @@ function anyRow(views: readonly ViewSpec[]): fc.Arbitrary<ModelRow> {
   return fc.constantFrom(...views).chain((view) =>
     fc.record({
       viewName: fc.constant(view.name),
+      version: fc.constantFrom(0, view.versionNumber ?? 0),
+      isPushed: view.entities.length === 0 ? fc.boolean() : fc.constant(false),
       entity: fc.record(
         Object.fromEntries(
           view.entities.map((entity) => {
@@ -178,13 +224,22 @@ function anyRow(views: readonly ViewSpec[]): fc.Arbitrary<ModelRow> {
   );
 }
 
-function anyQuestion(views: readonly ViewSpec[]): fc.Arbitrary<Question> {
+function anyQuestion({ views, olderViews, versioningEnabled }: Views): fc.Arbitrary<Question> {
   const good = views.flatMap((view) =>
     Object.keys(view.features).map((feature) => `${view.name}:${feature}`),
   );
+  const latest = good.map((plain, i) => plain.replace(':', i % 2 === 0 ? '@:' : '@Latest:'));
+  const pinned = [...views, ...olderViews].flatMap(({ name, versionNumber, features }) =>
+    Object.keys(features).map((feature) => `${name}@v${versionNumber}:${feature}`),
+  );
   const reference = fc.oneof(
     { weight: 150, arbitrary: fc.constantFrom(...good) },
-    { weight: 1, arbitrary: fc.constantFrom('nope:a', 'v0:nope', 'v0', 'v0:a:b') },
+    { weight: 6, arbitrary: fc.constantFrom(...latest) },
+    { weight: versioningEnabled ? 40 : 1, arbitrary: fc.constantFrom(...pinned) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('nope:a', 'v0:nope', 'v0', 'v0:a:b', 'v0@v9:a', 'v0@x:a', '@v0:a'),
+    },
   );
   return fc.integer({ min: 0, max: 6 }).chain((rowCount) =>
     fc.record(
@@ -251,9 +306,10 @@ function aliased(question: Question, service: ServiceSpec): Question {
 /** A store with the rows of a world in it. */
 export function storeOf({ rows, snapshot }: ModelWorld): MemoryOnlineStore {
   const store = createMemoryOnlineStore();
-  for (const { viewName, entity, eventTimestamp, features } of rows) {
+  for (const { viewName, version, isPushed, entity, eventTimestamp, features } of rows) {
     const key: Record<string, EntityKeyValue> = {};
     for (const { name, valueType } of snapshot.views.get(viewName)!.joinKeys) {
+      if (isPushed === true) continue;
       const held = entity[name]?.val.value ?? '';
       key[name] = { type: valueType, value: held as EntityKeyValue['value'] };
     }
@@ -263,7 +319,8 @@ export function storeOf({ rows, snapshot }: ModelWorld): MemoryOnlineStore {
       name,
       toBinary(ValueSchema, each),
     ]);
-    put(store, key, viewName, timestamp, Object.fromEntries(bytes) as Record<string, Uint8Array>);
+    const storedName = version === 0 ? viewName : `${viewName}_v${version}`;
+    put(store, key, storedName, timestamp, Object.fromEntries(bytes) as Record<string, Uint8Array>);
   }
   return store;
 }

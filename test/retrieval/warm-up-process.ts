@@ -83,6 +83,7 @@ function wideExchanges(): readonly Exchange[] {
     }),
     rows: ids.map((id, row) => ({
       viewName: 'wide',
+      version: 0,
       entity: { driver_id: value(id) },
       eventTimestamp: timestampFromMs(row * 1000),
       features: Object.fromEntries(
