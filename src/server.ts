@@ -270,8 +270,7 @@ async function composeServer({
     admission: gate,
     connectionCount: () => engine.connectionCount,
     registryAgeMs: () => registry.ageMs(),
-    registryLastUpdatedMs: () => registry.current().lastUpdatedMs,
-    registryVersion: () => registry.current().versionId,
+    registrySnapshot: () => registry.current(),
   });
   health.setServing(true);
   return {

@@ -111,7 +111,15 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'retrieval/retrieved-features.ts',
       'tls/handshake-failure.ts',
     ],
-    packages: ['pino', 'prom-client', 'node:buffer', 'node:http', 'node:net', 'node:perf_hooks'],
+    packages: [
+      'pino',
+      'prom-client',
+      'node:buffer',
+      'node:http',
+      'node:net',
+      'node:os',
+      'node:perf_hooks',
+    ],
   },
 };
 

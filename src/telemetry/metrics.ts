@@ -1,5 +1,7 @@
 import { STATUS_LABELS } from './answer-counter.ts';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { RegistrySnapshot } from '../registry/registry-model.ts';
+import { addFreshnessGauge, addProcessGauges } from './feast-gauges.ts';
 
 /** Seconds; from half a millisecond, where a feature server lives. */
 const LATENCY_BUCKETS = [
@@ -17,9 +19,7 @@ export interface ServerGauges {
   };
   connectionCount(): number;
   registryAgeMs(): number;
-  registryLastUpdatedMs(): number;
-  /** `Registry.version_id`. */
-  registryVersion(): string;
+  registrySnapshot(): RegistrySnapshot;
 }
 
 /**
@@ -236,7 +236,7 @@ function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
   gauge(
     'feature_server_registry_last_updated_seconds',
     'When the registry in use was written, seconds since the epoch.',
-    () => gauges.registryLastUpdatedMs() / 1000,
+    () => gauges.registrySnapshot().lastUpdatedMs / 1000,
     'min',
   );
   const info: Gauge<'version'> = new Gauge({
@@ -247,12 +247,11 @@ function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
     aggregator: 'max',
     collect: (): void => {
       info.reset();
-      info.set({ version: gauges.registryVersion() }, 1);
+      info.set({ version: gauges.registrySnapshot().versionId }, 1);
     },
   });
-  gauge('feast_feature_server_memory_usage', 'Resident memory of the process, bytes.', () =>
-    process.memoryUsage.rss(),
-  );
+  addProcessGauges(registers);
+  addFreshnessGauge(registers, gauges.registrySnapshot);
 }
 
 /** How the values of several workers become one. */

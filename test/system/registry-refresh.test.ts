@@ -69,6 +69,9 @@ it('takes what is applied while it serves, and shows its version and age', async
     'feature_server_registry_info{version="driver_stats,later"} 1',
   ]);
   expect(await ageSeconds()).toBeLessThan(60);
+  expect(await samplesOf('feast_online_features_status_total{')).toEqual([
+    'feast_online_features_status_total{feature_view="driver_stats",status="present"} 2',
+  ]);
 });
 
 it('keeps serving when the registry is cut, emptied or gone, tells so, and recovers', async () => {

@@ -1,10 +1,22 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { expect, test } from 'vitest';
+import { RegistrySchema } from '../../gen/feast/core/Registry_pb.ts';
+import type { RegistrySnapshot } from '../../src/registry/registry-model.ts';
+import { buildRegistrySnapshot } from '../../src/registry/registry-snapshot.ts';
 import { createCombinedMetrics } from '../../src/workers/combined-metrics.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 
 /** Metrics of a worker, as it sends them. */
 const sent = (metrics: Metrics): Promise<readonly object[]> => metrics.registry.getMetricsAsJSON();
+
+function snapshotOf(lastUpdatedMs: number): RegistrySnapshot {
+  return buildRegistrySnapshot(
+    create(RegistrySchema, { versionId: 'v1', lastUpdated: timestampFromMs(lastUpdatedMs) }),
+    { project: 'rides', versioningEnabled: false },
+  );
+}
 
 function combine(workers: readonly Metrics[]) {
   const own = new Registry();
@@ -50,8 +62,7 @@ test('gauges become what each says: sums, the oldest registry, the certificate t
       admission: { limit: n * 8, refusedCount: { limit: n, deadline: 0 } },
       connectionCount: () => n * 10,
       registryAgeMs: () => n * 1000,
-      registryLastUpdatedMs: () => n * 1000,
-      registryVersion: () => 'v1',
+      registrySnapshot: () => snapshotOf(n * 1000),
     });
     metrics.watchCertificate(() => n * 1000);
     return metrics;
@@ -76,8 +87,7 @@ test('no counter goes back when a worker ends, and no gauge keeps what it held',
     admission: { limit: 8, refusedCount: { limit: 1, deadline: 0 } },
     connectionCount: () => 0,
     registryAgeMs: () => 0,
-    registryLastUpdatedMs: () => 0,
-    registryVersion: () => 'v1',
+    registrySnapshot: () => snapshotOf(0),
   });
   const combined = combine(workers);
   const before = parse(await combined.metrics());
