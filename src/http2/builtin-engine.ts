@@ -63,6 +63,11 @@ export function createBuiltinEngine(limits: EngineLimits, listener: StreamListen
     get connectionCount(): number {
       return sessions.size;
     },
+    get queuedBytes(): number {
+      let bytes = 0;
+      for (const session of sessions) bytes += session.socket.writableLength;
+      return bytes;
+    },
     async drain(): Promise<void> {
       await Promise.all([...sessions].map((session) => drainSession(session)));
     },

@@ -52,6 +52,9 @@ export function createEngine(
     get connectionCount(): number {
       return core.connections.size;
     },
+    get queuedBytes(): number {
+      return core.queuedBytes;
+    },
     drain(): Promise<void> {
       for (const connection of core.connections) connection.startDrain('the server stops');
       if (core.connections.size === 0) return Promise.resolve();

@@ -113,6 +113,8 @@ export interface Http2Engine {
   /** Takes over a connection (TCP, TLS, unix); bytes already read are unshifted into the socket first. */
   accept(socket: Duplex): void;
   readonly connectionCount: number;
+  /** Response bytes that wait for clients to read them. */
+  readonly queuedBytes: number;
   readonly counters: Readonly<EngineCounters>;
   /** Tells clients to go elsewhere (GOAWAY), lets open streams end; resolves when the last connection has. */
   drain(): Promise<void>;
