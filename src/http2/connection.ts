@@ -51,7 +51,7 @@ export class Connection implements FrameSink {
   lastStreamId = 0;
   /** A header block whose end has not come. */
   assembly: HeaderAssembly | undefined;
-  receiveWindow: number;
+  /** Received bytes that the client has not got back as window. */
   uncreditedBytes = 0;
 
   sendWindow = DEFAULT_WINDOW_BYTES;
@@ -76,7 +76,6 @@ export class Connection implements FrameSink {
     this.socket = socket;
     this.peer = peerOf(socket);
     this.output = new Output(core.pool);
-    this.receiveWindow = Math.max(core.limits.windowBytes, DEFAULT_WINDOW_BYTES);
     this.times = startTimes(core.limits);
     this.output.append(preface);
     this.markDirty();

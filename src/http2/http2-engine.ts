@@ -66,7 +66,7 @@ export interface EngineLimits {
   readonly maxConcurrentStreams: number;
   /** Bytes of header fields of one request, 32 more for each field. */
   readonly maxHeaderListBytes: number;
-  /** Flow-control window of a stream and of a connection for what clients send. */
+  /** Flow-control window of a stream and of a connection for what clients send; it opens again as bytes come. */
   readonly windowBytes: number;
   /** Response bytes that may wait for one client to read them; beyond it streams are refused and reset. One waits always. */
   readonly maxQueuedBytes: number;

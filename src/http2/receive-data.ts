@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts';
 import { Cost, spendCredit } from './flood-guard.ts';
-import { ConnectionError, ErrorCode, Flag, protocolError } from './frame.ts';
+import { ErrorCode, Flag, protocolError } from './frame.ts';
 import { writeWindowUpdate } from './frame-writer.ts';
 import type { Stream } from './stream.ts';
 
@@ -22,47 +22,40 @@ export function receiveData(
   }
   const isEnd = (flags & Flag.END_STREAM) !== 0;
   // Padding and frames for streams that are gone count too (RFC 9113 section 6.9.1).
-  takeConnectionWindow(connection, end - start);
+  creditConnection(connection, end - start);
   if (from === to && !isEnd) spendCredit(connection.guard, Cost.FRAME);
   const stream = connection.streams.get(streamId);
   if (stream === undefined) {
     refuseData(connection, streamId);
   } else if (stream.isRequestEnded) {
     connection.failStream(streamId, ErrorCode.STREAM_CLOSED);
-  } else if (end - start > stream.receiveWindow) {
-    connection.failStream(streamId, ErrorCode.FLOW_CONTROL_ERROR);
   } else if (!countContent(stream, to - from, isEnd)) {
     connection.failStream(streamId, ErrorCode.PROTOCOL_ERROR);
   } else {
     stream.isRequestEnded = isEnd;
-    if (!isEnd) takeStreamWindow(stream, end - start);
+    if (!isEnd) creditStream(stream, end - start);
     if (to > from) stream.body.onData(bytes.subarray(from, to));
     if (isEnd && !stream.isClosed) stream.body.onEnd();
   }
 }
 
-/** What is taken off the window is given back in pieces of half of it, so that a fast client never has to wait. */
-function takeConnectionWindow(connection: Connection, length: number): void {
-  const { windowBytes } = connection.core.limits;
-  connection.receiveWindow -= length;
-  if (connection.receiveWindow < 0) {
-    throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'more DATA than the window allows');
-  }
+/**
+ * What has come is the application's at once, and given back as window in pieces of half of it, so that a fast client never
+ * has to wait. No client can therefore go beyond its window; how much of a request may pile up is the application's limit.
+ */
+function creditConnection(connection: Connection, length: number): void {
   connection.uncreditedBytes += length;
-  if (2 * connection.uncreditedBytes < windowBytes) return;
+  if (2 * connection.uncreditedBytes < connection.core.limits.windowBytes) return;
   writeWindowUpdate(connection.output, 0, connection.uncreditedBytes);
-  connection.receiveWindow += connection.uncreditedBytes;
   connection.uncreditedBytes = 0;
   connection.markDirty();
 }
 
-function takeStreamWindow(stream: Stream, length: number): void {
+function creditStream(stream: Stream, length: number): void {
   const { connection } = stream;
-  stream.receiveWindow -= length;
   stream.uncreditedBytes += length;
   if (2 * stream.uncreditedBytes < connection.core.limits.windowBytes) return;
   writeWindowUpdate(connection.output, stream.id, stream.uncreditedBytes);
-  stream.receiveWindow += stream.uncreditedBytes;
   stream.uncreditedBytes = 0;
   connection.markDirty();
 }

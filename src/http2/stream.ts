@@ -17,8 +17,6 @@ export class Stream implements ResponseStream {
 
   /** The client has sent END_STREAM. */
   isRequestEnded = false;
-  /** What the client may send still. */
-  receiveWindow: number;
   /** Received bytes that the client has not got back as window. */
   uncreditedBytes = 0;
   /** What is missing of the announced content length; -1 = none was announced. */
@@ -45,7 +43,6 @@ export class Stream implements ResponseStream {
   constructor(id: number, connection: Connection) {
     this.id = id;
     this.connection = connection;
-    this.receiveWindow = connection.core.limits.windowBytes;
     this.sendWindow = connection.initialSendWindow;
   }
 

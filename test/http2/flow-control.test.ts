@@ -50,7 +50,7 @@ describe('what a client lets us send', () => {
     ).connect();
     client.send(headers(1, GET));
     await client.fields(1, 2);
-    expect(client.body(1)).toEqual(body);
+    expect(client.body(1).equals(body)).toBe(true);
     const sizes = client.frames.filter(({ type }) => type === 0).map((each) => each.payload.length);
     expect(Math.max(...sizes)).toBe(16_384);
   });
@@ -64,7 +64,7 @@ describe('what a client lets us send', () => {
         const client = rig.connect(HELLO, windowUpdate(0, 10_000_000));
         client.send(settings([INITIAL_WINDOW_SIZE, 5_000_000]), headers(1, GET));
         await client.frame('the end', ({ type, flags }) => type < 2 && (flags & 1) === 1);
-        expect(client.body(1)).toEqual(body);
+        expect(client.body(1).equals(body)).toBe(true);
         await vi.waitFor(() => expect(rig.requests[0]!.closeCount).toBe(1));
       }
     },
@@ -86,7 +86,7 @@ describe('what a client lets us send', () => {
     expect(await settledBody(client, 1)).toHaveLength(DEFAULT_WINDOW + 20_000);
     client.send(windowUpdate(1, 50_000));
     await client.fields(1, 2);
-    expect(client.body(1)).toEqual(body);
+    expect(client.body(1).equals(body)).toBe(true);
   });
 
   it('follows settings that change amid a response, below zero and up again', async () => {
@@ -107,7 +107,7 @@ describe('what a client lets us send', () => {
     expect(await settledBody(client, 1)).toHaveLength(101 + 950);
     client.send(settings([INITIAL_WINDOW_SIZE, 1_000_000]));
     await client.fields(1, 2);
-    expect(client.body(1)).toEqual(body);
+    expect(client.body(1).equals(body)).toBe(true);
   });
 
   it('takes a window that opens byte by byte', async () => {
@@ -119,29 +119,29 @@ describe('what a client lets us send', () => {
     client.send(settings([INITIAL_WINDOW_SIZE, 1]), headers(1, GET));
     for (let i = 1; i < body.length; i++) client.send(windowUpdate(1, 1));
     await client.fields(1, 2);
-    expect(client.body(1)).toEqual(body);
+    expect(client.body(1).equals(body)).toBe(true);
   });
 
   it('is shared fairly by large responses, and small ones pass between them', async () => {
     const rig = createRig(
       {},
-      replyWith((index) => bytesOf(index === 9 ? 100 : 1_000_000, index)),
+      replyWith((index) => bytesOf(index === 9 ? 100 : 400_000, index)),
     );
     const client = rig.connect(PREFACE);
-    client.send(settings([INITIAL_WINDOW_SIZE, 2 ** 30]), windowUpdate(0, 1_000_000));
+    client.send(settings([INITIAL_WINDOW_SIZE, 2 ** 30]), windowUpdate(0, 400_000));
     for (const index of [1, 2, 3, 4]) {
       client.send(headers(2 * index - 1, [...GET, ['x-index', `${index}`]]));
     }
     await settledBody(client, 1);
     const sizes = [1, 3, 5, 7].map((streamId) => client.body(streamId).length);
-    expect(sizes.reduce((sum, size) => sum + size)).toBe(DEFAULT_WINDOW + 1_000_000);
+    expect(sizes.reduce((sum, size) => sum + size)).toBe(DEFAULT_WINDOW + 400_000);
     expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(2 * 16_384);
     client.send(headers(9, [...GET, ['x-index', '9']]), windowUpdate(0, 16_384 * 4 + 100));
     await client.fields(9, 2);
     client.send(windowUpdate(0, 10_000_000));
     for (const streamId of [1, 3, 5, 7]) await client.fields(streamId, 2);
     for (const index of [1, 2, 3, 4]) {
-      expect(client.body(2 * index - 1)).toEqual(bytesOf(1_000_000, index));
+      expect(client.body(2 * index - 1).equals(bytesOf(400_000, index))).toBe(true);
     }
   });
 
@@ -229,14 +229,6 @@ describe('what we let a client send', () => {
       ({ type, streamId }) => type === 8 && streamId === 0,
     );
     expect(update.payload.readUInt32BE(0)).toBe(35_001);
-  });
-
-  it('ends a stream that sends more than its own window', async () => {
-    const rig = createRig({ windowBytes: 10_000 }, () => {});
-    const client = rig.connect();
-    client.send(headers(1, POST, 0), data(1, bytesOf(10_001), 0));
-    expect(await client.resetCode(1)).toBe(ErrorCode.FLOW_CONTROL_ERROR);
-    expect(rig.requests[0]!.body).toHaveLength(0);
   });
 
   it('reaches the application as it is, in the order of the frames', async () => {
