@@ -116,8 +116,8 @@ ${NOT_SERVED.map(({ what, answer }) => `| ${what} | ${answer} | ${tally.requests
 const FEAST_VERSION = '0.67.0';
 
 function agreementTable(tally: Tally): string {
-  return `| scenario | store | Feast's JSON | GrpcFeatureServer | feast.serving.ServingService |
-|---|---|---|---|---|
+  return `| scenario | store | Feast's JSON | GrpcFeatureServer | feast.serving.ServingService | over Connect, gRPC-Web |
+|---|---|---|---|---|---|
 ${[...tally.rows].map(([name, row]) => `| ${name} | ${protocolCells(row)} |`).join('\n')}
 | **all** | | ${protocolCells(totals(tally))} |`;
 }

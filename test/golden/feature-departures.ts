@@ -139,13 +139,16 @@ export const FEATURE_DEPARTURES: readonly Departure[] = [
     offWith: 'online_ttl: ignore',
     why: 'each client sees what the server that it was written for does',
     apply: (answer, golden) =>
-      answer.kind === 'features' && golden.protocol === 'ServingService'
+      answer.kind === 'features' && MARKING.has(golden.protocol)
         ? mapFeatureCells(answer, golden, (cell, { output, row }) =>
             isTooOld(golden, output, row) ? { ...cell, status: 'OUTSIDE_MAX_AGE' } : cell,
           )
         : undefined,
   },
 ];
+
+/** Protocols of the service that marks. */
+const MARKING: ReadonlySet<string> = new Set(['ServingService', 'web']);
 
 /** Marks the cells without a value for which nothing is stored. */
 function markAbsent(

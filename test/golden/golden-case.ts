@@ -14,8 +14,11 @@ import type { Asked, EntityColumns } from './golden-question.ts';
 import type { GoldenRegistry, RequestedOutput } from './golden-registry.ts';
 import type { GoldenStore } from './golden-store.ts';
 
-/** How a request is sent: Feast's JSON over HTTP/1.1, or one of the two gRPC services. */
-export const GOLDEN_PROTOCOLS = ['JSON', 'GrpcFeatureServer', 'ServingService'] as const;
+/**
+ * How a request is sent: Feast's JSON over HTTP/1.1, one of the two gRPC services, or `ServingService` over Connect and
+ * gRPC-Web by turns.
+ */
+export const GOLDEN_PROTOCOLS = ['JSON', 'GrpcFeatureServer', 'ServingService', 'web'] as const;
 export type GoldenProtocol = (typeof GOLDEN_PROTOCOLS)[number];
 
 /** One request over one protocol to one variant, with what its expected answer is derived from. */

@@ -71,8 +71,12 @@ function ask(
   const { http, grpc } = vector.request;
   const asDigest = answer.kind === 'digest';
   if (protocol === 'JSON') return clients.http(http!, asDigest);
-  const service = protocol === 'ServingService' ? 'feast.serving.ServingService' : protocol;
   const message = Buffer.from(grpc!.request_b64, 'base64');
+  if (protocol === 'web') {
+    const isEven = Number(/\d+$/.exec(vector.id)?.[0] ?? 0) % 2 === 0;
+    return clients.web(isEven ? 'Connect' : 'gRPC-Web', message, asDigest);
+  }
+  const service = protocol === 'ServingService' ? 'feast.serving.ServingService' : protocol;
   return clients.grpc(`/${service}/GetOnlineFeatures`, message, asDigest);
 }
 

@@ -68,7 +68,7 @@ export function answerFromMessage(bytes: Uint8Array): FeaturesAnswer {
   return answerFromResponse(fromBinary(GetOnlineFeaturesResponseSchema, bytes));
 }
 
-function answerFromResponse(response: GetOnlineFeaturesResponse): FeaturesAnswer {
+export function answerFromResponse(response: GetOnlineFeaturesResponse): FeaturesAnswer {
   const names = response.metadata?.featureNames?.val ?? [];
   const columns = pairColumns(names, response.results, (result) =>
     cells({

@@ -1,8 +1,14 @@
 import { request as httpRequest } from 'node:http';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, status as GrpcStatus, type ServiceError } from '@grpc/grpc-js';
-import { GetOnlineFeaturesResponseSchema } from '../../gen/feast/serving/ServingService_pb.ts';
-import { answerFromHttp, answerFromMessage } from './golden-answer.ts';
+import { ConnectError, createClient } from '@connectrpc/connect';
+import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
+import {
+  GetOnlineFeaturesRequestSchema,
+  GetOnlineFeaturesResponseSchema,
+  ServingService,
+} from '../../gen/feast/serving/ServingService_pb.ts';
+import { answerFromHttp, answerFromMessage, answerFromResponse } from './golden-answer.ts';
 import type { GoldenAnswer, HttpReply } from './golden-answer.ts';
 import { digestAnswer, type GoldenRequest } from './golden-vectors.ts';
 
@@ -14,6 +20,12 @@ export interface GoldenClients {
   /** @param asDigest for a recorded answer that is a digest */
   grpc(method: string, message: Uint8Array, asDigest: boolean): Promise<GoldenAnswer>;
   http(request: NonNullable<GoldenRequest['http']>, asDigest: boolean): Promise<GoldenAnswer>;
+  /** `feast.serving.ServingService/GetOnlineFeatures` over HTTP/1.1. */
+  web(
+    protocol: 'Connect' | 'gRPC-Web',
+    message: Uint8Array,
+    asDigest: boolean,
+  ): Promise<GoldenAnswer>;
   /** The reply as it came. @throws ServiceError */
   grpcBytes(method: string, message: Uint8Array): Promise<Uint8Array>;
   httpReply(request: NonNullable<GoldenRequest['http']>): Promise<HttpReply>;
@@ -24,6 +36,11 @@ export function connectGoldenClients(port: number): GoldenClients {
   const client = new Client(`${HOST}:${port}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': -1,
   });
+  const options = { baseUrl: `http://${HOST}:${port}`, httpVersion: '1.1' } as const;
+  const webClients = {
+    Connect: createClient(ServingService, createConnectTransport(options)),
+    'gRPC-Web': createClient(ServingService, createGrpcWebTransport(options)),
+  };
   return {
     async grpc(method, message, asDigest) {
       const reply = await callUnary(client, method, message);
@@ -36,6 +53,19 @@ export function connectGoldenClients(port: number): GoldenClients {
     async http(request, asDigest) {
       const reply = await sendHttp(port, request);
       return asDigest ? digestAnswer(inFeastOrder(reply.body)) : answerFromHttp(reply);
+    },
+    async web(protocol, message, asDigest) {
+      try {
+        const request = fromBinary(GetOnlineFeaturesRequestSchema, message);
+        const response = await webClients[protocol].getOnlineFeatures(request);
+        return asDigest
+          ? digestAnswer(toBinary(GetOnlineFeaturesResponseSchema, response))
+          : answerFromResponse(response);
+      } catch (error) {
+        if (!(error instanceof ConnectError)) throw error;
+        const status = GrpcStatus[error.code] ?? '';
+        return { kind: 'refused', status, shape: '', text: error.rawMessage };
+      }
     },
     async grpcBytes(method, message) {
       const reply = await callUnary(client, method, message);
