@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import { SideboardError } from '../errors.ts';
 import type { EntityKeyValue } from '../feast-encoding/entity-key.ts';
-import type { StoredEntity } from '../online-store/online-store.ts';
+import type { StoredEntity, ViewLayout } from '../online-store/online-store.ts';
 import type { RegistrySnapshot, ViewDefinition } from '../registry/registry-model.ts';
 import { cliConfig, printJson } from './context.ts';
 import { readSnapshot } from './read-snapshot.ts';
@@ -85,11 +85,32 @@ async function inspectEntity(
   const store = await openOnlineStore(config.onlineStore, version);
   try {
     const entityKey = serializeEntityKey(joinKeys, values, version);
-    const { place, fields } = await store.inspect(config.project, entityKey);
+    const views = layoutsOf(snapshot, view, viewName);
+    const { place, fields } = await store.inspect(config.project, entityKey, views);
     return { place, fields: resolveStoredFields(fields, snapshot, Date.now() / 1000) };
   } finally {
     await store.close();
   }
+}
+
+/** The view that was named, or all that share the entity, as they are stored. */
+function layoutsOf(
+  snapshot: RegistrySnapshot,
+  view: ViewDefinition,
+  viewName: string | undefined,
+): ViewLayout[] {
+  const names = view.joinKeys.map(({ name }) => name);
+  const views =
+    viewName === undefined
+      ? [...snapshot.views.values()].filter((each) => hasJoinKeys(each, names))
+      : [view];
+  return views
+    .filter(({ kind }) => kind !== 'on_demand_feature_view')
+    .map(({ name, versionNumber, features }) => ({
+      storedName:
+        snapshot.versioningEnabled && versionNumber > 0 ? `${name}_v${versionNumber}` : name,
+      featureNames: features.map((feature) => feature.name),
+    }));
 }
 
 /** Values by join key, as text. */

@@ -88,6 +88,8 @@ export interface RedisDataPlaneConfig {
   readonly clientName: string;
   /** Which copy of the data is read. */
   readonly readFrom: 'primary' | 'prefer-replica' | 'nearest' | 'zone';
+  /** How features are read of a hash; `auto` measures what is quicker. */
+  readonly readShape: 'auto' | 'hmget' | 'hgetall';
   /** The own availability zone; there where `readFrom` is `zone`. */
   readonly zone?: string;
   /** Zones of nodes, by `host:port` or host. */

@@ -166,6 +166,7 @@ function readDataPlane(
     ...(replicas.length === 0 ? {} : { replicas }),
     clientName: values.redis_client_name,
     readFrom: values.redis_read_from,
+    readShape: values.redis_read_shape,
     zones: readZones(values.redis_zones, problems),
     natMap: readNatMap(values.redis_nat_map, problems),
     waitReplicas: values.redis_wait_replicas,

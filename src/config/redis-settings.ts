@@ -63,6 +63,12 @@ export const REDIS_SETTINGS = [
     doc: 'Where the nodes of a cluster are reached that announce other addresses: `announced:port=host:port`, separated by commas.',
   },
   {
+    name: 'redis_read_shape',
+    kind: choice('auto', 'hmget', 'hgetall'),
+    default: 'auto',
+    doc: "How features are read of an entity's hash: by naming them, or the whole hash. `auto` times both now and then on the hashes that are read, and takes what is quicker for the views in question.",
+  },
+  {
     name: 'redis_hedge_percent',
     kind: { type: 'integer', min: 0, max: 100 },
     default: 5,

@@ -118,6 +118,18 @@ export interface StoredField {
   readonly eventTimestampNs?: bigint;
 }
 
+/** Something that a store counts or measures by itself, for the metrics. */
+export interface StoreFigure {
+  /** In snake case with its unit, without a prefix. */
+  readonly name: string;
+  readonly help: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly samples: readonly {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: number;
+  }[];
+}
+
 export interface OnlineStore {
   /** `redis`, `redis_cluster`, `redis_sentinel` or `sqlite`; a metric label. */
   readonly kind: string;
@@ -142,6 +154,13 @@ export interface OnlineStore {
   /** Resolves when the store answers; rejects with ONLINE_STORE_UNAVAILABLE otherwise. */
   ping(options: ReadOptions): Promise<void>;
   check(): Promise<readonly StoreFinding[]>;
-  inspect(project: string, entityKey: Uint8Array): Promise<StoredEntity>;
+  /** @param views that may be read of this entity, to say how they are. */
+  inspect(
+    project: string,
+    entityKey: Uint8Array,
+    views?: readonly ViewLayout[],
+  ): Promise<StoredEntity>;
+  /** Always the same names; their samples as they are now. */
+  figures?(): readonly StoreFigure[];
   close(): Promise<void>;
 }

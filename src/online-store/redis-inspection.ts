@@ -1,11 +1,19 @@
 import { Buffer } from 'node:buffer';
 import { isSideboardError } from '../errors.ts';
+import { prepareHashFields } from '../redis/hash-fields.ts';
 import type { RedisClient } from '../redis/redis-client.ts';
 import type { RedisCall } from '../redis/routed-call.ts';
 import { SLOT_COUNT, redisSlot } from '../redis/redis-slot.ts';
-import type { ReadOptions, StoredEntity, StoredField, StoreFinding } from './online-store.ts';
+import type {
+  ReadOptions,
+  StoredEntity,
+  StoredField,
+  StoreFinding,
+  ViewLayout,
+} from './online-store.ts';
 import { callRedis, replyText } from './redis-call.ts';
 import { translated } from './redis-errors.ts';
+import { fieldsOf } from './redis-read.ts';
 import { redisKey } from './redis-write.ts';
 import { unreadableEntity } from './store-errors.ts';
 
@@ -126,6 +134,7 @@ export async function inspectRedis(
   client: RedisClient,
   project: string,
   entityKey: Uint8Array,
+  views: readonly ViewLayout[] = [],
 ): Promise<StoredEntity> {
   const key = redisKey(entityKey, Buffer.from(project, 'utf8'));
   const limits: ReadOptions = { deadlineAtMs: performance.now() + client.commandTimeoutMs };
@@ -148,10 +157,34 @@ export async function inspectRedis(
       ...(client.isCluster ? [['slot', String(slot)] as const] : []),
       ['node', client.addressOfSlot(slot)],
       ['encoding', type === 'none' ? 'no such key' : replyText(encoding)],
+      ...(type === 'none' ? [] : await readShapes(client, key, views)),
       ['ttl', typeof pttl === 'number' && pttl >= 0 ? `${(pttl / 1000).toFixed(1)} s` : 'none'],
     ],
     fields: pairs((hash ?? []) as readonly Buffer[]),
   };
+}
+
+/** For each view how its features are read best of this hash, with the times that say so. */
+async function readShapes(
+  client: RedisClient,
+  key: Uint8Array,
+  views: readonly ViewLayout[],
+): Promise<(readonly [string, string])[]> {
+  const shown: (readonly [string, string])[] = [];
+  for (const view of views) {
+    const fields = prepareHashFields(fieldsOf({ views: [view] }));
+    const found = await translated(client.measureShapes(fields, [key]));
+    if (found !== undefined) {
+      const micros = (ms: number): string => `${Math.round(ms * 1_000)} us`;
+      const best = found.hgetallMs < found.hmgetMs ? 'HGETALL' : 'HMGET';
+      const times = `HMGET ${micros(found.hmgetMs)}, HGETALL ${micros(found.hgetallMs)}`;
+      shown.push([
+        `read of ${view.storedName}`,
+        `${best} (${fields.width} of ${found.storedFields} fields: ${times})`,
+      ]);
+    }
+  }
+  return shown;
 }
 
 function pairs(flat: readonly Buffer[]): StoredField[] {

@@ -3,7 +3,8 @@ import type { OnlineStore } from './online-store.ts';
 import { connectRedis, type RedisConnectionOptions } from './redis-client.ts';
 import { translated } from './redis-errors.ts';
 import { checkRedis, inspectRedis } from './redis-inspection.ts';
-import { prepareRedisRead, readRedis } from './redis-read.ts';
+import { redisFigures } from './redis-figures.ts';
+import { createRedisReader, type ReadShapeSetting } from './redis-read.ts';
 import { removeViewsFromRedis } from './redis-remove.ts';
 import { writeRedisBatch, type RedisWriteOptions } from './redis-write.ts';
 
@@ -11,6 +12,8 @@ import { writeRedisBatch, type RedisWriteOptions } from './redis-write.ts';
 export interface RedisOnlineStoreOptions extends RedisConnectionOptions, RedisWriteOptions {
   /** Whether removing a view goes through all keys of the project and deletes what is its own; `false` leaves it there. */
   readonly fullScanForDeletion?: boolean | undefined;
+  /** How features are read of an entity's hash; `auto` (the default) measures what is quicker. */
+  readonly readShape?: ReadShapeSetting | undefined;
 }
 
 /**
@@ -22,10 +25,11 @@ export async function openRedisOnlineStore(
   entityKeyVersion: EntityKeyVersion,
 ): Promise<OnlineStore> {
   const client = await connectRedis(options);
+  const reader = createRedisReader(client, options.readShape ?? 'auto');
   return {
     kind: options.kind,
-    prepare: prepareRedisRead,
-    read: (reads, limits) => readRedis(client, reads, limits),
+    prepare: reader.prepare,
+    read: reader.read,
     write: (batch, limits) => writeRedisBatch(client, batch, limits, options),
     async update(project, _keep, remove) {
       if (remove.length > 0 && options.fullScanForDeletion !== false) {
@@ -34,7 +38,8 @@ export async function openRedisOnlineStore(
     },
     ping: (limits) => translated(client.ping(limits)),
     check: () => checkRedis(client),
-    inspect: (project, entityKey) => inspectRedis(client, project, entityKey),
+    inspect: (project, entityKey, views) => inspectRedis(client, project, entityKey, views),
+    figures: () => redisFigures(client, reader),
     close: async () => client.close(),
   };
 }

@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { hashFeatureField, timestampField } from '../feast-encoding/hash-field.ts';
-import { prepareHashFields, type HashFields } from '../redis/hash-fields.ts';
+import { prepareHashFields, type HashFields, type ReadShape } from '../redis/hash-fields.ts';
 import type { RedisClient } from '../redis/redis-client.ts';
+import { ShapeChooser } from '../redis/shape-chooser.ts';
 import type {
   EntityRead,
   PreparedRead,
@@ -11,48 +12,94 @@ import type {
 } from './online-store.ts';
 import { storeError } from './redis-errors.ts';
 
+/** How fields are read: as is found quicker, or always in one way. */
+export type ReadShapeSetting = 'auto' | ReadShape;
+
 interface RedisPreparedRead extends PreparedRead {
   readonly fields: HashFields;
+  readonly group: ViewGroup;
 }
 
-/** Turns what is read of an entity into fields of its hash, their commands ready: nothing is hashed when it is read. */
-export function prepareRedisRead(layout: ReadLayout): PreparedRead {
-  const fields = layout.views.flatMap(({ storedName, featureNames }) => [
+/** Views that are read together, so many of their features: one choice of how to read. */
+export interface ViewGroup {
+  readonly label: string;
+  readonly width: number;
+  readonly chooser: ShapeChooser;
+}
+
+/** Reads of one store. */
+export interface RedisReader {
+  prepare(layout: ReadLayout): PreparedRead;
+  read(reads: readonly EntityRead[], limits: ReadOptions): Promise<readonly StoredCells[]>;
+  /** Hashes read so far in each shape. */
+  readonly countByShape: Readonly<Record<ReadShape, number>>;
+  /** What has been read since the start, the oldest first. */
+  groups(): readonly ViewGroup[];
+}
+
+/** Groups beyond them make their choice again for each plan. */
+const MAX_GROUPS = 1_000;
+
+export function createRedisReader(client: RedisClient, setting: ReadShapeSetting): RedisReader {
+  const groups = new Map<string, ViewGroup>();
+  const countByShape = { hmget: 0, hgetall: 0 };
+
+  const groupOf = (layout: ReadLayout, fields: HashFields): ViewGroup => {
+    const label = layout.views.map(({ storedName }) => storedName).join(',');
+    const id = `${layout.project} ${label} ${fields.width}`;
+    const known = groups.get(id);
+    if (known !== undefined) return known;
+    const chooser = new ShapeChooser((keys) => client.measureShapes(fields, keys));
+    const group = { label, width: fields.width, chooser };
+    if (groups.size < MAX_GROUPS) groups.set(id, group);
+    return group;
+  };
+
+  const shapeFor = ({ group }: RedisPreparedRead, keys: readonly Uint8Array[]): ReadShape => {
+    if (setting !== 'auto') return setting;
+    group.chooser.offer(keys, performance.now());
+    return group.chooser.shape;
+  };
+
+  return {
+    countByShape,
+    groups: () => [...groups.values()],
+    prepare(layout) {
+      const fields = prepareHashFields(fieldsOf(layout));
+      const prepared: RedisPreparedRead = {
+        keySuffix: Buffer.from(layout.project, 'utf8'),
+        width: fields.width,
+        fields,
+        group: groupOf(layout, fields),
+      };
+      return prepared;
+    },
+    async read(reads, limits) {
+      let keyCount = 0;
+      const hashReads = reads.map(({ prepared, keys }) => {
+        const shape = shapeFor(prepared as RedisPreparedRead, keys);
+        countByShape[shape] += keys.length;
+        keyCount += keys.length;
+        return { fields: (prepared as RedisPreparedRead).fields, keys, shape };
+      });
+      try {
+        const { cells, lostCount, lostReason } = await client.readHashes(hashReads, limits);
+        // With nothing left there is no part to answer with.
+        if (lostReason !== undefined && lostCount === keyCount) {
+          throw lostReason;
+        }
+        return cells;
+      } catch (error) {
+        throw storeError(error);
+      }
+    },
+  };
+}
+
+/** The fields of a hash that a layout reads, in the order of its cells. */
+export function fieldsOf({ views }: Pick<ReadLayout, 'views'>): Uint8Array[] {
+  return views.flatMap(({ storedName, featureNames }) => [
     ...featureNames.map((featureName) => hashFeatureField(storedName, featureName)),
     timestampField(storedName),
   ]);
-  const prepared: RedisPreparedRead = {
-    keySuffix: Buffer.from(layout.project, 'utf8'),
-    width: fields.length,
-    fields: prepareHashFields(fields),
-  };
-  return prepared;
-}
-
-function countKeys(reads: readonly EntityRead[]): number {
-  let count = 0;
-  for (const { keys } of reads) count += keys.length;
-  return count;
-}
-
-/** One command per entity, all of them at once; see `OnlineStore.read`. */
-export async function readRedis(
-  client: RedisClient,
-  reads: readonly EntityRead[],
-  limits: ReadOptions,
-): Promise<readonly StoredCells[]> {
-  const hashReads = reads.map(({ prepared, keys }) => {
-    const { fields } = prepared as RedisPreparedRead;
-    return { fields, keys, shape: 'hmget' as const };
-  });
-  try {
-    const { cells, lostCount, lostReason } = await client.readHashes(hashReads, limits);
-    // With nothing left there is no part to answer with.
-    if (lostReason !== undefined && lostCount === countKeys(reads)) {
-      throw lostReason;
-    }
-    return cells;
-  } catch (error) {
-    throw storeError(error);
-  }
 }

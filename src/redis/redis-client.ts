@@ -5,8 +5,10 @@ import { CommandRouter, type RouterCounts } from './command-router.ts';
 import type { ConnectionOptions, CredentialsProvider } from './connection-options.ts';
 import type { RedisReply } from './decode-reply.ts';
 import { findBySentinel, findReplicas, findSingle, sentinelNames } from './find-group.ts';
+import type { HashFields } from './hash-fields.ts';
 import { openGroupTopology } from './group-topology.ts';
 import { HedgeBudget } from './hedge-budget.ts';
+import { measureShapes, type ShapeMeasurement } from './measure-shapes.ts';
 import { createNodePool, type NodePool } from './node-pool.ts';
 import type {
   HashRead,
@@ -19,6 +21,7 @@ import { addressOf, type NodeTarget } from './redis-connection.ts';
 import { RedisError } from './redis-error.ts';
 import type { NodeOptions, RedisNode } from './redis-node.ts';
 import type { RedisRuntime, RedisTlsOptions } from './redis-runtime.ts';
+import { redisSlot } from './redis-slot.ts';
 import { RoutedCall, type RedisCall } from './routed-call.ts';
 import type { Topology } from './topology.ts';
 import type { Transaction } from './transact.ts';
@@ -80,6 +83,11 @@ export interface RedisClient {
   ): Promise<readonly RedisReply[]>;
   /** Asks one node, for administration. @throws RedisError */
   callNode(node: RedisNode, words: readonly (string | Uint8Array)[]): Promise<RedisReply>;
+  /** Reads hashes in both shapes and takes the time; those that are at the node of the first. @throws RedisError */
+  measureShapes(
+    fields: HashFields,
+    keys: readonly Uint8Array[],
+  ): Promise<ShapeMeasurement | undefined>;
   /** Reads and writes keys of one slot with nobody in between, without a script. @throws RedisError */
   transact(transaction: Transaction, limits: CallLimits): Promise<readonly RedisReply[]>;
   nodes(): readonly RedisNode[];
@@ -125,6 +133,13 @@ export async function openRedisClient(options: RedisClientOptions): Promise<Redi
     },
     readHashes: (reads, limits) => reader.read(reads, limits),
     callAll: (calls, limits, timeoutMs) => callAll(router, calls, limits, timeoutMs, runtime),
+    async measureShapes(fields, keys) {
+      const slotOf = (key: Uint8Array): number => (opened.isCluster ? redisSlot(key) : 0);
+      const shard = opened.shardOf(slotOf(keys[0]!));
+      if (shard === undefined) return undefined;
+      const there = keys.filter((key) => opened.shardOf(slotOf(key)) === shard);
+      return measureShapes(shard.primary.bulk, fields, there);
+    },
     transact: (transaction, limits) => transactRouted(router, runtime, transaction, limits),
     callNode: (node, words) => callNode(node.bulk, words, options.commandTimeoutMs),
     nodes: () => [...pool.all()],

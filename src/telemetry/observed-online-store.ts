@@ -1,8 +1,10 @@
 import type { EntityRead, OnlineStore } from '../online-store/online-store.ts';
 import type { Metrics } from './metrics.ts';
+import { exposeStoreFigures } from './store-figures.ts';
 
 /** The same store, with its reads counted and timed. */
 export function observeOnlineStore(store: OnlineStore, metrics: Metrics): OnlineStore {
+  exposeStoreFigures(metrics.registry, store);
   return {
     kind: store.kind,
     prepare: (layout) => store.prepare(layout),
@@ -22,7 +24,7 @@ export function observeOnlineStore(store: OnlineStore, metrics: Metrics): Online
     update: (project, keep, remove) => store.update(project, keep, remove),
     ping: (options) => store.ping(options),
     check: () => store.check(),
-    inspect: (project, entityKey) => store.inspect(project, entityKey),
+    inspect: (project, entityKey, views) => store.inspect(project, entityKey, views),
     close: () => store.close(),
   };
 }

@@ -55,6 +55,7 @@ describe("Feast's own keys", () => {
       commandTimeoutMs: 5000,
       clientName: 'sideboard',
       readFrom: 'primary',
+      readShape: 'auto',
       zones: [],
       natMap: [],
       hedgePercent: 5,

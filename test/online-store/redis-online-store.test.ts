@@ -33,6 +33,7 @@ async function openScriptless() {
 
 describeOnlineStore('one Redis', openSingle);
 describeRedisWrites('one Redis', openSingle);
+describeOnlineStore('one Redis, whole hashes', () => openSingle({ readShape: 'hgetall' }));
 describeOnlineStore('one Redis without scripts', openScriptless);
 describeRedisWrites('one Redis without scripts', openScriptless);
 describeOnlineStore('another database of one Redis', () => openSingle({ database: 3 }));

@@ -8,16 +8,17 @@ import {
   type RedisClient,
   type RedisClientOptions,
 } from '../../src/redis/redis-client.ts';
+import type { RedisRuntime } from '../../src/redis/redis-runtime.ts';
 import { array } from './simulated-redis.ts';
 import type { SimulatedWorld } from './simulated-world.ts';
 
-/** How connections are made in a simulated world. */
+/** How connections are made, in a simulated world or in this one. */
 export function connectionOptions(
-  world: SimulatedWorld,
+  runtime: RedisRuntime,
   changes: Partial<ConnectionOptions> = {},
 ): ConnectionOptions {
   return {
-    runtime: world,
+    runtime,
     credentials: async () => ({}),
     tls: false,
     database: 0,
