@@ -51,7 +51,9 @@ function convertColumn(column: EntityColumn, valueType: number, lossy: boolean):
     }
     const value = coerceEntityValue(typed, valueType, lossy);
     if (value === undefined) {
-      throw invalidEntityValue(name, row, valueTypeName(typed.type), valueTypeName(valueType));
+      const convertsLossy = coerceEntityValue(typed, valueType, true) !== undefined;
+      const [from, to] = [valueTypeName(typed.type), valueTypeName(valueType)];
+      throw invalidEntityValue({ name, row }, from, to, convertsLossy);
     }
     values.push(writeValue(valueType, value));
   }

@@ -138,16 +138,22 @@ export function unsupportedJoinKeyType(joinKey: string, typeName: string): Sideb
   );
 }
 
-/** @param row counted from 0. */
+/**
+ * @param row counted from 0.
+ * @param convertsLossy whether a setting would have it converted all the same.
+ */
 export function invalidEntityValue(
-  entityColumn: string,
-  row: number,
+  { name, row }: { readonly name: string; readonly row: number },
   from: string,
   to: string,
+  convertsLossy: boolean,
 ): SideboardError {
+  const remedy = convertsLossy
+    ? ', and becomes one only if something is lost (setting lossy_entity_coercion allows it)'
+    : '';
   return new SideboardError(
     'INVALID_ENTITY_VALUE',
-    `Entity column ${entityColumn}, row ${row}: this ${from} is no ${to} (only conversions that lose nothing are made)`,
+    `Entity column ${name}, row ${row}: this ${from} is no ${to}${remedy}`,
   );
 }
 

@@ -69,6 +69,24 @@ describe('what is refused', () => {
     expect(await codeOf(() => ask(fixture, question))).toBe(code);
   });
 
+  test('what cannot be converted: what the setting would change is said where it would', async () => {
+    const question = {
+      features: ['stats:trips'],
+      entities: { driver_id: [['doubleVal', 1.5]] },
+    } as const;
+    const strict = await errorOf(() => ask(fixture, question));
+    expect(strict.message).toContain('setting lossy_entity_coercion');
+    const word = { ...question, entities: { driver_id: [['stringVal', 'x']] } } as const;
+    const lossy = fixtureOf(SHOP, {
+      semantics: { lossyEntityCoercion: true },
+      store: fixture.store,
+    });
+    for (const each of [fixture, lossy]) {
+      const { message } = await errorOf(() => ask(each, word));
+      expect(message).toBe('Entity column driver_id, row 0: this STRING is no INT64');
+    }
+  });
+
   test('only the missing join keys are named', async () => {
     const { message } = await errorOf(() =>
       ask(fixture, { features: ['pair:cnt', 'stats:trips'], entities: id }),

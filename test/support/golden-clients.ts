@@ -52,6 +52,10 @@ export function connectGoldenClients(port: number): GoldenClients {
     },
     async http(request, asDigest) {
       const reply = await sendHttp(port, request);
+      // Without a charset, as Feast's.
+      if (reply.body !== '' && reply.contentType !== 'application/json') {
+        throw new Error(`${request.path} answers with content type ${reply.contentType}`);
+      }
       return asDigest ? digestAnswer(inFeastOrder(reply.body)) : answerFromHttp(reply);
     },
     async web(protocol, message, asDigest) {
