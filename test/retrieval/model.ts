@@ -2,7 +2,6 @@
  * Retrieval done the slow, straightforward way: every message decoded with protobuf-es, every row looked up by its entity
  * in a plain map, no plan, no bytes. Written from the contract, not from the code it checks.
  */
-import { inspect } from 'node:util';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { TimestampSchema, type Timestamp } from '@bufbuild/protobuf/wkt';
 import {
@@ -15,6 +14,7 @@ import { ValueSchema, type Value } from '../../gen/feast/types/Value_pb.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import type { RegistrySnapshot, ViewDefinition } from '../../src/registry/registry-model.ts';
 import type { RetrievalSemantics } from '../../src/retrieval/retrieval-request.ts';
+import { convert, sameEntity } from './model-values.ts';
 
 /** A row of a view as it was written. */
 export interface ModelRow {
@@ -50,14 +50,6 @@ interface Wanted {
   readonly outputName: string;
   readonly joinKeyMap: ReadonlyMap<string, string>;
 }
-
-const CASE_OF_TYPE: Readonly<Record<number, string>> = {
-  1: 'bytesVal',
-  2: 'stringVal',
-  3: 'int32Val',
-  4: 'int64Val',
-  8: 'unixTimestampVal',
-};
 
 export function answerByModel(world: ModelWorld, message: Uint8Array): ModelAnswer {
   const request = fromBinary(GetOnlineFeaturesRequestSchema, message);
@@ -216,34 +208,6 @@ function nameColumns(
   return named;
 }
 
-/** Among integers, from digits and whole numbers to integers, from numbers to text; anything else must have the type already. */
-function convert(value: Value, type: number, errors: Set<ErrorCode>): Value {
-  const from = value.val;
-  const to = CASE_OF_TYPE[type]!;
-  if (from.case === undefined || from.case === 'nullVal' || from.case === to) return value;
-  const isInteger = /^(int32|int64|unixTimestamp)Val$/.test(from.case);
-  if (to === 'stringVal' && isInteger && from.case !== 'unixTimestampVal') {
-    return make(to, (from.value as number | bigint).toString());
-  }
-  if (to === 'stringVal' && from.case === 'doubleVal') {
-    // Of the numbers that requests here hold, Python writes only whole ones otherwise than JavaScript.
-    return make(to, Number.isInteger(from.value) ? from.value.toFixed(1) : `${from.value}`);
-  }
-  if (to !== 'stringVal' && to !== 'bytesVal') {
-    const isDigits = from.case === 'stringVal' && /^-?[0-9]+$/.test(from.value);
-    const isWhole = from.case === 'doubleVal' && Number.isInteger(from.value);
-    if (isInteger || isDigits || isWhole) {
-      const integer = BigInt(from.value as string | number | bigint);
-      const bits = to === 'int32Val' ? 32 : 64;
-      if (BigInt.asIntN(bits, integer) === integer) {
-        return make(to, to === 'int32Val' ? Number(integer) : integer);
-      }
-    }
-  }
-  errors.add('INVALID_ENTITY_VALUE');
-  return value;
-}
-
 /** Each view and version once, in order of first mention. */
 function versionsOf(wanted: readonly Wanted[]): { name: string; version: number }[] {
   const versions = new Map(
@@ -253,10 +217,6 @@ function versionsOf(wanted: readonly Wanted[]): { name: string; version: number 
     ]),
   );
   return [...versions.values()];
-}
-
-function make(name: string, value: unknown): Value {
-  return create(ValueSchema, { val: { case: name, value } as Value['val'] });
 }
 
 function readCell(
@@ -306,16 +266,4 @@ function readCell(
   const nullStatus =
     semantics.nullStatus === 'null_value' ? FieldStatus.NULL_VALUE : FieldStatus.PRESENT;
   return { value, status: isNull(value) ? nullStatus : FieldStatus.PRESENT, timestamp: time };
-}
-
-function sameEntity(
-  a: Readonly<Record<string, Value>>,
-  b: Readonly<Record<string, Value>>,
-): boolean {
-  const text = (entity: Readonly<Record<string, Value>>) =>
-    Object.entries(entity)
-      .map(([name, { val }]) => `${name}=${val.case}:${inspect(val.value)}`)
-      .sort()
-      .join();
-  return text(a) === text(b);
 }

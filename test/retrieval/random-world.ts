@@ -17,22 +17,16 @@ import {
 } from './ask.ts';
 import type { ModelRow, ModelWorld } from './model.ts';
 import {
-  snapshotOf,
-  type RegistrySpec,
-  type ServiceSpec,
-  type ViewSpec,
-} from './registry-fixture.ts';
+  anyOlderViews,
+  anyService,
+  anyView,
+  ENTITIES,
+  ENTITY_NAMES,
+  type Views,
+} from './random-registry.ts';
+import { snapshotOf, type ServiceSpec, type ViewSpec } from './registry-fixture.ts';
 
 const { BYTES, STRING, INT32, INT64, UNIX_TIMESTAMP } = ValueType;
-
-const ENTITIES: RegistrySpec['entities'] = {
-  driver: ['driver_id', INT64],
-  code: ['code', INT32],
-  place: ['Zürich_key', STRING],
-  blob: ['blob_id', BYTES],
-  slot: ['slot_ts', UNIX_TIMESTAMP],
-};
-const ENTITY_NAMES = Object.keys(ENTITIES);
 
 /** Few values per type, so that rows and requests meet. */
 const POOL: Readonly<Record<number, readonly ValueInit[]>> = {
@@ -72,8 +66,6 @@ const ODD_VALUES: readonly (ValueInit | undefined)[] = [
   ['boolVal', true],
 ];
 
-const FEATURES = ['a', 'b', 'c', 'größe'];
-
 const anyFeatureValue: fc.Arbitrary<ValueInit | undefined> = fc.oneof(
   fc.constant(undefined),
   fc.constant(['nullVal', 0] as const),
@@ -83,69 +75,6 @@ const anyFeatureValue: fc.Arbitrary<ValueInit | undefined> = fc.oneof(
   fc.integer({ min: 20, max: 300 }).map((length) => ['stringVal', 'y'.repeat(length)] as const),
   fc.array(fc.float()).map((val) => ['floatListVal', { val }] as unknown as ValueInit),
 );
-
-const anyView = (name: string): fc.Arbitrary<ViewSpec> =>
-  fc.record({
-    name: fc.constant(name),
-    entities: fc.subarray(ENTITY_NAMES, { maxLength: 2 }),
-    features: fc
-      .subarray(FEATURES, { minLength: 1 })
-      .map((names) => Object.fromEntries(names.map((feature) => [feature, INT64]))),
-    ttlSeconds: fc.constantFrom(0, 60, 3600),
-    versionNumber: fc.constantFrom(0, 0, 1, 2),
-    disabled: fc.integer({ max: 40, min: 0 }).map((n) => n === 0),
-    state: fc.oneof(
-      {
-        weight: 40,
-        arbitrary: fc.constantFrom(
-          ...(['available_online', 'unspecified', 'materializing'] as const),
-        ),
-      },
-      { weight: 1, arbitrary: fc.constant('generated' as const) },
-    ),
-  });
-
-/** The feature views of a world. */
-interface Views {
-  readonly views: readonly ViewSpec[];
-  readonly olderViews: readonly ViewSpec[];
-  readonly versioningEnabled: boolean;
-}
-
-/** Earlier versions of views, each with features of its own. */
-const anyOlderViews = (views: readonly ViewSpec[]): fc.Arbitrary<readonly ViewSpec[]> =>
-  fc.tuple(
-    ...views.flatMap((view) =>
-      Array.from({ length: view.versionNumber ?? 0 }, (_, versionNumber) =>
-        fc.subarray(FEATURES, { minLength: 1 }).map((names): ViewSpec => ({
-          ...view,
-          versionNumber,
-          features: Object.fromEntries(names.map((feature) => [feature, INT64])),
-        })),
-      ),
-    ),
-  );
-
-function anyService({ views, olderViews, versioningEnabled }: Views): fc.Arbitrary<ServiceSpec> {
-  const usable = versioningEnabled ? [...views, ...views, ...olderViews] : views;
-  const projection = fc.constantFrom(...usable).chain((view) =>
-    fc.record({
-      viewName: fc.constant(view.name),
-      versionTag: fc.constantFrom(
-        olderViews.includes(view) ? view.versionNumber : undefined,
-        versioningEnabled ? view.versionNumber : undefined,
-      ),
-      featureNames: fc.subarray(Object.keys(view.features), { minLength: 1 }),
-      alias: fc.constantFrom('', '', 'p', 'q'),
-      joinKeyMap: fc
-        .subarray(view.entities.map((entity) => ENTITIES[entity]![0]))
-        .map((keys) => new Map(keys.map((key) => [key, `${key}_alias`]))),
-    }),
-  );
-  return fc
-    .array(projection, { minLength: 1, maxLength: 3 })
-    .map((projections) => ({ name: 'service', projections }));
-}
 
 /** A world, what its store holds, and some requests to it. */
 export interface RandomCase {
