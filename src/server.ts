@@ -3,6 +3,7 @@ import { file_feast_serving_GrpcServer } from '../gen/feast/serving/GrpcServer_p
 import { file_feast_serving_ServingService } from '../gen/feast/serving/ServingService_pb.ts';
 import { file_grpc_health_v1_health } from '../gen/grpc/health/v1/health_pb.ts';
 import { createAdmissionGate } from './admission/admission-gate.ts';
+import { file_sideboard_v1_ingest } from '../gen/sideboard/v1/ingest_pb.ts';
 import type { Config } from './config/config.ts';
 import type { ConnectionRouter } from './connection-router.ts';
 import { hashFeatureField } from './feast-encoding/hash-field.ts';
@@ -10,6 +11,7 @@ import { createDispatcher } from './grpc/dispatch.ts';
 import { createFeatureServices } from './grpc/feature-services.ts';
 import { FRAME_HEADROOM, type GrpcService } from './grpc/grpc-service.ts';
 import { createHealthService, createHealthState } from './grpc/health.ts';
+import { createIngestService } from './grpc/ingest-service.ts';
 import { createReflectionServices } from './grpc/reflection.ts';
 import { statusOf } from './grpc/status.ts';
 import { createBuiltinEngine } from './http2/builtin-engine.ts';
@@ -193,14 +195,18 @@ async function composeServer({
     limits: config.limits,
     version: VERSION,
   });
-  const health = createHealthState(featureServices.map((service) => service.name));
-  const services: GrpcService[] = [...featureServices, createHealthService(health)];
+  const ingestService = createIngestService(writer);
+  const health = createHealthState(
+    [...featureServices, ingestService].map((service) => service.name),
+  );
+  const services: GrpcService[] = [...featureServices, ingestService, createHealthService(health)];
   services.push(
     ...createReflectionServices(
       [
         file_feast_serving_ServingService,
         file_feast_serving_GrpcServer,
         file_grpc_health_v1_health,
+        file_sideboard_v1_ingest,
       ],
       services.map((service) => service.name),
     ),

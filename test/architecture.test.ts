@@ -46,7 +46,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   ingestion: {
     may: ['errors.ts', 'feast-encoding', 'registry/registry-model.ts'],
-    mayForTypes: ['online-store/online-store.ts'],
+    mayForTypes: ['caller-signal.ts', 'online-store/online-store.ts'],
     packages: ['@duckdb/node-api', 'node:buffer', ...FILES],
   },
   training: {

@@ -85,6 +85,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     }
     if (method.kind === 'unary') return new UnaryBody(call, method, encoding, options.limits);
     openStreams.add(call);
+    call.waitForEver();
     const body = serveStreaming(call, method.open, encoding, options.limits);
     return {
       ...body,
@@ -231,6 +232,7 @@ function serveStreaming(
       framed.set(message, FRAME_HEADROOM);
       call.send(RESPONSE_HEADERS, frameMessage(framed, false));
     },
+    hold: (isHeld) => call.hold(isHeld),
     end(error?: unknown): void {
       if (error === undefined) call.finish(RESPONSE_HEADERS, undefined, OK_TRAILERS);
       else call.fail(error);

@@ -39,6 +39,8 @@ export type UnaryMethod = (message: Uint8Array, call: CallContext) => Promise<Ui
 /** The responses of a streaming call; `send` takes a message without headroom. */
 export interface ResponseSink {
   send(message: Uint8Array): void;
+  /** Holds the caller back, or lets it go on; what is on its way still comes. */
+  hold(isHeld: boolean): void;
   /** Ends the call; without an error with status OK. */
   end(error?: unknown): void;
 }

@@ -111,6 +111,18 @@ export class ServerCall implements CallContext {
     this.response.write(bytes);
   }
 
+  /** Holds back what the caller sends, or lets it come. */
+  hold(isHeld: boolean): void {
+    this.response.hold(isHeld);
+  }
+
+  /** A stream without a deadline of its own has none. */
+  waitForEver(): void {
+    if (this.head.header('grpc-timeout') !== undefined) return;
+    clearTimeout(this.timer);
+    this.deadlineAtMs = Infinity;
+  }
+
   /** Ends the call with OK; `bytes` is the last or only message. */
   finish(headers: HeaderBlock, bytes: Uint8Array | undefined, trailers: HeaderBlock): void {
     if (this.isOver) return;

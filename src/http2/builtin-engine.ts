@@ -144,6 +144,10 @@ function responseStream(stream: http2.ServerHttp2Stream): ResponseStream {
     onDrain(callback: () => void): void {
       stream.once('drain', callback);
     },
+    hold(isHeld: boolean): void {
+      if (isHeld) stream.pause();
+      else if (alive()) stream.resume();
+    },
     end(bytes: Uint8Array | undefined, trailers: HeaderBlock | undefined): void {
       if (!alive()) return;
       // Without fields it sends an empty DATA frame that ends the stream.

@@ -51,6 +51,11 @@ export interface ResponseStream {
   end(bytes: Uint8Array | undefined, trailers: HeaderBlock | undefined): void;
   /** `respond` and `end` in one: the way of a unary call. */
   reply(headers: HeaderBlock, body: Uint8Array, trailers: HeaderBlock | undefined): void;
+  /**
+   * While held, the client gets no more flow-control window for this stream, so that at most what it has already still comes;
+   * other streams go on.
+   */
+  hold(isHeld: boolean): void;
   /** Ends the stream with an HTTP/2 error code (RFC 9113 section 7). */
   reset(errorCode: number): void;
   /** Where the request comes from, for the log: "address:port". */

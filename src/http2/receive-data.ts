@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts';
 import { Cost, spendCredit } from './flood-guard.ts';
-import { ErrorCode, Flag, protocolError } from './frame.ts';
+import { DEFAULT_WINDOW_BYTES, ErrorCode, Flag, protocolError } from './frame.ts';
 import { writeWindowUpdate } from './frame-writer.ts';
 import type { Stream } from './stream.ts';
 
@@ -29,11 +29,13 @@ export function receiveData(
     refuseData(connection, streamId);
   } else if (stream.isRequestEnded) {
     connection.failStream(streamId, ErrorCode.STREAM_CLOSED);
+  } else if (stream.isHeld && stream.uncreditedBytes + end - start > windowOf(connection)) {
+    connection.failStream(streamId, ErrorCode.FLOW_CONTROL_ERROR);
   } else if (!countContent(stream, to - from, isEnd)) {
     connection.failStream(streamId, ErrorCode.PROTOCOL_ERROR);
   } else {
     stream.isRequestEnded = isEnd;
-    if (!isEnd) creditStream(stream, end - start);
+    if (!isEnd) takeData(stream, end - start);
     if (to > from) stream.body.onData(bytes.subarray(from, to));
     if (isEnd && !stream.isClosed) stream.body.onEnd();
   }
@@ -51,10 +53,20 @@ function creditConnection(connection: Connection, length: number): void {
   connection.markDirty();
 }
 
-function creditStream(stream: Stream, length: number): void {
-  const { connection } = stream;
+/** A client that is held back has so much and no more; one that has not read our settings yet, what is usual. */
+function windowOf({ core }: Connection): number {
+  return Math.max(core.limits.windowBytes, DEFAULT_WINDOW_BYTES);
+}
+
+function takeData(stream: Stream, length: number): void {
   stream.uncreditedBytes += length;
-  if (2 * stream.uncreditedBytes < connection.core.limits.windowBytes) return;
+  creditStream(stream);
+}
+
+/** Gives back what has come as window, unless that is little or the application holds the client back. */
+export function creditStream(stream: Stream): void {
+  const { connection } = stream;
+  if (stream.isHeld || 2 * stream.uncreditedBytes < connection.core.limits.windowBytes) return;
   writeWindowUpdate(connection.output, stream.id, stream.uncreditedBytes);
   stream.uncreditedBytes = 0;
   connection.markDirty();

@@ -1,6 +1,7 @@
 import type { Connection } from './connection.ts';
 import type { HeaderBlock } from './header-block.ts';
 import type { RequestBody, ResponseStream } from './http2-engine.ts';
+import { creditStream } from './receive-data.ts';
 import { endBody, queueBody, sendHeaders, sendReply } from './send-queue.ts';
 
 const NO_BODY: RequestBody = { onData() {}, onEnd() {}, onClose() {} };
@@ -19,6 +20,8 @@ export class Stream implements ResponseStream {
   isRequestEnded = false;
   /** Received bytes that the client has not got back as window. */
   uncreditedBytes = 0;
+  /** The application wants no more for now: no window is given back. */
+  isHeld = false;
   /** What is missing of the announced content length; -1 = none was announced. */
   missingBytes = -1;
 
@@ -60,6 +63,11 @@ export class Stream implements ResponseStream {
 
   reply(headers: HeaderBlock, body: Uint8Array, trailers: HeaderBlock | undefined): void {
     if (!this.isClosed && !this.hasHeaders) sendReply(this, headers, body, trailers);
+  }
+
+  hold(isHeld: boolean): void {
+    this.isHeld = isHeld;
+    if (!isHeld && !this.isClosed) creditStream(this);
   }
 
   onDrain(callback: () => void): void {

@@ -1,13 +1,13 @@
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
-import { featureViewNotFound, isSideboardError, SideboardError } from '../errors.ts';
+import { featureViewNotFound, SideboardError } from '../errors.ts';
 import type { OnlineStore, ReadOptions, WriteResult } from '../online-store/online-store.ts';
 import type {
   RegistrySnapshot,
   RegistrySource,
   ViewDefinition,
 } from '../registry/registry-model.ts';
-import { planRows } from './plan-rows.ts';
-import type { RowOptions } from './plan-rows.ts';
+import { carryOut, planWrite } from './planned-write.ts';
+import type { PlannedWrite, WriteOutcome } from './planned-write.ts';
 import {
   invalidWrite,
   offlineWriteUnsupported,
@@ -16,7 +16,6 @@ import {
 } from './write-errors.ts';
 import type { WriteFrame } from './write-frame.ts';
 import { openWriteGate } from './write-gate.ts';
-import type { WriteGate } from './write-gate.ts';
 import { compileWritePlan } from './write-plan.ts';
 import type { WritePlan } from './write-plan.ts';
 
@@ -41,11 +40,17 @@ export interface WriteOptions extends ReadOptions {
 /** A copy of the registry younger than this is the newest for whoever allows no cache. */
 const NEWEST_MS = 2_000;
 
+/** What rows are written to: every view that a push source feeds, or one view. */
+export interface WriteTarget {
+  readonly kind: 'push_source' | 'feature_view';
+  readonly name: string;
+}
+
 /** A write to all views of a push source. */
 export interface PushCommand {
   readonly pushSourceName: string;
   readonly frame: WriteFrame;
-  /** Feast's push mode; empty = `online`. */
+  /** Feast's push mode. */
   readonly to: string;
 }
 
@@ -68,6 +73,14 @@ export interface FeatureWriter {
   push(command: PushCommand, options: WriteOptions): Promise<WriteResult>;
   /** @throws SideboardError FEATURE_VIEW_NOT_FOUND, UNSUPPORTED_OPERATION, INVALID_REQUEST, OVERLOADED, … */
   write(command: WriteCommand, options: WriteOptions): Promise<WriteResult>;
+  /**
+   * Makes a frame into rows, by the registry as it is now; what a view does not take is told by `carryOut`.
+   *
+   * @throws SideboardError PUSH_SOURCE_NOT_FOUND, FEATURE_VIEW_NOT_FOUND, UNSUPPORTED_OPERATION
+   */
+  plan(target: WriteTarget, frame: WriteFrame): PlannedWrite;
+  /** Writes what was planned, waiting for its turn where too much is on its way. */
+  carryOut(planned: readonly PlannedWrite[], limits: ReadOptions): Promise<WriteOutcome>;
 }
 
 /** Creates a feature writer; it holds the compiled plans of the current registry snapshot. */
@@ -76,46 +89,54 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
   const gate = openWriteGate(options.maxPendingBytes);
   const plans = createPlanCache(options);
 
-  const snapshotFor = async (
+  const refreshFor = async (
     isKnown: (snapshot: RegistrySnapshot) => boolean,
     { allowRegistryCache }: WriteOptions,
-  ): Promise<RegistrySnapshot> => {
+  ): Promise<void> => {
     const isGood = registry.ageMs() <= NEWEST_MS && isKnown(registry.current());
     if (!allowRegistryCache && !isGood) {
       // A registry that is away is no reason to lose a write.
       await registry.refresh().catch(() => false);
     }
-    return registry.current();
+  };
+  const planFor = (
+    { kind, name }: WriteTarget,
+    frame: WriteFrame,
+    transformOnWrite: boolean,
+  ): PlannedWrite => {
+    const snapshot = registry.current();
+    const planOf = (viewName: string): WritePlan => plans(snapshot, snapshot.views.get(viewName)!);
+    const nowNs = BigInt(Date.now()) * 1_000_000n;
+    if (kind === 'push_source') {
+      const viewNames = snapshot.pushSources.get(name);
+      if (viewNames === undefined) throw pushSourceNotFound(name);
+      return planWrite(viewNames, planOf, frame, { takesRemoteNames: false, nowNs });
+    }
+    const view = snapshot.views.get(name);
+    if (view === undefined) throw featureViewNotFound(name, snapshot.project);
+    requireWritable(view, transformOnWrite);
+    return planWrite([name], planOf, frame, { takesRemoteNames: true, nowNs });
+  };
+  const carryOutOne = async (planned: PlannedWrite, limits: ReadOptions): Promise<WriteResult> => {
+    const { written, stale, errors } = await carryOut([planned], { store, gate, limits }, false);
+    if (errors[0] !== undefined) throw errors[0];
+    return { written, stale };
   };
 
   return {
     async push({ pushSourceName, frame, to }, writeOptions) {
       requireOnline(to);
-      const snapshot = await snapshotFor(
-        ({ pushSources }) => pushSources.has(pushSourceName),
-        writeOptions,
-      );
-      const viewNames = snapshot.pushSources.get(pushSourceName);
-      if (viewNames === undefined) {
-        throw pushSourceNotFound(pushSourceName);
-      }
-      const target = { gate, store, row: rowOptions(false), limits: writeOptions };
-      const writes = viewNames.map((name) =>
-        writeView(() => plans(snapshot, snapshot.views.get(name)!), frame, target),
-      );
-      const outcomes = await Promise.allSettled(writes);
-      return summarize(viewNames, outcomes);
+      await refreshFor(({ pushSources }) => pushSources.has(pushSourceName), writeOptions);
+      const target = { kind: 'push_source', name: pushSourceName } as const;
+      return carryOutOne(planFor(target, frame, true), writeOptions);
     },
     async write({ viewName, frame, transformOnWrite }, writeOptions) {
-      const snapshot = await snapshotFor(({ views }) => views.has(viewName), writeOptions);
-      const view = snapshot.views.get(viewName);
-      if (view === undefined) {
-        throw featureViewNotFound(viewName, snapshot.project);
-      }
-      requireWritable(view, transformOnWrite);
-      const target = { gate, store, row: rowOptions(true), limits: writeOptions };
-      return writeView(() => plans(snapshot, view), frame, target);
+      await refreshFor(({ views }) => views.has(viewName), writeOptions);
+      const target = { kind: 'feature_view', name: viewName } as const;
+      return carryOutOne(planFor(target, frame, transformOnWrite), writeOptions);
     },
+    plan: (target, frame) => planFor(target, frame, true),
+    carryOut: (planned, limits) => carryOut(planned, { store, gate, limits }, true),
   };
 }
 
@@ -145,65 +166,6 @@ function requireWritable(view: ViewDefinition, transformOnWrite: boolean): void 
       `feature view ${view.name} is computed by a ${view.onDemand.mode} function, which does not run here; send computed values with transform_on_write = false, or write with Feast`,
     );
   }
-}
-
-function rowOptions(takesRemoteNames: boolean): RowOptions {
-  return { takesRemoteNames, nowNs: BigInt(Date.now()) * 1_000_000n };
-}
-
-interface ViewWrite {
-  readonly gate: WriteGate;
-  readonly store: OnlineStore;
-  readonly row: RowOptions;
-  readonly limits: ReadOptions;
-}
-
-async function writeView(
-  planOf: () => WritePlan,
-  frame: WriteFrame,
-  { gate, store, row, limits }: ViewWrite,
-): Promise<WriteResult> {
-  const plan = planOf();
-  const rows = planRows(plan, frame, row);
-  if (rows.length === 0) {
-    return { written: 0, stale: 0 };
-  }
-  const { project, joinKeyNames: joinKeys, layout: view } = plan;
-  return gate.run(rows, () => store.write({ project, joinKeys, view, rows }, limits));
-}
-
-function summarize(
-  viewNames: readonly string[],
-  outcomes: readonly PromiseSettledResult<WriteResult>[],
-): WriteResult {
-  const total = { written: 0, stale: 0 };
-  const written: string[] = [];
-  const failures: unknown[] = [];
-  for (const [i, outcome] of outcomes.entries()) {
-    if (outcome.status === 'rejected') {
-      failures.push(outcome.reason);
-    } else {
-      total.written += outcome.value.written;
-      total.stale += outcome.value.stale;
-      written.push(viewNames[i]!);
-    }
-  }
-  if (failures.length > 0) {
-    throw firstFailure(failures, written);
-  }
-  return total;
-}
-
-/** The first failure, saying what else failed and what was written all the same. */
-function firstFailure(failures: readonly unknown[], written: readonly string[]): unknown {
-  const [first] = failures;
-  const bug = failures.find((failure) => !isSideboardError(failure));
-  if (bug !== undefined || !isSideboardError(first)) {
-    return bug ?? first;
-  }
-  const texts = new Set(failures.map((failure) => (failure as SideboardError).message));
-  const rest = written.length === 0 ? '' : `; written all the same: ${written.join(', ')}`;
-  return new SideboardError(first.code, `${[...texts].join('; ')}${rest}`, { cause: first.cause });
 }
 
 /** Plans by view; a new snapshot starts with none, so nothing is ever invalidated. */

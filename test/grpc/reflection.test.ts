@@ -23,7 +23,11 @@ function ask(
   const method = services[0]!.methods['ServerReflectionInfo']!;
   if (method.kind !== 'streaming') throw new Error('reflection streams');
   const sent: Uint8Array[] = [];
-  const call = method.open({} as CallContext, { send: (each) => sent.push(each), end: () => {} });
+  const call = method.open({} as CallContext, {
+    send: (each) => sent.push(each),
+    hold: () => {},
+    end: () => {},
+  });
   call.onMessage(
     toBinary(
       ServerReflectionRequestSchema,

@@ -215,6 +215,37 @@ describe('what we let a client send', () => {
     }
   });
 
+  it('is not given back for a stream that the application holds, until it lets go', async () => {
+    const rig = createRig({ windowBytes: 100_000 }, () => {});
+    const client = rig.connect();
+    const updatesOf = (streamId: number) =>
+      client.frames
+        .filter(({ type, streamId: id }) => type === 8 && id === streamId)
+        .map(({ payload }) => payload.readUInt32BE(0));
+    client.send(headers(1, POST, 0), headers(3, POST, 0));
+    await vi.waitFor(() => expect(rig.requests).toHaveLength(2));
+    const [held] = rig.requests;
+    held!.response.hold(true);
+    for (let i = 0; i < 9; i++) {
+      client.send(data(1, bytesOf(10_000), 0), data(3, bytesOf(10_000), 0));
+    }
+    await vi.waitFor(() => expect(updatesOf(3)).toEqual([50_000]));
+    expect([held!.body.length, updatesOf(1)]).toEqual([90_000, []]);
+    held!.response.hold(false);
+    await vi.waitFor(() => expect(updatesOf(1)).toEqual([90_000]));
+  });
+
+  it('ends a stream that is held when more comes than its window', async () => {
+    const rig = createRig({ windowBytes: 100_000 }, () => {});
+    const client = rig.connect();
+    client.send(headers(1, POST, 0));
+    await vi.waitFor(() => expect(rig.requests).toHaveLength(1));
+    rig.requests[0]!.response.hold(true);
+    for (let i = 0; i < 11; i++) client.send(data(1, bytesOf(10_000), 0));
+    expect(await client.resetCode(1)).toBe(ErrorCode.FLOW_CONTROL_ERROR);
+    expect(rig.requests[0]!.body).toHaveLength(100_000);
+  });
+
   it('counts padding and what comes for streams that are gone', async () => {
     const rig = createRig({ windowBytes: 65_535 }, () => {});
     const client = rig.connect();

@@ -14,7 +14,12 @@ const REFLECTION = [
   'grpc.reflection.v1.ServerReflection',
   'grpc.reflection.v1alpha.ServerReflection',
 ];
-const SERVICES = ['GrpcFeatureServer', 'feast.serving.ServingService', 'grpc.health.v1.Health'];
+const SERVICES = [
+  'GrpcFeatureServer',
+  'feast.serving.ServingService',
+  'grpc.health.v1.Health',
+  'sideboard.v1.IngestService',
+];
 
 let redis: RedisServer;
 let repo: SeededRepo;

@@ -1,0 +1,174 @@
+import { isUtf8 } from 'node:buffer';
+import { isValueMessage } from '../feast-encoding/value-check.ts';
+import { varintInt64, varintLow32 } from '../feast-encoding/varint.ts';
+import { MAX_NESTING, skipLength, skipPayload, skipTag } from '../feast-encoding/wire.ts';
+import type { WriteTarget } from './feature-writer.ts';
+import { invalidFrame } from './write-errors.ts';
+import type { FrameColumn, WriteFrame } from './write-frame.ts';
+
+/** A `sideboard.v1.WriteRequest`. */
+export type IngestRequest =
+  | { readonly kind: 'target'; readonly target: IngestTarget }
+  | { readonly kind: 'rows'; readonly rows: IngestRows };
+
+/** What rows are written to, and their columns. */
+export interface IngestTarget extends WriteTarget {
+  readonly columns: readonly string[];
+}
+
+/** Rows as they came: decoded when their turn has come. */
+export interface IngestRows {
+  readonly id: bigint;
+  /** The whole `Rows` message. */
+  readonly message: Uint8Array;
+}
+
+/** Tags of `WriteRequest`, `Target` and `Rows` (proto/sideboard/v1/ingest.proto). */
+const TARGET_TAG = 0x0a;
+const ROWS_TAG = 0x12;
+const PUSH_SOURCE_TAG = 0x0a;
+const FEATURE_VIEW_TAG = 0x12;
+const COLUMNS_TAG = 0x1a;
+const ID_TAG = 0x08;
+const ROW_COLUMNS_TAG = 0x12;
+/** `feast.types.RepeatedValue.val`. */
+const VAL_TAG = 0x0a;
+
+/** @throws SideboardError INVALID_REQUEST where the bytes are no such message. */
+export function decodeIngestRequest(message: Uint8Array): IngestRequest {
+  let request: IngestRequest | undefined;
+  eachField(message, 0, message.length, (tag, start, end) => {
+    if (tag === TARGET_TAG) {
+      request = { kind: 'target', target: decodeTarget(message, start, end) };
+    } else if (tag === ROWS_TAG) {
+      const rows = message.subarray(start, end);
+      request = { kind: 'rows', rows: { id: decodeId(rows), message: rows } };
+    }
+  });
+  if (request === undefined) {
+    throw invalidFrame('a WriteRequest has to have a target or rows');
+  }
+  return request;
+}
+
+function decodeTarget(message: Uint8Array, from: number, to: number): IngestTarget {
+  let target: WriteTarget | undefined;
+  const columns: string[] = [];
+  eachField(message, from, to, (tag, start, end) => {
+    if (tag === PUSH_SOURCE_TAG) {
+      target = { kind: 'push_source', name: textOf(message, start, end) };
+    } else if (tag === FEATURE_VIEW_TAG) {
+      target = { kind: 'feature_view', name: textOf(message, start, end) };
+    } else if (tag === COLUMNS_TAG) {
+      columns.push(textOf(message, start, end));
+    }
+  });
+  if (target === undefined) {
+    throw invalidFrame('a target has to name a push source or a feature view');
+  }
+  const twice = columns.find((name, i) => columns.indexOf(name) !== i);
+  if (twice !== undefined) {
+    throw invalidFrame(`the target names column ${twice} twice`);
+  }
+  return { ...target, columns };
+}
+
+function decodeId(rows: Uint8Array): bigint {
+  let id = 0n;
+  eachField(rows, 0, rows.length, (tag, start) => {
+    if (tag === ID_TAG) id = BigInt.asUintN(64, varintInt64(rows, start));
+  });
+  return id;
+}
+
+/**
+ * The rows as a frame: values are slices of the message.
+ *
+ * @throws SideboardError INVALID_REQUEST where columns are missing, of different lengths, or hold what is no `Value`.
+ */
+export function frameOfRows({ message }: IngestRows, columns: readonly string[]): WriteFrame {
+  const frame = new Map<string, FrameColumn>();
+  let rowCount = -1;
+  eachField(message, 0, message.length, (tag, start, end) => {
+    if (tag !== ROW_COLUMNS_TAG) return;
+    const name = columns[frame.size];
+    if (name === undefined) {
+      throw invalidFrame(`the rows have more columns than the ${columns.length} of their target`);
+    }
+    const values = decodeValues(message, start, end, name);
+    if (rowCount >= 0 && values.length !== rowCount) {
+      throw invalidFrame(
+        `all columns have to be of one length; ${name} has ${values.length} values where others have ${rowCount}`,
+      );
+    }
+    rowCount = values.length;
+    frame.set(name, { kind: 'typed', values });
+  });
+  if (frame.size < columns.length) {
+    throw invalidFrame(
+      `the rows have ${frame.size} columns, their target names ${columns.length}: ${columns.join(', ')}`,
+    );
+  }
+  return { rowCount: Math.max(0, rowCount), columns: frame };
+}
+
+function decodeValues(
+  message: Uint8Array,
+  from: number,
+  to: number,
+  column: string,
+): readonly Uint8Array[] {
+  const values: Uint8Array[] = [];
+  let at = from;
+  while (at < to) {
+    // Nearly every value is shorter than 128 bytes: its length is one byte.
+    const length = message[at + 1]!;
+    let start = at + 2;
+    let end = start + length;
+    if (message[at] !== VAL_TAG || length >= 0x80 || end > to) {
+      const payload = skipTag(message, at, to);
+      const tag = payload < 0 ? 0 : varintLow32(message, at) >>> 0;
+      end = payload < 0 ? -1 : skipPayload(message, payload, to, tag, MAX_NESTING);
+      if (end < 0) throw malformed();
+      if (tag !== VAL_TAG) {
+        at = end;
+        continue;
+      }
+      start = skipLength(message, payload, to);
+    }
+    if (!isValueMessage(message, start, end)) {
+      throw invalidFrame(`row ${values.length} of column ${column} is no feast.types.Value`);
+    }
+    values.push(message.subarray(start, end));
+    at = end;
+  }
+  return values;
+}
+
+/** Calls back for every field with its tag and where its payload (without its length) is. */
+function eachField(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  visit: (tag: number, start: number, end: number) => void,
+): void {
+  let at = from;
+  while (at < to) {
+    const payload = skipTag(bytes, at, to);
+    const tag = payload < 0 ? 0 : varintLow32(bytes, at) >>> 0;
+    const end = payload < 0 ? -1 : skipPayload(bytes, payload, to, tag, MAX_NESTING);
+    if (end < 0) throw malformed();
+    visit(tag, (tag & 7) === 2 ? skipLength(bytes, payload, to) : payload, end);
+    at = end;
+  }
+}
+
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  const text = bytes.subarray(start, end);
+  if (!isUtf8(text)) throw malformed();
+  return Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8');
+}
+
+function malformed(): Error {
+  return invalidFrame('the request is not a valid sideboard.v1.WriteRequest');
+}
