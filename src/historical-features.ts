@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { loadConfig } from './config/load-config.ts';
 import type { Config } from './config/config.ts';
 import { SideboardError } from './errors.ts';
-import { readRegistryFile } from './registry/registry-file.ts';
+import { readRegistry } from './registry/open-registry.ts';
 import { buildRegistrySnapshot } from './registry/registry-snapshot.ts';
 import { retrieveHistoricalFeatures } from './training/historical-features.ts';
 import type { HistoricalFeatures, TrainingProgress } from './training/historical-features.ts';
@@ -62,14 +62,8 @@ export async function getHistoricalFeatures(
     throw invalid(`memory limit ${memoryLimit} is none; write it as 500MB or 4GB`);
   }
   const config = request.config ?? loadConfig({ repoPath: resolve(request.repoPath ?? '.') });
-  const { path, versioningEnabled } = config.registry;
-  const registry = await readRegistryFile(path);
-  if (registry === undefined) {
-    throw new SideboardError(
-      'REGISTRY_UNAVAILABLE',
-      `there is no registry at ${path}; write it with: sideboard apply`,
-    );
-  }
+  const { versioningEnabled } = config.registry;
+  const registry = await readRegistry(config.registry, config.project);
   return await retrieveHistoricalFeatures({
     registry: buildRegistrySnapshot(registry, { project: config.project, versioningEnabled }),
     selection: { features, featureService, fullFeatureNames: request.fullFeatureNames ?? false },

@@ -6,7 +6,7 @@ import type {
   MaterializationRun,
 } from './ingestion/materialization-jobs.ts';
 import type { WorkerOrder, WorkerReport } from './materialization-worker.ts';
-import { updateRegistryFile } from './registry/registry-file.ts';
+import { updateRegistry } from './registry/open-registry.ts';
 import { releaseViews, reserveViews } from './registry/view-states.ts';
 import type { Reservation } from './registry/view-states.ts';
 
@@ -23,12 +23,11 @@ const STOP_TIMEOUT_MS = 5_000;
 export function createMaterializationBackend(
   config: Config,
 ): Pick<MaterializationBackend, 'run' | 'reserve'> {
-  const { path } = config.registry;
   return {
     run: (run, signal) => runOnThread({ config, run }, signal),
     async reserve(viewNames, force) {
       let reservation: Reservation = { kind: 'taken', viewNames };
-      await updateRegistryFile(path, (registry) => {
+      await updateRegistry(config.registry, (registry) => {
         reservation = reserveViews(registry, config.project, viewNames, force);
         return reservation.kind === 'reserved';
       });
@@ -37,7 +36,7 @@ export function createMaterializationBackend(
       if (settled.kind === 'taken') return { taken: settled.viewNames };
       return {
         release: async () => {
-          await updateRegistryFile(path, (registry) =>
+          await updateRegistry(config.registry, (registry) =>
             releaseViews(registry, config.project, settled.views),
           );
         },

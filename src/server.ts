@@ -23,7 +23,7 @@ import { createFeatureWriter } from './ingestion/feature-writer.ts';
 import { createMaterializationJobs } from './ingestion/materialization-jobs.ts';
 import { createMaterializationBackend } from './materialization-backend.ts';
 import { openOnlineStore } from './online-store/open-online-store.ts';
-import { openFileRegistry } from './registry/file-registry.ts';
+import { openRegistry } from './registry/open-registry.ts';
 import { createFeatureReader } from './retrieval/feature-reader.ts';
 import { openSecurePort } from './secure-port.ts';
 import { startAdminServer } from './telemetry/admin-server.ts';
@@ -141,13 +141,8 @@ async function composeServer({
 }: Composition): Promise<RequestServer> {
   const metrics = createMetrics();
 
-  const registry = await openFileRegistry({
-    path: config.registry.path,
-    cacheTtlSeconds: config.registry.cacheTtlSeconds,
-    pollIntervalMs: config.registry.pollIntervalMs,
-    copyPath: config.registry.copyPath,
+  const registry = await openRegistry(config.registry, {
     project: config.project,
-    versioningEnabled: config.registry.versioningEnabled,
     hashFeatureField,
     onSwap: (snapshot) => {
       metrics.observeRegistryReload('changed');

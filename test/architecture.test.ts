@@ -32,7 +32,20 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   registry: {
     may: ['errors.ts', 'gen'],
-    packages: ['@bufbuild/protobuf', 'node:timers/promises', ...FILES],
+    mayForTypes: ['config/config.ts', 'config/registry-place.ts'],
+    packages: [
+      '@aws-sdk/client-s3',
+      '@azure/identity',
+      '@azure/storage-blob',
+      '@bufbuild/protobuf',
+      '@google-cloud/storage',
+      '@grpc/grpc-js',
+      'mysql2',
+      'node:sqlite',
+      'node:timers/promises',
+      'pg',
+      ...FILES,
+    ],
   },
   definitions: {
     may: ['errors.ts', 'gen', 'registry'],

@@ -16,6 +16,7 @@ import type { KeptObject } from '../definitions/foreign-objects.ts';
 import { loadFeatureRepository } from '../definitions/load-feature-repository.ts';
 import { registryObjects } from '../definitions/registry-objects.ts';
 import { noteSqliteTables, storedViewNames } from '../definitions/stored-views.ts';
+import { registryReadOnly } from '../registry/open-registry.ts';
 import { readRegistryFile, updateRegistryFile } from '../registry/registry-file.ts';
 
 /** What `plan` and `apply` found and did. */
@@ -42,10 +43,11 @@ export async function applyFeatureRepository(
   { dryRun }: { readonly dryRun: boolean },
 ): Promise<ApplyReport> {
   const { definitions } = await loadFeatureRepository(config.repoPath);
+  if (config.registry.kind !== 'file') throw registryReadOnly(config.registry.kind);
   const registryFile = config.registry.path;
   const outcome = dryRun
     ? changeCopy(config, definitions, await readRegistryFile(registryFile))
-    : await changeFile(config, definitions);
+    : await changeFile(config, definitions, registryFile);
   return {
     project: config.project,
     registryFile,
@@ -63,12 +65,16 @@ function changeCopy(
   return change(config, definitions, registry ?? create(RegistrySchema)).outcome;
 }
 
-async function changeFile(config: Config, definitions: DefinitionSet): Promise<RegistryChanges> {
+async function changeFile(
+  config: Config,
+  definitions: DefinitionSet,
+  registryFile: string,
+): Promise<RegistryChanges> {
   const { project } = config;
   const { openOnlineStore } = await import('../online-store/open-online-store.ts');
-  await mkdir(dirname(config.registry.path), { recursive: true });
+  await mkdir(dirname(registryFile), { recursive: true });
   let last: Changed | undefined;
-  await updateRegistryFile(config.registry.path, (registry) => {
+  await updateRegistryFile(registryFile, (registry) => {
     last = change(config, definitions, registry);
     return last.changed;
   });

@@ -64,26 +64,22 @@ async function collectFindings(command: Command): Promise<readonly Finding[]> {
 }
 
 async function checkRegistry(config: Config): Promise<readonly Finding[]> {
-  const { openFileRegistry } = await import('../registry/file-registry.ts');
+  const { openRegistry } = await import('../registry/open-registry.ts');
   const { hashFeatureField } = await import('../feast-encoding/hash-field.ts');
   const warnings: Finding[] = [];
   try {
-    const registry = await openFileRegistry({
-      path: config.registry.path,
-      project: config.project,
-      versioningEnabled: config.registry.versioningEnabled,
-      cacheTtlSeconds: 0,
-      pollIntervalMs: 0,
-      hashFeatureField,
-      onWarning: (message) => warnings.push({ part: 'registry', level: 'warning', message }),
-    });
+    const registry = await openRegistry(
+      { ...config.registry, cacheTtlSeconds: 0, pollIntervalMs: 0, copyPath: undefined },
+      {
+        project: config.project,
+        hashFeatureField,
+        onWarning: (message) => warnings.push({ part: 'registry', level: 'warning', message }),
+      },
+    );
     const { entities, views, featureServices } = registry.current();
     await registry.close();
     const counts = `${views.size} feature views, ${entities.size} entities, ${featureServices.size} feature services`;
-    return [
-      { part: 'registry', level: 'ok', message: `${config.registry.path}: ${counts}` },
-      ...warnings,
-    ];
+    return [{ part: 'registry', level: 'ok', message: `${registry.name}: ${counts}` }, ...warnings];
   } catch (error) {
     return [{ part: 'registry', level: 'error', message: messageOf(error) }];
   }

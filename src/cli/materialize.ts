@@ -75,6 +75,11 @@ export async function runMaterialize(
       onProgress: display.update,
     });
     display.stop();
+    if (config.registry.kind !== 'file') {
+      process.stderr.write(
+        `sideboard: the intervals were not recorded: a registry of kind ${config.registry.kind} is only read here\n`,
+      );
+    }
     const { formatMaterialization, materializationJson } =
       await import('./print-materialization.ts');
     if (flags.json === true) {

@@ -1,5 +1,4 @@
 import type { Config } from '../config/config.ts';
-import { SideboardError } from '../errors.ts';
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
 
 /**
@@ -8,15 +7,9 @@ import type { RegistrySnapshot } from '../registry/registry-model.ts';
  * @throws SideboardError REGISTRY_UNAVAILABLE where there is none, or none that can be read.
  */
 export async function readSnapshot(config: Config): Promise<RegistrySnapshot> {
-  const { readRegistryFile } = await import('../registry/registry-file.ts');
+  const { readRegistry } = await import('../registry/open-registry.ts');
   const { buildRegistrySnapshot } = await import('../registry/registry-snapshot.ts');
-  const { path, versioningEnabled } = config.registry;
-  const registry = await readRegistryFile(path);
-  if (registry === undefined) {
-    throw new SideboardError(
-      'REGISTRY_UNAVAILABLE',
-      `there is no registry at ${path}; write it with: sideboard apply`,
-    );
-  }
+  const { versioningEnabled } = config.registry;
+  const registry = await readRegistry(config.registry, config.project);
   return buildRegistrySnapshot(registry, { project: config.project, versioningEnabled });
 }

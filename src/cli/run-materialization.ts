@@ -1,10 +1,9 @@
 import type { Config } from '../config/config.ts';
-import { SideboardError } from '../errors.ts';
 import type { IngestedView, IngestionProgress } from '../ingestion/ingest-view.ts';
 import { materialize } from '../ingestion/materialize.ts';
 import type { MaterializationScope, MaterializeResult } from '../ingestion/materialize.ts';
 import { recordMaterialization } from '../registry/record-materialization.ts';
-import { readRegistryFile, updateRegistryFile } from '../registry/registry-file.ts';
+import { readRegistry, updateRegistry } from '../registry/open-registry.ts';
 import { buildRegistrySnapshot } from '../registry/registry-snapshot.ts';
 
 /** A materialization of a configured repository. */
@@ -29,14 +28,8 @@ export interface MaterializationRun {
  */
 export async function runMaterialization(run: MaterializationRun): Promise<MaterializeResult> {
   const { config } = run;
-  const { path, versioningEnabled } = config.registry;
-  const registry = await readRegistryFile(path);
-  if (registry === undefined) {
-    throw new SideboardError(
-      'REGISTRY_UNAVAILABLE',
-      `there is no registry at ${path}; write it with: sideboard apply`,
-    );
-  }
+  const { versioningEnabled } = config.registry;
+  const registry = await readRegistry(config.registry, config.project);
   const { openOnlineStore } = await import('../online-store/open-online-store.ts');
   const store = await openOnlineStore(config.onlineStore);
   try {
@@ -63,7 +56,8 @@ export async function runMaterialization(run: MaterializationRun): Promise<Mater
 }
 
 async function record(config: Config, view: IngestedView): Promise<void> {
-  await updateRegistryFile(config.registry.path, (registry) => {
+  if (config.registry.kind !== 'file') return;
+  await updateRegistry(config.registry, (registry) => {
     recordMaterialization(registry, {
       project: config.project,
       viewName: view.viewName,

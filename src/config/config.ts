@@ -1,3 +1,5 @@
+import type { RegistryPlace } from './registry-place.ts';
+
 /**
  * What a process runs with, decided once at start: `feature_store.yaml`, the environment and the flags, merged, checked,
  * complete and deeply frozen. `load-config.ts` makes it; nothing else reads the environment.
@@ -20,20 +22,19 @@ export interface Config {
   readonly warnings: readonly string[];
 }
 
-/** Where the registry file is and how fresh it has to be. */
-export interface RegistryConfig {
-  readonly kind: 'file';
-  /** Absolute. */
-  readonly path: string;
-  /** The file is read again when the copy is older than this, changed or not; 0 = only when it changed. */
+/** Where the registry is and how fresh it has to be. */
+export type RegistryConfig = RegistryPlace & {
+  /** It is read again when the copy in memory is older than this, changed or not; 0 = only when it changed. */
   readonly cacheTtlSeconds: number;
-  /** How often the file's size and time are looked at; 0 = never. */
+  /** How often it is looked at for a change; 0 = only when `cacheTtlSeconds` are over. */
   readonly pollIntervalMs: number;
+  /** How long one look or one read may take, where it is not a file. */
+  readonly timeoutMs: number;
   /** Absolute path of the copy to start with when the registry cannot be served; `undefined` = none is kept. */
   readonly copyPath: string | undefined;
   /** `enable_online_feature_view_versioning`: versions above 0 are stored under names of their own. */
   readonly versioningEnabled: boolean;
-}
+};
 
 /** The online store, by its kind. */
 export type OnlineStoreConfig = SqliteConfig | RedisConfig;

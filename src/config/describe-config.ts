@@ -1,6 +1,14 @@
 import type { Config } from './config.ts';
 
-const SECRETS: readonly string[] = ['password', 'sentinelPassword', 'ca', 'cert', 'key'];
+const SECRETS: readonly string[] = [
+  'password',
+  'sentinelPassword',
+  'ca',
+  'cert',
+  'key',
+  'token',
+  'accountKey',
+];
 
 /** The configuration for logs and `sideboard check`: plain data in which every secret reads `[redacted]`. */
 export function describeConfig(config: Config): Record<string, unknown> {

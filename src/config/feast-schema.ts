@@ -45,6 +45,9 @@ export const registrySchema = z.strictObject({
   mysql_query_timeout_seconds: anything,
 });
 
+/** The `registry` block, checked and with its defaults. */
+export type RegistryBlock = z.infer<typeof registrySchema>;
+
 export const sqliteSchema = z.strictObject({
   type: text,
   path: text.default('data/online.db'),

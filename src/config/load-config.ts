@@ -70,7 +70,11 @@ function readConfig(
     yaml['entity_key_serialization_version'],
     problems,
   );
-  const registry = readRegistry(yaml['registry'], { repoPath, values: settings.values }, problems);
+  const registry = readRegistry(
+    yaml['registry'],
+    { repoPath, values: settings.values, env },
+    problems,
+  );
   const onlineStore = readOnlineStore(yaml['online_store'], { repoPath, settings }, problems);
   const materialization = readMaterialization(yaml['materialization'], problems);
   readFeatureServer(yaml['feature_server'], problems);

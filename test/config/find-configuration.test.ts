@@ -37,7 +37,7 @@ describe('where the configuration comes from', () => {
   ])('%s', (_, place, env, project, root) => {
     const config = loadConfig({ ...place, env });
     expect(config.project).toBe(project);
-    expect(config.registry.path).toBe(join(root, 'data/registry.db'));
+    expect(config.registry).toMatchObject({ kind: 'file', path: join(root, 'data/registry.db') });
   });
 
   test('base64 may be wrapped and URL-safe; its problems are told under its name', () => {

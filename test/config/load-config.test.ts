@@ -74,7 +74,10 @@ describe("Feast's own keys", () => {
 
   test('a project alone is a whole configuration', () => {
     const config = loadYaml('project: rides');
-    expect(config.registry.path).toBe(join(config.repoPath, 'data/registry.db'));
+    expect(config.registry).toMatchObject({
+      kind: 'file',
+      path: join(config.repoPath, 'data/registry.db'),
+    });
     expect(config.registry.cacheTtlSeconds).toBe(600);
     expect(config.onlineStore).toMatchObject({
       kind: 'sqlite',
@@ -85,7 +88,12 @@ describe("Feast's own keys", () => {
 
   const redis = 'online_store: {type: redis';
   test.each<[string, string, (config: Config) => unknown, unknown]>([
-    ['a registry at an absolute path', 'registry: /srv/r.db', (c) => c.registry.path, '/srv/r.db'],
+    [
+      'a registry at an absolute path',
+      'registry: /srv/r.db',
+      (c) => (c.registry.kind === 'file' ? c.registry.path : c.registry.kind),
+      '/srv/r.db',
+    ],
     [
       'a registry that never expires',
       'registry: {path: r, cache_ttl_seconds: 0}',

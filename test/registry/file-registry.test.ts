@@ -14,9 +14,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { hashFeatureField } from '../../src/feast-encoding/hash-field.ts';
-import { openFileRegistry, type FileRegistryOptions } from '../../src/registry/file-registry.ts';
 import type { RegistrySource } from '../../src/registry/registry-model.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { openFileRegistry, type FileRegistryOptions } from './open-file-registry.ts';
 import { registryBytes, type RegistryContent } from './registry-fixture.ts';
 
 const POLL_MS = 10;

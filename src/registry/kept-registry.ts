@@ -1,50 +1,65 @@
 import { SideboardError } from '../errors.ts';
 import type { HashFeatureField } from './find-registry-problems.ts';
-import { identifyFile, readSettledFile, type FileIdentity } from './read-settled-file.ts';
 import { readRegistryCopy, writeRegistryCopy } from './registry-copy.ts';
 import type { RegistrySnapshot, RegistrySource } from './registry-model.ts';
+import type { RegistryOrigin } from './registry-origin.ts';
 import { validateRegistry, type ValidRegistry } from './validate-registry.ts';
 
-/** A registry file, whose part of it to serve, and whom to tell. */
-export interface FileRegistryOptions {
-  /** Absolute. */
-  readonly path: string;
+/** Whose part of a registry to serve, how fresh, and whom to tell. */
+export interface KeptRegistryOptions {
   readonly project: string;
   readonly versioningEnabled: boolean;
-  /** The file is read again when the copy in memory is older than this, changed or not; 0 = only when it changed. */
+  /** It is read again when the copy in memory is older than this, changed or not; 0 = only when it changed. */
   readonly cacheTtlSeconds: number;
-  /** How often the file is looked at; 0 = only when `cacheTtlSeconds` are over. */
+  /** How often it is looked at; 0 = only when `cacheTtlSeconds` are over. */
   readonly pollIntervalMs: number;
+  /** How long one look or one read may take. */
+  readonly timeoutMs: number;
   /** To find features that overwrite each other in Redis. */
   readonly hashFeatureField: HashFeatureField;
-  /** Where what was last served is kept, to start with when the file cannot be served; absent = nowhere. */
+  /** Where what was last served is kept, to start with when the registry cannot be served; absent = nowhere. */
   readonly copyPath?: string | undefined;
   readonly onSwap?: (snapshot: RegistrySnapshot) => void;
   /** What an operator should know and what stops nothing, a sentence each. */
   readonly onWarning?: (message: string) => void;
-  /** The file could not be taken; what is served stays. Told once per reason. */
+  /** What is there could not be taken; what is served stays. Told once per reason. */
   readonly onFailure?: (error: SideboardError) => void;
 }
 
 /**
- * Loads a registry file and keeps what is served fresh in the background. A file that is empty, cut, of another project
- * or gone never replaces a good registry; the work of a refresh is done in slices between requests. When the file cannot
- * be served at the start, its copy is.
+ * Loads a registry and keeps what is served fresh in the background. One that is empty, cut, of another project or gone never
+ * replaces a good one; the work of a refresh is done in slices between requests. When it cannot be served at the
+ * start, the copy of the last one that could is.
  *
+ * @param origin is closed with the registry, or when it cannot be opened.
  * @throws SideboardError REGISTRY_UNAVAILABLE when there is nothing to start with
  */
-export async function openFileRegistry(options: FileRegistryOptions): Promise<RegistrySource> {
-  const registry = new FileRegistry(options);
-  await registry.start();
-  return registry;
+export async function openKeptRegistry(
+  origin: RegistryOrigin,
+  options: KeptRegistryOptions,
+): Promise<NamedRegistrySource> {
+  const registry = new KeptRegistry(origin, options);
+  try {
+    await registry.start();
+    return registry;
+  } catch (error) {
+    await registry.close();
+    throw error;
+  }
 }
 
-class FileRegistry implements RegistrySource {
-  readonly #options: FileRegistryOptions;
+/** A registry and where it comes from, as messages name it; the name holds no secret. */
+export interface NamedRegistrySource extends RegistrySource {
+  readonly name: string;
+}
+
+class KeptRegistry implements NamedRegistrySource {
+  readonly #origin: RegistryOrigin;
+  readonly #options: KeptRegistryOptions;
   readonly #listeners = new Set<(snapshot: RegistrySnapshot) => void>();
   #served: ValidRegistry | undefined;
-  /** The content of the file that was last looked into, and whether it is what is served. */
-  #seen: FileIdentity | undefined;
+  /** The content that was last looked into, and whether it is what is served. */
+  #seen: string | undefined;
   #isSeenServed = false;
   #readAtMs = 0;
   /** When what is served was last known to be the newest; of `performance.now()`. */
@@ -55,7 +70,8 @@ class FileRegistry implements RegistrySource {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(options: FileRegistryOptions) {
+  constructor(origin: RegistryOrigin, options: KeptRegistryOptions) {
+    this.#origin = origin;
     this.#options = options;
   }
 
@@ -66,9 +82,12 @@ class FileRegistry implements RegistrySource {
       if (!(await this.#startFromCopy())) throw error;
       this.#reportFailure(error as SideboardError);
     }
-    const { pollIntervalMs, cacheTtlSeconds } = this.#options;
-    const intervalMs = pollIntervalMs || cacheTtlSeconds * 1000;
+    const intervalMs = this.#intervalMs();
     if (intervalMs > 0) this.#timer = setInterval(() => void this.#poll(), intervalMs).unref();
+  }
+
+  get name(): string {
+    return this.#origin.name;
   }
 
   current(): RegistrySnapshot {
@@ -97,13 +116,23 @@ class FileRegistry implements RegistrySource {
     clearInterval(this.#timer);
     await this.#refreshing?.catch(() => {});
     await this.#copying;
+    await this.#origin.close();
   }
 
-  /** Looks at the file without reading it; reads it when it changed, or when what is known of it is too old. */
+  /** 0 = never. */
+  #intervalMs(): number {
+    const { pollIntervalMs, cacheTtlSeconds } = this.#options;
+    const ttlMs = cacheTtlSeconds * 1000;
+    if (pollIntervalMs === 0) return ttlMs;
+    const lookMs = Math.max(pollIntervalMs, this.#origin.minPollMs);
+    return ttlMs > 0 ? Math.min(lookMs, ttlMs) : lookMs;
+  }
+
+  /** Looks without reading; reads when it changed, when that cannot be told, or when what is known of it is too old. */
   async #poll(): Promise<void> {
     const ttlMs = this.#options.cacheTtlSeconds * 1000;
     const isDue = ttlMs > 0 && performance.now() - this.#readAtMs >= ttlMs;
-    const identity = await identifyFile(this.#options.path).catch(() => undefined);
+    const identity = await this.#identify();
     if (this.#isClosed) return;
     if (identity !== undefined && identity === this.#seen && !isDue) {
       if (this.#isSeenServed) this.#confirmedAtMs = performance.now();
@@ -116,19 +145,23 @@ class FileRegistry implements RegistrySource {
     }
   }
 
+  async #identify(): Promise<string | undefined> {
+    const signal = AbortSignal.timeout(this.#options.timeoutMs);
+    return await this.#origin.identify?.(signal).catch(() => undefined);
+  }
+
   /** @throws SideboardError REGISTRY_UNAVAILABLE */
   async #reload(): Promise<boolean> {
-    const { path } = this.#options;
     this.#readAtMs = performance.now();
     this.#isSeenServed = false;
     this.#seen = undefined;
     let next: ValidRegistry;
     try {
-      const file = await readSettledFile(path);
-      this.#seen = file.identity;
-      next = await validateRegistry(file.bytes, this.#options, this.#served);
+      const content = await this.#origin.read(AbortSignal.timeout(this.#options.timeoutMs));
+      this.#seen = content.identity;
+      next = await validateRegistry(content.bytes, this.#options, this.#served);
     } catch (error) {
-      throw unavailable(path, error);
+      throw registryUnavailable(this.#origin, error);
     }
     this.#isSeenServed = true;
     this.#confirmedAtMs = this.#readAtMs;
@@ -140,7 +173,7 @@ class FileRegistry implements RegistrySource {
   }
 
   async #startFromCopy(): Promise<boolean> {
-    const { copyPath, path, onWarning } = this.#options;
+    const { copyPath, onWarning } = this.#options;
     if (copyPath === undefined) return false;
     try {
       const copy = await readRegistryCopy(copyPath);
@@ -148,11 +181,13 @@ class FileRegistry implements RegistrySource {
       const ageMs = Math.max(0, Date.now() - copy.modifiedMs);
       this.#confirmedAtMs = performance.now() - ageMs;
       const writtenAt = new Date(copy.modifiedMs).toISOString();
-      onWarning?.(`registry ${path} cannot be served; starting with ${copyPath} of ${writtenAt}`);
+      onWarning?.(
+        `registry ${this.#origin.name} cannot be served; starting with ${copyPath} of ${writtenAt}`,
+      );
       this.#serve(served);
       return true;
     } catch {
-      // What is wrong with the file itself is what the operator has to mend.
+      // What is wrong with the registry itself is what the operator has to mend.
       return false;
     }
   }
@@ -173,7 +208,7 @@ class FileRegistry implements RegistrySource {
       .then(() => writeRegistryCopy(copyPath, bytes))
       .catch((error: NodeJS.ErrnoException) =>
         onWarning?.(
-          `the registry cannot be copied to ${copyPath} (${error.code ?? error.message}): a start without ${this.#options.path} will fail; see registry_copy`,
+          `the registry cannot be copied to ${copyPath} (${error.code ?? error.message}): a start without ${this.#origin.name} will fail; see registry_copy`,
         ),
       );
   }
@@ -185,17 +220,18 @@ class FileRegistry implements RegistrySource {
   }
 }
 
-function unavailable(path: string, error: unknown): SideboardError {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const why =
-    error instanceof SideboardError
-      ? message
-      : code === 'ENOENT'
-        ? 'there is no such file'
-        : `it cannot be read${code === undefined ? '' : ` (${code})`}`;
+/** Says which registry cannot be served, why, and what to do. */
+export function registryUnavailable(origin: RegistryOrigin, error: unknown): SideboardError {
+  const isKnown = error instanceof SideboardError;
+  const isLate = error instanceof DOMException && error.name === 'TimeoutError';
+  const why = isKnown
+    ? error.message
+    : isLate
+      ? 'it did not answer in time (setting registry_timeout_ms)'
+      : origin.explain(error);
   return new SideboardError(
     'REGISTRY_UNAVAILABLE',
-    `registry ${path}: ${why}; write it with "sideboard apply" or "feast apply"`,
-    { cause: error instanceof SideboardError ? error.cause : error },
+    `registry ${origin.name}: ${why}; ${origin.remedy}`,
+    { cause: isKnown ? error.cause : error },
   );
 }

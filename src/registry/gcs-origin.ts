@@ -1,0 +1,45 @@
+import { Storage } from '@google-cloud/storage';
+import type { GcsRegistryPlace } from '../config/registry-place.ts';
+import { untilAborted } from './registry-database.ts';
+import type { RegistryOrigin } from './registry-origin.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  401: 'the credentials are not accepted',
+  403: 'the credentials may not read it',
+  404: 'there is no such object',
+  ECONNREFUSED: 'nothing listens at the endpoint',
+  ENOTFOUND: 'there is no such host',
+};
+
+/** A registry in Google Cloud Storage. */
+export function createGcsOrigin({ bucket, object, endpoint }: GcsRegistryPlace): RegistryOrigin {
+  const storage = new Storage(endpoint === undefined ? {} : { apiEndpoint: endpoint });
+  const file = storage.bucket(bucket).file(object);
+  const identify = async (): Promise<string> => {
+    const [{ generation }] = await file.getMetadata();
+    return String(generation);
+  };
+  return {
+    name: `gs://${bucket}/${object}`,
+    minPollMs: 5000,
+    remedy: 'write it with "feast apply"',
+    identify: (signal) => untilAborted(identify(), signal),
+    async read(signal) {
+      // Of the content that is read or an older one, so that a newer one is seen as a change.
+      const identity = await untilAborted(identify(), signal);
+      const [bytes] = await untilAborted(file.download(), signal);
+      return { bytes, identity };
+    },
+    explain(error) {
+      const { code, message } = error as {
+        readonly code?: string | number;
+        readonly message?: string;
+      };
+      if (message?.includes('default credentials') === true) {
+        return 'there are no Google credentials';
+      }
+      return REASONS[String(code)] ?? `it cannot be read (${code ?? 'no reason given'})`;
+    },
+    close: async () => {},
+  };
+}

@@ -1,0 +1,85 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { connect } from 'node:net';
+import { interopPath, pythonEnvironment } from '../support/python.ts';
+import { freePort } from '../support/redis-server.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+/** A server of somebody else, in a process of its own. */
+export interface ForeignServer {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** Feast's registry server on a repository; TLS with a certificate and its key. */
+export function startFeastRegistryServer(
+  repoPath: string,
+  tls?: { readonly certFile: string; readonly keyFile: string },
+): Promise<ForeignServer> {
+  return startServer((port) => [
+    interopPath('venv/bin/feast'),
+    '-c',
+    repoPath,
+    'serve_registry',
+    '-p',
+    String(port),
+    ...(tls === undefined ? [] : ['--cert', tls.certFile, '--key', tls.keyFile]),
+  ]);
+}
+
+/** A store that speaks S3 (moto), with the bucket `features`. */
+export async function startS3(): Promise<ForeignServer> {
+  const server = await startServer((port) => [
+    interopPath('moto/bin/moto_server'),
+    '-H',
+    '127.0.0.1',
+    '-p',
+    String(port),
+  ]);
+  await fetch(`http://127.0.0.1:${server.port}/features`, { method: 'PUT' });
+  return server;
+}
+
+async function startServer(commandOf: (port: number) => readonly string[]): Promise<ForeignServer> {
+  const port = await freePort();
+  const [program, ...args] = commandOf(port);
+  const child = spawn(program!, args, {
+    env: pythonEnvironment(),
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-3000)));
+  const kill = (): void => signalGroup(child, 'SIGKILL');
+  process.once('exit', kill);
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const stop = async (): Promise<void> => {
+    kill();
+    await exited;
+    process.off('exit', kill);
+  };
+  try {
+    await waitUntil(() => listens(port), { what: program!, timeoutMs: 120_000 });
+  } catch (error) {
+    await stop();
+    throw new Error(`${program} did not start: ${log}`, { cause: error });
+  }
+  return { port, stop };
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, signal);
+  } catch {
+    // It has ended already.
+  }
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
