@@ -1,8 +1,9 @@
 import { Buffer } from 'node:buffer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { OnlineStore } from '../../src/online-store/online-store.ts';
+import type { OnlineStore, PreparedRead } from '../../src/online-store/online-store.ts';
 import { openOnlineStore } from '../../src/online-store/open-online-store.ts';
 import { adminClient, startRedis, startRedisCluster } from '../support/redis-server.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { REDIS_DEFAULTS } from './redis-contract.ts';
 import { entityKey, int64, NEW_YEAR_NS, row, soon } from './store-fixture.ts';
 
@@ -59,7 +60,12 @@ describe.each(TOPOLOGIES)('reads from %s', (_, kind, start) => {
     const keys = Array.from({ length: ENTITIES }, (_unused, id) =>
       Buffer.concat([entityKey(id), prepared.keySuffix]),
     );
-    await store.read([{ prepared, keys }], soon());
+    // Now and then the store measures in which shape hashes are read best, beside the reads: not in every round.
+    await waitUntil(() => holdsRound(prepared, keys), { what: 'a round of reads alone' });
+  });
+
+  /** Reads five times and holds what Redis was asked for that. */
+  async function holdsRound(prepared: PreparedRead, keys: Buffer[]): Promise<true> {
     const before = await statistics();
     const calls = 5;
     for (let call = 0; call < calls; call++) await store.read([{ prepared, keys }], soon());
@@ -71,5 +77,6 @@ describe.each(TOPOLOGIES)('reads from %s', (_, kind, start) => {
     }
     // Those of this test.
     expect(grown('total_connections_received')).toBe(nodes.length);
-  });
+    return true;
+  }
 });
