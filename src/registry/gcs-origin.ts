@@ -13,7 +13,13 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** A registry in Google Cloud Storage. */
 export function createGcsOrigin({ bucket, object, endpoint }: GcsRegistryPlace): RegistryOrigin {
-  const storage = new Storage(endpoint === undefined ? {} : { apiEndpoint: endpoint });
+  const storage = new Storage({
+    // It is looked at again anyway.
+    retryOptions: { maxRetries: 1 },
+    ...(endpoint === undefined ? {} : { apiEndpoint: endpoint }),
+  });
+  // The library takes STORAGE_EMULATOR_HOST for the whole base, Feast's (Python) for the host alone.
+  if (endpoint !== undefined) storage.baseUrl = `${endpoint.replace(/\/+$/, '')}/storage/v1`;
   const file = storage.bucket(bucket).file(object);
   const identify = async (): Promise<string> => {
     const [{ generation }] = await file.getMetadata();

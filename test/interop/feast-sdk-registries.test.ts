@@ -12,7 +12,7 @@ import { runPython } from '../support/python.ts';
 import { startMariadb, startPostgres } from '../support/sql-servers.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { runSideboard } from '../system/apply-fixture.ts';
-import { startFeastRegistryServer, startS3 } from './registry-servers.ts';
+import { startFeastRegistryServer } from './registry-servers.ts';
 
 const APPLY = join(import.meta.dirname, 'python', 'apply_registry.py');
 
@@ -77,29 +77,6 @@ async function makeDatabase(dialect: 'postgresql' | 'mysql'): Promise<Place> {
   return { feast: block, ours: block, env: {}, name, stop: () => server.stop() };
 }
 
-async function makeBucket(): Promise<Place> {
-  const server = await startS3();
-  const block = '{path: "s3://features/team/registry.db", cache_ttl_seconds: 1}';
-  const env = {
-    FEAST_S3_ENDPOINT_URL: `http://127.0.0.1:${server.port}`,
-    AWS_ACCESS_KEY_ID: 'testing',
-    AWS_SECRET_ACCESS_KEY: 'testing',
-    AWS_DEFAULT_REGION: 'us-east-1',
-  };
-  // The SDK of AWS finds credentials by itself, in the environment of the process.
-  Object.assign(process.env, env);
-  return {
-    feast: block,
-    ours: block,
-    env,
-    name: 's3://features/team/registry.db',
-    async stop() {
-      for (const name of Object.keys(env)) delete process.env[name];
-      await server.stop();
-    },
-  };
-}
-
 async function makeServer(tls: boolean): Promise<Place> {
   const served = makeRepository(tls ? 'served-tls' : 'served', 'registry.db');
   await runPython(APPLY, [served], { cwd: served });
@@ -123,7 +100,6 @@ describe.each<[string, () => Promise<Place>]>([
   ['tables in SQLite', makeSqlite],
   ['tables in PostgreSQL', () => makeDatabase('postgresql')],
   ['tables in MariaDB', () => makeDatabase('mysql')],
-  ['an object in S3', makeBucket],
   ['a registry server', () => makeServer(false)],
   ['a registry server over TLS', () => makeServer(true)],
 ])('what the real SDK applies to %s', (title, make) => {

@@ -26,24 +26,62 @@ export function startFeastRegistryServer(
   ]);
 }
 
-/** A store that speaks S3 (moto), with the bucket `features`. */
-export async function startS3(): Promise<ForeignServer> {
-  const server = await startServer((port) => [
+/** A store that speaks S3 (moto). */
+export function startS3(): Promise<ForeignServer> {
+  return startServer((port) => [
     interopPath('moto/bin/moto_server'),
     '-H',
     '127.0.0.1',
     '-p',
     String(port),
   ]);
-  await fetch(`http://127.0.0.1:${server.port}/features`, { method: 'PUT' });
-  return server;
 }
 
-async function startServer(commandOf: (port: number) => readonly string[]): Promise<ForeignServer> {
+/** A store that speaks as Google Cloud Storage does. */
+export function startGcs(): Promise<ForeignServer> {
+  return startServer((port) => [
+    interopPath('bin/fake-gcs-server'),
+    '-scheme',
+    'http',
+    '-host',
+    '127.0.0.1',
+    '-port',
+    String(port),
+    '-public-host',
+    `127.0.0.1:${port}`,
+    '-backend',
+    'memory',
+  ]);
+}
+
+/** Name and key (base64) of the account that `startAzure` has. */
+export const AZURE_ACCOUNT = { name: 'acme', key: Buffer.from('not a secret').toString('base64') };
+
+/** Microsoft's emulator of Azure Blob Storage. */
+export function startAzure(): Promise<ForeignServer> {
+  return startServer(
+    (port) => [
+      interopPath('azurite/node_modules/.bin/azurite-blob'),
+      '--inMemoryPersistence',
+      '--skipApiVersionCheck',
+      '--silent',
+      '--blobHost',
+      '127.0.0.1',
+      '--blobPort',
+      String(port),
+    ],
+    { AZURITE_ACCOUNTS: `${AZURE_ACCOUNT.name}:${AZURE_ACCOUNT.key}` },
+  );
+}
+
+async function startServer(
+  commandOf: (port: number) => readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<ForeignServer> {
   const port = await freePort();
   const [program, ...args] = commandOf(port);
   const child = spawn(program!, args, {
-    env: pythonEnvironment(),
+    env: { ...pythonEnvironment(), ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
   });
