@@ -23,6 +23,37 @@ export function registryTable(rounds: Parts['registry']): string {
   return `${table}\n\n1x50, ${ratePerSecond} requests/s by the clock, ${figure(views)} views of 10 features; reloads that the server took per run: ${reloads.join(', ')}. The server reads, checks and indexes the new registry on the one thread that answers.`;
 }
 
+/** What a server does with more than it can answer. */
+export function overloadTables(figures: Parts['overload']): string {
+  return figures
+    .map(({ scenario, capacityPerSecond, steps }) => {
+      const normalMs = steps[0]?.p99Ms ?? Number.NaN;
+      const table = markdownTable(
+        [
+          'load',
+          'answered, of capacity',
+          'refused /s',
+          'p50 ms',
+          'p99 ms',
+          'p99, of half load',
+          'RSS MiB',
+        ],
+        steps.map((step) => [
+          `${step.factor} x`,
+          percent(step.answeredPerSecond / capacityPerSecond),
+          figure(step.refusedPerSecond),
+          figure(step.p50Ms),
+          figure(step.p99Ms),
+          `${figure(step.p99Ms / normalMs)} x`,
+          figure(step.rssMiB),
+        ]),
+      );
+      const failed = steps.reduce((sum, step) => sum + step.failed, 0);
+      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s. Sent by the clock; \`admission_latency_ms: 0\`, \`admission_min_requests: 2\`. Neither answered nor refused: ${failed}.\n\n${table}`;
+    })
+    .join('\n\n');
+}
+
 /** Times of new processes. */
 export function coldTable(starts: Parts['cold']): string {
   const row = (name: string, figures: readonly number[]): string[] => [

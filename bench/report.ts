@@ -2,7 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { barsTable, ghzTable, loadTable, peersTable } from './report-load.ts';
 import { writeFaults } from './report-faults.ts';
-import { coldTable, memoryTable, profileTables, registryTable, soakTable } from './report-state.ts';
+import {
+  coldTable,
+  memoryTable,
+  overloadTables,
+  profileTables,
+  registryTable,
+  soakTable,
+} from './report-state.ts';
 import { loadResults, type PartName, type Parts, type RunResults } from './results.ts';
 
 const PAGE = join(import.meta.dirname, '..', 'docs', 'benchmarks.md');
@@ -43,6 +50,7 @@ const SECTIONS = [
   section('peers', 'Beside Feast’s own servers and the stock stack', peersTable),
   section('load', 'Our server at saturation', loadTable),
   section('registry', 'A registry of 1,000 views, rewritten every second', registryTable),
+  section('overload', 'More than it can answer', overloadTables),
   section('cold', 'The first request of a process', coldTable),
   section('memory', 'Memory with 1,000 views', memoryTable),
   section('soak', 'Memory over many requests', soakTable),

@@ -5,6 +5,7 @@ import type { Machine } from './machine.ts';
 import type { FaultReport } from './faults.ts';
 import type { LoadFigures } from './measure-load.ts';
 import type { MemoryFigures, SoakFigures } from './memory.ts';
+import type { OverloadFigures } from './overload.ts';
 import type { PeerFigures } from './peers.ts';
 import type { ProfileFigures } from './profile.ts';
 import type { RegistryReloadFigures } from './registry-reload.ts';
@@ -28,6 +29,7 @@ export interface Parts {
   readonly cold: readonly ColdStartFigures[];
   readonly memory: MemoryFigures;
   readonly soak: SoakFigures;
+  readonly overload: readonly OverloadFigures[];
   readonly faults: FaultReport;
   readonly profile: readonly ProfileFigures[];
 }

@@ -10,6 +10,7 @@ import { measureGhz } from './measure-ghz.ts';
 import { measureLoad, type LoadFigures } from './measure-load.ts';
 import { measureMemory, measureSoak } from './memory.ts';
 import { OFFICIAL_VIEWS } from './official-layout.ts';
+import { measureOverload, type OverloadFigures } from './overload.ts';
 import { hasPeers, measurePeers } from './peers.ts';
 import { pinSelf, type Cores } from './processes.ts';
 import { measureProfile, type ProfileFigures } from './profile.ts';
@@ -62,6 +63,7 @@ const PARTS: { readonly [Name in PartName]: (bench: Bench) => Promise<Parts[Name
   load: measureLoads,
   ghz: measureGhzRuns,
   registry: measureRegistryReloads,
+  overload: measureOverloads,
   profile: measureProfiles,
   soak: (bench) => measureSoak({ ...bench, core: bench.cores.server }, bench.soakRequests),
   faults: () => measureFaults({ slots: FAULT_SLOTS, stopMs: FAULT_STOP_MS, say }),
@@ -133,6 +135,15 @@ async function measureRegistryReloads(bench: Bench): Promise<RegistryReloadFigur
         seconds: Math.max(5, 4 * bench.seconds),
       }),
     );
+  }
+  return figures;
+}
+
+async function measureOverloads(bench: Bench): Promise<OverloadFigures[]> {
+  const figures: OverloadFigures[] = [];
+  for (const scenario of loadScenarios(['1x50', '64x10', '100x50'])) {
+    const options = { ...bench, repoPath: bench.repo.path, core: bench.cores.server, scenario };
+    figures.push(await measureOverload({ ...options, seconds: Math.max(5, bench.seconds) }));
   }
   return figures;
 }

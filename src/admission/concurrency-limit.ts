@@ -23,13 +23,19 @@ const BURST_MS = 20;
 const PROBE_SHARE = 0.5;
 const PROBE_SAMPLES = 20;
 const PROBE_TIMEOUT_MS = 500;
-/** Probes are no closer than this. */
+const PROBE_TIMEOUT_FACTOR = 10;
+/** A probe that measured requests alone is good for so long; … */
 const PROBE_INTERVAL_MS = 5000;
+/** … one that only found a queue is repeated after this, and ever later. */
+const PROBE_AGAIN_MS = 1000;
+const PROBE_LATEST_MS = 64_000;
+/** With half as many requests in work a queue is half as long; where latency keeps this share, there was no queue. */
+const QUEUE_FELL = 0.7;
 
 export interface ConcurrencyLimitOptions {
   /** Where it begins, and how many requests are always welcome at once while there is no overload. */
   readonly initial: number;
-  /** What it does not fall below. */
+  /** What it never falls below. */
   readonly min: number;
   readonly max: number;
   /** Requests that take no longer than this, on average, are no overload whatever they would take alone. */
@@ -45,9 +51,9 @@ export interface ConcurrencyLimitOptions {
  * alone, it is moved window by window by the ratio of the wanted latency to the measured one: by Little's law the mean
  * latency is the number of requests in work divided by their rate.
  *
- * Under overload no request is ever alone, and it would not be known how long one takes by itself: a store that became
- * slower would look like a queue. So when an overload begins, and from time to time while it lasts, the limit is taken down
- * for as long as a few requests take, and what they take is the new baseline (a probe, as BBR makes them).
+ * Under overload no request is ever alone, and a store that became slower would look like a queue. So the limit is taken
+ * down from time to time for as long as a few requests take (a probe, as BBR makes them): what they take then is what they
+ * take alone. The same is learned from the first cut, and, where `min` leaves no room below, from a step up.
  *
  * Reads no clock: times are milliseconds on any clock that does not go back.
  */
@@ -59,9 +65,11 @@ export class ConcurrencyLimit {
   private limit: number;
   /** The limit follows latency; otherwise it is what a burst may be. */
   private isOverloaded = false;
-  /** In overload: taken down for a moment, to measure the baseline. */
-  private probeLimit: number | undefined;
-  private lastProbeAtMs = -Infinity;
+  private probe: Probe | undefined;
+  private nextProbeAtMs = 0;
+  private probeAgainMs = PROBE_AGAIN_MS;
+  /** Mean latency before the limit was halved or doubled, until it is seen what that did. */
+  private meanBeforeMs: number | undefined;
   private window: Window;
   /** Since when every window was slow or kept somebody out, or since when none was. */
   private moodSinceMs: number;
@@ -79,7 +87,7 @@ export class ConcurrencyLimit {
 
   /** The limit now; a fraction, of which the whole part counts. */
   get current(): number {
-    return this.probeLimit ?? this.limit;
+    return this.probe?.limit ?? this.limit;
   }
 
   /** Mean latency of an unhurried request, milliseconds; `Infinity` = not known yet. */
@@ -106,15 +114,20 @@ export class ConcurrencyLimit {
     this.inFlightCount -= 1;
     const { window } = this;
     window.leftCount += 1;
-    if (this.inFlightCount < this.current) window.settledAtMs ??= nowMs;
+    if (this.probe?.isUp === true) {
+      // A longer queue takes its own time to be felt.
+      if (window.refusedAny) window.settledAtMs ??= nowMs + 2 * this.lastMeanMs;
+    } else if (this.inFlightCount < this.current) {
+      window.settledAtMs ??= nowMs;
+    }
     // Requests of before tell of the limit before.
     if (enteredAtMs !== undefined && enteredAtMs >= (window.settledAtMs ?? Infinity)) {
       window.sampleCount += 1;
       window.latencySumMs += nowMs - enteredAtMs;
       this.lastSampleAtMs = nowMs;
     }
-    if (this.probeLimit === undefined) this.endWindowIfDue(nowMs);
-    else this.endProbeIfDue(nowMs);
+    if (this.probe === undefined) this.endWindowIfDue(nowMs);
+    else this.endProbeIfDue(this.probe, nowMs);
   }
 
   /** How long a request that begins now will take, milliseconds; 0 = unknown, or nobody is before it. */
@@ -131,6 +144,7 @@ export class ConcurrencyLimit {
     const meanMs = window.latencySumMs / window.sampleCount;
     const busyMs = this.options.busyMs();
     this.lastMeanMs = meanMs;
+    this.learnFromStep(meanMs, false);
     this.baseline.add(meanMs);
     const wantedMs = Math.max(this.baseline.ms * TOLERANCE + SLACK_MS, this.options.latencyMs);
     const perMs = window.leftCount / lastedMs;
@@ -140,12 +154,17 @@ export class ConcurrencyLimit {
     const moodMs = nowMs - this.moodSinceMs;
     if (this.isOverloaded) {
       if (isPressed) this.adapt(meanMs, wantedMs);
-      else if (moodMs >= CALM_MS) this.isOverloaded = false;
+      else if (moodMs >= CALM_MS) {
+        this.isOverloaded = false;
+        this.probeAgainMs = PROBE_AGAIN_MS;
+      }
     } else if (isPressed && (window.refusedAny || moodMs >= PATIENCE_MS)) {
       this.isOverloaded = true;
       // Little's law: so many were in work on average.
-      this.limit = this.clamp(Math.min(this.limit, perMs * meanMs));
+      const inWork = Math.min(this.limit, perMs * meanMs);
+      this.limit = this.clamp(inWork);
       this.adapt(meanMs, wantedMs);
+      if (this.limit <= inWork / 2) this.meanBeforeMs = meanMs;
     }
     if (!this.isOverloaded && busyMs > window.busyBeforeMs) {
       const costMs = (busyMs - window.busyBeforeMs) / window.leftCount;
@@ -155,12 +174,32 @@ export class ConcurrencyLimit {
       );
       this.limit = Math.max(this.clamp(burst), this.options.initial);
     }
-    this.baseline.turn(nowMs);
-    if (this.isOverloaded && nowMs - this.lastProbeAtMs > PROBE_INTERVAL_MS) {
-      this.lastProbeAtMs = nowMs;
-      this.probeLimit = Math.max(perMs * this.baseline.ms * PROBE_SHARE, 1);
-    }
+    if (!this.isOverloaded) this.baseline.turn(nowMs);
+    else if (nowMs >= this.nextProbeAtMs) this.startProbe(perMs);
     this.startWindow(nowMs, busyMs);
+  }
+
+  private startProbe(perMs: number): void {
+    const alone = Math.max(perMs * this.baseline.ms * PROBE_SHARE, 1);
+    const down = Math.max(alone, this.options.min);
+    const isUp = this.limit <= this.options.min;
+    // A small step tells nothing.
+    if (!isUp && down > this.limit / 2) return;
+    this.probe = {
+      limit: isUp ? Math.min(this.limit * 2, this.options.max) : down,
+      isUp,
+      isDeep: !isUp && alone >= this.options.min,
+    };
+    this.meanBeforeMs = this.lastMeanMs;
+  }
+
+  /** A queue is twice as long with twice as many requests in work; what takes the same time with both is no queue. */
+  private learnFromStep(meanMs: number, isUp: boolean): void {
+    const beforeMs = this.meanBeforeMs;
+    this.meanBeforeMs = undefined;
+    if (beforeMs === undefined) return;
+    const [less, more] = isUp ? [beforeMs, meanMs] : [meanMs, beforeMs];
+    if (less > more * QUEUE_FELL) this.baseline.replace(less);
   }
 
   /** Moves the limit by what latency says. */
@@ -173,19 +212,41 @@ export class ConcurrencyLimit {
     return Math.min(Math.max(limit, this.options.min), this.options.max);
   }
 
-  private endProbeIfDue(nowMs: number): void {
+  private endProbeIfDue(probe: Probe, nowMs: number): void {
     const { window } = this;
-    const isOver = nowMs - window.startedAtMs > PROBE_TIMEOUT_MS;
+    const isOver =
+      nowMs - window.startedAtMs >
+      Math.max(PROBE_TIMEOUT_MS, PROBE_TIMEOUT_FACTOR * this.lastMeanMs);
     if (window.sampleCount < PROBE_SAMPLES && !isOver) return;
-    if (window.sampleCount > 0) this.baseline.replace(window.latencySumMs / window.sampleCount);
-    this.probeLimit = undefined;
+    if (window.sampleCount > 0) {
+      const meanMs = window.latencySumMs / window.sampleCount;
+      this.learnFromStep(meanMs, probe.isUp);
+      // With so few in work hardly any waited for another.
+      if (probe.isDeep) this.baseline.replace(meanMs);
+    } else if (probe.isUp && !window.refusedAny) {
+      // Twice as many were more than there were.
+      this.baseline.replace(this.lastMeanMs);
+    }
+    this.probe = undefined;
+    this.nextProbeAtMs = nowMs + (probe.isDeep ? PROBE_INTERVAL_MS : this.probeAgainMs);
+    if (!probe.isDeep) this.probeAgainMs = Math.min(this.probeAgainMs * 2, PROBE_LATEST_MS);
     this.startWindow(nowMs, this.options.busyMs());
   }
 
   private startWindow(nowMs: number, busyMs: number): void {
     this.window = openWindow(nowMs, busyMs);
-    if (this.inFlightCount < this.current) this.window.settledAtMs = nowMs;
+    if (this.probe?.isUp !== true && this.inFlightCount < this.current) {
+      this.window.settledAtMs = nowMs;
+    }
   }
+}
+
+/** In overload: another limit for a moment, to learn what requests take alone. */
+interface Probe {
+  readonly limit: number;
+  readonly isUp: boolean;
+  /** Down to where nobody waits for another. */
+  readonly isDeep: boolean;
 }
 
 /** What is measured until the limit moves again. */

@@ -33,6 +33,8 @@ export interface Outcome {
   readonly refusedCount: number;
   /** Limit over time: the values at the end of each second. */
   readonly limits: readonly number[];
+  /** Of all that a request met. */
+  readonly lowestLimit: number;
 }
 
 /** A small generator (mulberry32), so that a run can be repeated. */
@@ -97,6 +99,7 @@ export function simulate(
   const answered: Answered[] = [];
   const limits: number[] = [];
   let refusedCount = 0;
+  let lowestLimit = Infinity;
   let cpuFreeAtMs = 0;
   let busyMs = 0;
   let nowMs = 0;
@@ -129,6 +132,7 @@ export function simulate(
     const arrivedAtMs = nowMs;
     // What it costs is known once it is looked at: when the core comes to it.
     onCpu(0, () => {
+      lowestLimit = Math.min(lowestLimit, limit.current);
       if (!limit.tryEnter()) {
         refusedCount += 1;
         onCpu(model.refusalMs, () => {});
@@ -158,7 +162,7 @@ export function simulate(
     nowMs = next.atMs;
     next.run();
   }
-  return { answered, refusedCount, limits };
+  return { answered, refusedCount, limits, lowestLimit };
 }
 
 /** The value below which that share of the sorted numbers is. */
