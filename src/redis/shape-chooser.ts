@@ -20,6 +20,8 @@ const INTERVALS: ShapeIntervals = { undecidedMs: 1_000, decidedMs: 30_000 };
 const SAMPLE_KEYS = 8;
 /** A new measurement counts so much against those before. */
 const WEIGHT = 0.4;
+/** The first looks see code that is not compiled yet: each counts alone, and the next one is soon. */
+const FIRST_LOOKS = 3;
 /** The other shape has to be better by so much, twice in a row. */
 const BETTER_FACTOR = 1.25;
 const BETTER_MS = 0.004;
@@ -38,6 +40,7 @@ export class ShapeChooser {
   private keys: Uint8Array[] = [];
   private dueAtMs = Number.NEGATIVE_INFINITY;
   private timesBetter = 0;
+  private lookCount = 0;
   private isMeasuring = false;
 
   /** @param measure reads hashes in both shapes; `undefined` = none of them exists. */
@@ -72,7 +75,8 @@ export class ShapeChooser {
       const found = await this.measure(keys);
       if (found !== undefined) this.take(found);
       // Until a switch is decided, and where nothing could be learnt, the next look is soon.
-      const isSettled = found !== undefined && this.timesBetter === 0;
+      const isSettled =
+        found !== undefined && this.timesBetter === 0 && this.lookCount >= FIRST_LOOKS;
       const { decidedMs, undecidedMs } = this.intervals;
       this.dueAtMs = nowMs + (isSettled ? decidedMs : undecidedMs);
     } catch {
@@ -85,7 +89,8 @@ export class ShapeChooser {
 
   private take(found: ShapeMeasurement): void {
     const before = this.measured ?? found;
-    const smooth = (old: number, now: number): number => old + WEIGHT * (now - old);
+    const weight = this.lookCount++ < FIRST_LOOKS ? 1 : WEIGHT;
+    const smooth = (old: number, now: number): number => old + weight * (now - old);
     this.measured = {
       hmgetMs: smooth(before.hmgetMs, found.hmgetMs),
       hgetallMs: smooth(before.hgetallMs, found.hgetallMs),
