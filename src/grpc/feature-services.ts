@@ -7,6 +7,7 @@ import { assembleResponse } from '../retrieval/assemble-response.ts';
 import { decodeRequest } from '../retrieval/decode-request.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
+import { releaseFeatures } from '../retrieval/retrieved-features.ts';
 import type { RetrievalLimits } from '../retrieval/retrieval-request.ts';
 import { FRAME_HEADROOM, unaryMethod, type GrpcMethod, type GrpcService } from './grpc-service.ts';
 import { pushMethod, writeToOnlineStoreMethod } from './write-methods.ts';
@@ -69,7 +70,9 @@ function getOnlineFeatures(options: FeatureServicesOptions, enforceTtl: boolean)
       });
       call.lostCount = retrieved.lostCount;
       call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
-      return assembleResponse(retrieved, FRAME_HEADROOM);
+      const response = assembleResponse(retrieved, FRAME_HEADROOM);
+      releaseFeatures(retrieved);
+      return response;
     },
   };
 }

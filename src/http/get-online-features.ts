@@ -4,6 +4,7 @@ import { LOST_VALUES, parsePartialResults, PARTIAL_RESULTS } from '../retrieval/
 import { parseFeastRequest } from './feast-request.ts';
 import { feastResponseText } from './feast-response.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
+import { releaseFeatures } from '../retrieval/retrieved-features.ts';
 import type { JsonRoute } from './json-route.ts';
 
 /** `POST /get-online-features` of Feast's Python server. */
@@ -25,6 +26,7 @@ export function getOnlineFeaturesRoute(
     call.lostCount = retrieved.lostCount;
     call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
     const text = feastResponseText(retrieved, nonFiniteJson);
+    releaseFeatures(retrieved);
     if (performance.now() > call.deadlineAtMs) {
       throw deadlineExceeded('while the answer was written');
     }

@@ -39,7 +39,7 @@ export const LOST = -2;
  * `EntityRead.keys` and position `w < prepared.width`, is at `i = e * width + w`: the bytes `[starts[i], ends[i])` of
  * `buffers[e]`, an encoded `feast.types.Value` (empty = a stored null) or, in a timestamp cell, an encoded
  * `google.protobuf.Timestamp`; `starts[i] < 0` where there is none. The buffers are those that the store received into:
- * they are valid until the request ends and are never written to.
+ * they are valid until `release` and never written to before.
  */
 export interface StoredCells {
   /** One per entity; many entities may share one. What stands there for an entity without any cell has no meaning. */
@@ -48,6 +48,11 @@ export interface StoredCells {
   readonly starts: Int32Array;
   /** One per cell, aligned with `starts`; without meaning where the cell is absent. */
   readonly ends: Int32Array;
+  /**
+   * Gives the memory back to the store, which uses it for other reads: nothing of these cells may be looked at any more.
+   * Whoever does not call it leaves the memory to the garbage collector. Safe to call again.
+   */
+  release?(): void;
 }
 
 /** The distinct entities of one entity group of a request. */

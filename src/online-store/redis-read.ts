@@ -86,6 +86,7 @@ export function createRedisReader(client: RedisClient, setting: ReadShapeSetting
         const { cells, lostCount, lostReason } = await client.readHashes(hashReads, limits);
         // With nothing left there is no part to answer with.
         if (lostReason !== undefined && lostCount === keyCount) {
+          for (const rows of cells) rows.release();
           throw lostReason;
         }
         return cells;

@@ -15,11 +15,37 @@ export interface HashFields {
   readonly hmget: CommandParts;
   readonly hgetall: CommandParts;
   readonly table: FieldTable;
+  readonly guess: FieldGuess;
 }
 
 export interface CommandParts {
   readonly head: Buffer;
   readonly tail: Buffer;
+}
+
+/**
+ * What stood at each place of the last whole hash: most hashes were written in one order, so a field is mostly where it was
+ * and need not be looked up. Only fields of four bytes are guessed; a guess is compared before it is believed.
+ */
+export interface FieldGuess {
+  /** By place in the hash: the four bytes of the field as a number. */
+  fields: Int32Array;
+  /** By place: its first cell, -1 = it is not wanted, `NOT_GUESSED` = nothing is known. */
+  cells: Int32Array;
+}
+
+export const NOT_GUESSED = -2;
+/** Places that are guessed; hashes with more fields are looked up from there on. */
+export const MAX_GUESSED = 8_192;
+
+/** Makes room to guess so many places. */
+export function growGuess(guess: FieldGuess, places: number): void {
+  const length = Math.min(2 * places, MAX_GUESSED);
+  const { fields, cells } = guess;
+  guess.fields = new Int32Array(length);
+  guess.fields.set(fields);
+  guess.cells = new Int32Array(length).fill(NOT_GUESSED);
+  guess.cells.set(cells);
 }
 
 /** Open addressing from a field to its first cell. */
@@ -43,6 +69,7 @@ export function prepareHashFields(fields: readonly Uint8Array[]): HashFields {
     hmget: splitCommand(['HMGET', '', ...fields]),
     hgetall: splitCommand(['HGETALL', '']),
     table: buildTable(fields),
+    guess: { fields: new Int32Array(0), cells: new Int32Array(0) },
   };
 }
 

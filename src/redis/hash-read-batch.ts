@@ -1,9 +1,10 @@
 import type { CommandRouter } from './command-router.ts';
 import { chooseNode } from './choose-node.ts';
 import { HashReadCommand, type HashRow, type HashRowOwner } from './hash-read-command.ts';
+import { HashRows } from './hash-rows.ts';
 import type { HashFields, ReadShape } from './hash-fields.ts';
 import type { HedgeBudget } from './hedge-budget.ts';
-import { LOST, type HashCells } from './read-hash-reply.ts';
+import { LOST } from './read-hash-reply.ts';
 import { RedisError } from './redis-error.ts';
 import type { RedisNode } from './redis-node.ts';
 import type { RedisRuntime, RedisTimer } from './redis-runtime.ts';
@@ -23,7 +24,8 @@ export interface HashReadLimits extends CallLimits {
 
 /** What was read, aligned with the reads. */
 export interface HashReadResult {
-  readonly cells: readonly HashCells[];
+  /** To be released when they have been looked at. */
+  readonly cells: readonly HashRows[];
   /** Hashes that could not be read; 0 unless `isPartial`. */
   readonly lostCount: number;
   /** Why, for one of them. */
@@ -74,7 +76,7 @@ export class HashReadBatch implements HashRowOwner {
   private readonly options: HashReaderOptions;
   private readonly reads: readonly HashRead[];
   private readonly isPartial: boolean;
-  private readonly cells: HashCells[];
+  private readonly cells: HashRows[];
   private readonly startedAtMs: number;
   private lostCount = 0;
   private lostReason: RedisError | undefined = undefined;
@@ -96,15 +98,16 @@ export class HashReadBatch implements HashRowOwner {
       () => this.onSilence(),
       () => this.onEnd(),
     );
-    this.cells = reads.map(({ fields, keys }) => ({
-      buffers: Array.from<Uint8Array>({ length: keys.length }),
-      starts: new Int32Array(keys.length * fields.width),
-      ends: new Int32Array(keys.length * fields.width),
-    }));
+    this.cells = reads.map(({ fields, keys }) => new HashRows(keys.length, fields.width));
   }
 
   get isOver(): boolean {
     return this.waiting.isOver;
+  }
+
+  /** Nobody will look at what was read. */
+  discard(): void {
+    for (const rows of this.cells) rows.release();
   }
 
   result(): HashReadResult {

@@ -1,22 +1,23 @@
 import type { CommandRouter, RoutedCommand } from './command-router.ts';
 import { keyPartLength, writeKeyPart } from './encode-command.ts';
+import type { HashRows } from './hash-rows.ts';
 import type { HashFields, ReadShape } from './hash-fields.ts';
 import {
   readFieldsReply,
   readPairsReply,
   ReplyProgress,
   unexpectedReply,
-  type HashCells,
 } from './read-hash-reply.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import type { RedisError } from './redis-error.ts';
 import type { RedisNode } from './redis-node.ts';
+import type { ReceiveSlab } from './receive-slab.ts';
 import { redisSlot } from './redis-slot.ts';
 import type { ReplyReader } from './reply-reader.ts';
 
 /** Where the row of one hash goes, and who waits for it. */
 export interface HashRow {
-  readonly cells: HashCells;
+  readonly cells: HashRows;
   /** Of the hash among those of `cells`. */
   readonly index: number;
   readonly owner: HashRowOwner;
@@ -136,11 +137,11 @@ export class HashReadCommand implements RoutedCommand {
     }
     this.isOver = true;
     const { cells, index, owner } = this.row;
-    cells.buffers[index] = reader.bytes;
+    cells.put(index, reader.slab);
     owner.onRow();
     if (this.followers !== undefined) {
       for (const follower of this.followers) {
-        copyRow(this.row, follower, this.fields.width);
+        copyRow(this.row, follower, this.fields.width, reader.slab);
         follower.owner.onRow();
       }
     }
@@ -164,10 +165,10 @@ export class HashReadCommand implements RoutedCommand {
   }
 }
 
-function copyRow(from: HashRow, to: HashRow, width: number): void {
+function copyRow(from: HashRow, to: HashRow, width: number, slab: ReceiveSlab): void {
   const start = from.index * width;
   const target = to.index * width;
-  to.cells.buffers[to.index] = from.cells.buffers[from.index]!;
+  to.cells.put(to.index, slab);
   for (let i = 0; i < width; i++) {
     to.cells.starts[target + i] = from.cells.starts[start + i]!;
     to.cells.ends[target + i] = from.cells.ends[start + i]!;

@@ -1,4 +1,4 @@
-import { findField, type HashFields } from './hash-fields.ts';
+import { findField, growGuess, MAX_GUESSED, NOT_GUESSED, type HashFields } from './hash-fields.ts';
 import { RedisError } from './redis-error.ts';
 import { REPLY_LIMITS, Resp, type ReplyReader } from './reply-reader.ts';
 
@@ -71,11 +71,12 @@ export function readFieldsReply(
  */
 export function readPairsReply(
   reader: ReplyReader,
-  { table, width }: HashFields,
+  fields: HashFields,
   cells: HashCells,
   cell: number,
 ): ReplyProgressNumber {
   const { bytes, end } = reader;
+  const { table, guess, width } = fields;
   if (reader.elementCount === 0) {
     cells.starts.fill(ABSENT, cell, cell + width);
     const header = readHeader(reader, Resp.MAP, Resp.ARRAY, -1);
@@ -87,6 +88,9 @@ export function readPairsReply(
   const pairCount = countPairs(bytes, reader.start);
   if (pairCount < 0) {
     return ReplyProgress.OTHER;
+  }
+  if (guess.cells.length < Math.min(pairCount, MAX_GUESSED)) {
+    growGuess(guess, pairCount);
   }
   let at = reader.at;
   for (let i = reader.elementCount - 1; i < pairCount; i++) {
@@ -100,7 +104,8 @@ export function readPairsReply(
       reader.elementCount = i + 1;
       return valueEnd === UNUSUAL ? ReplyProgress.OTHER : ReplyProgress.INCOMPLETE;
     }
-    for (let c = findField(table, bytes, fieldStart, fieldEnd); c >= 0; c = table.next[c]!) {
+    let c = cellOf(fields, i, bytes, fieldStart, fieldEnd);
+    for (; c >= 0; c = table.next[c]!) {
       starts[cell + c] = start;
       ends[cell + c] = valueEnd;
     }
@@ -109,6 +114,32 @@ export function readPairsReply(
   reader.at = at;
   reader.elementCount = pairCount + 1;
   return ReplyProgress.COMPLETE;
+}
+
+/** The first cell of the field at some place of a hash, by the guess or by looking it up; -1 where it is not wanted. */
+function cellOf(
+  { table, guess }: HashFields,
+  place: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  if (end - start !== 4 || place >= guess.cells.length) {
+    return findField(table, bytes, start, end);
+  }
+  const field =
+    bytes[start]! |
+    (bytes[start + 1]! << 8) |
+    (bytes[start + 2]! << 16) |
+    (bytes[start + 3]! << 24);
+  const guessed = guess.cells[place]!;
+  if (guessed !== NOT_GUESSED && guess.fields[place] === field) {
+    return guessed;
+  }
+  const cell = findField(table, bytes, start, end);
+  guess.fields[place] = field;
+  guess.cells[place] = cell;
+  return cell;
 }
 
 /** Negative positions: more bytes are needed; an element is none of those that are read here. */
@@ -149,6 +180,10 @@ function startOfString(bytes: Uint8Array, at: number, end: number): number {
   if (bytes[at] !== Resp.BULK) {
     return UNUSUAL;
   }
+  // Most lengths have one digit.
+  if (bytes[at + 2] === CR && bytes[at + 3] === LF && isDigit(bytes[at + 1]!)) {
+    return at + 4;
+  }
   const limit = Math.min(end, at + MAX_HEADER_BYTES);
   let p = at + 1;
   while (p < limit && bytes[p]! >= ZERO && bytes[p]! <= ZERO + 9) {
@@ -160,10 +195,14 @@ function startOfString(bytes: Uint8Array, at: number, end: number): number {
   return p > at + 1 && bytes[p] === CR && bytes[p + 1] === LF ? p + 2 : UNUSUAL;
 }
 
+function isDigit(byte: number): boolean {
+  return byte >= ZERO && byte <= ZERO + 9;
+}
+
 /** Where the payload ends that begins at `start`, its header being at `at`: its `\r\n` has arrived as well. */
 function endOfString(bytes: Uint8Array, at: number, start: number, end: number): number {
-  let length = 0;
-  for (let p = at + 1; p < start - 2; p++) {
+  let length = bytes[at + 1]! - ZERO;
+  for (let p = at + 2; p < start - 2; p++) {
     length = length * 10 + bytes[p]! - ZERO;
   }
   const valueEnd = start + length;

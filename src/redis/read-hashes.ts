@@ -31,7 +31,12 @@ export class HashReader {
       batch.start((fields, key) => (isFirst ? undefined : this.find(fields, key)));
       for (const command of batch.commands) this.turn.push(command);
     }
-    await batch.waiting.finished;
+    try {
+      await batch.waiting.finished;
+    } catch (error) {
+      batch.discard();
+      throw error;
+    }
     return batch.result();
   }
 

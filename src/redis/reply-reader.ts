@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { letGoOfSlab, takeSlab, type ReceiveSlab } from './receive-slab.ts';
 import { RedisError } from './redis-error.ts';
 
 /** What one reply may be; more than any honest answer to what this client asks. */
@@ -16,8 +17,7 @@ export const REPLY_LIMITS: ReplyLimits = {
   maxBulkBytes: 512 * 1024 * 1024,
 };
 
-/** A slab, and what is free in it before another one is taken: reads of the kernel are no larger than the rest. */
-const SLAB_BYTES = 128 * 1024;
+/** What is free in a slab before another one is taken: reads of the kernel are no larger than the rest. */
 const MIN_FREE_BYTES = 16 * 1024;
 /** A line is a number, a status or an error. */
 const MAX_LINE_BYTES = 64 * 1024;
@@ -48,16 +48,19 @@ export const Resp = {
   ATTRIBUTE: 0x7c, // |
 } as const;
 
+const NO_SLAB: ReceiveSlab = { bytes: Buffer.alloc(0), holders: 1 };
+
 /** `ReplyReader.parseNumber`: its line has not arrived whole. */
 const INCOMPLETE = -2;
 
 /**
  * What a connection receives, and how far the reply in it has been looked at. Replies stand one after the other in slabs,
- * each in one piece, so that its values are positions in one buffer. A slab is never written to where a reply has been
- * handed out, and is freed with the last answer that points into it. Nothing is decoded or copied.
+ * each in one piece, so that its values are positions in one buffer. A slab is not written to where a reply has been handed
+ * out before all who hold it have let go of it. Nothing is decoded or copied.
  */
 export class ReplyReader {
-  bytes: Buffer = Buffer.alloc(0);
+  slab: ReceiveSlab = NO_SLAB;
+  bytes: Buffer = NO_SLAB.bytes;
   /** First byte of the current reply: what stands before it has been handed out. */
   start = 0;
   /** Up to here the current reply has been looked at, whole elements only. */
@@ -85,9 +88,11 @@ export class ReplyReader {
   room(): Uint8Array {
     if (this.bytes.length - this.end < MIN_FREE_BYTES) {
       const partial = this.end - this.start;
-      const slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, 2 * partial + MIN_FREE_BYTES));
-      this.bytes.copy(slab, 0, this.start, this.end);
-      this.bytes = slab;
+      const slab = takeSlab(2 * partial + MIN_FREE_BYTES);
+      this.bytes.copy(slab.bytes, 0, this.start, this.end);
+      letGoOfSlab(this.slab);
+      this.slab = slab;
+      this.bytes = slab.bytes;
       this.start = 0;
       this.end = partial;
       this.restart();

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { RedisClient, RedisClientOptions } from '../../src/redis/redis-client.ts';
-import { openClient, readKeys } from './simulated-client.ts';
+import { FIELDS, openClient, readKeys, textOf } from './simulated-client.ts';
 import { array, SimulatedRedis } from './simulated-redis.ts';
 import { SimulatedWorld } from './simulated-world.ts';
 
@@ -290,5 +290,45 @@ describe('the same read by several callers in one turn', () => {
     for (const answer of answers) {
       expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'REPLY' } });
     }
+  });
+});
+
+describe('what was read', () => {
+  test('stays as it is while it is held, however much is read and given back meanwhile', async () => {
+    const client = await open('primary');
+    const names = Array.from({ length: 40 }, (_, i) => `key ${i}`);
+    for (const name of names) {
+      nodes.a.put(name, { f: name.repeat(200), g: `${name} again` });
+    }
+    const read = async (key: string) => {
+      const reads = [{ fields: FIELDS, keys: [Buffer.from(key)], shape: 'hgetall' as const }];
+      const { cells } = await world.until(client.readHashes(reads, { deadlineAtMs: Infinity }));
+      return cells[0]!;
+    };
+    const held = [];
+    for (let round = 0; round < 20; round++) {
+      for (const [i, name] of names.entries()) {
+        const cells = await read(name);
+        expect(textOf(cells, FIELDS.width)).toEqual([[name.repeat(200), `${name} again`]]);
+        if (i === round) held.push({ name, cells });
+        else cells.release();
+      }
+    }
+    for (const { name, cells } of held) {
+      expect(textOf(cells, FIELDS.width)).toEqual([[name.repeat(200), `${name} again`]]);
+    }
+  });
+
+  test("is nobody else's after it was given back, and may be given back twice", async () => {
+    const client = await open('primary');
+    const reads = [{ fields: FIELDS, keys: [Buffer.from('k')], shape: 'hmget' as const }];
+    const { cells } = await world.until(client.readHashes(reads, { deadlineAtMs: Infinity }));
+    cells[0]!.release();
+    cells[0]!.release();
+    expect(cells[0]!.buffers).toEqual([]);
+    const again = await world.until(
+      Promise.all([readKeys(client, ['k']), readKeys(client, ['x'])]),
+    );
+    expect(again).toEqual([[['a', 'same']], [[null, null]]]);
   });
 });

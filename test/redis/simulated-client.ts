@@ -72,7 +72,9 @@ export async function readKeys(
     shape: limits.shape ?? 'hmget',
   } as const;
   const { cells } = await client.readHashes([read], limits);
-  return textOf(cells[0]!, FIELDS.width);
+  const text = textOf(cells[0]!, FIELDS.width);
+  cells[0]!.release();
+  return text;
 }
 
 export function textOf({ buffers, starts, ends }: HashCells, width: number): (string | null)[][] {
