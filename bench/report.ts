@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { barsTable, ghzTable, loadTable, peersTable } from './report-load.ts';
+import { redisTable } from './report-redis.ts';
 import { writeFaults } from './report-faults.ts';
 import {
   coldTable,
@@ -49,6 +50,7 @@ const section = <Name extends PartName>(
 const SECTIONS = [
   section('peers', 'Beside Feast’s own servers and the stock stack', peersTable),
   section('load', 'Our server at saturation', loadTable),
+  section('redis', 'The Redis client beside others', redisTable),
   section('registry', 'A registry of 1,000 views, rewritten every second', registryTable),
   section('overload', 'More than it can answer', overloadTables),
   section('cold', 'The first request of a process', coldTable),

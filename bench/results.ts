@@ -8,6 +8,7 @@ import type { MemoryFigures, SoakFigures } from './memory.ts';
 import type { OverloadFigures } from './overload.ts';
 import type { PeerFigures } from './peers.ts';
 import type { ProfileFigures } from './profile.ts';
+import type { ReadRow } from './redis-reads.ts';
 import type { RegistryReloadFigures } from './registry-reload.ts';
 
 /** One scenario through ghz. */
@@ -31,6 +32,7 @@ export interface Parts {
   readonly soak: SoakFigures;
   readonly overload: readonly OverloadFigures[];
   readonly faults: FaultReport;
+  readonly redis: readonly ReadRow[];
   readonly profile: readonly ProfileFigures[];
 }
 

@@ -15,6 +15,7 @@ import { hasPeers, measurePeers } from './peers.ts';
 import { pinSelf, type Cores } from './processes.ts';
 import { measureProfile, type ProfileFigures } from './profile.ts';
 import { measureRegistryReload, type RegistryReloadFigures } from './registry-reload.ts';
+import { measureRedisReads } from './redis-reads.ts';
 import { writeReport } from './report.ts';
 import {
   RESULTS_FOLDER,
@@ -67,6 +68,7 @@ const PARTS: { readonly [Name in PartName]: (bench: Bench) => Promise<Parts[Name
   profile: measureProfiles,
   soak: (bench) => measureSoak({ ...bench, core: bench.cores.server }, bench.soakRequests),
   faults: () => measureFaults({ slots: FAULT_SLOTS, stopMs: FAULT_STOP_MS, say }),
+  redis: (bench) => measureRedisReads({ ...bench, say }),
   peers: ({ scenarios, ...bench }) =>
     measurePeers({ ...bench, workloads: scenarios.map(({ name }) => name) }),
 };
