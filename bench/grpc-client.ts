@@ -1,9 +1,21 @@
 import http2 from 'node:http2';
 import { grpcFrame } from './official-layout.ts';
 
+/** A call that was answered with another status than OK. */
+export class GrpcCallError extends Error {
+  override readonly name = 'GrpcCallError';
+  /** The gRPC code; NaN when none came. */
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(`status ${code}: ${message}`);
+    this.code = code;
+  }
+}
+
 /** A gRPC client on one connection that neither encodes nor decodes messages. */
 export interface GrpcClient {
-  /** Sends one message and gives the reply's. @throws Error for any status but OK, with the status in its text */
+  /** Sends one message and gives the reply's. @throws GrpcCallError for any status but OK */
   call(path: string, message: Uint8Array): Promise<Uint8Array>;
   close(): void;
 }
@@ -44,10 +56,7 @@ function send(
     stream.on('error', reject);
     stream.on('close', () => {
       if (fields['grpc-status'] === '0') resolve(Buffer.concat(chunks).subarray(5));
-      else
-        reject(
-          new Error(`status ${String(fields['grpc-status'])}: ${String(fields['grpc-message'])}`),
-        );
+      else reject(new GrpcCallError(Number(fields['grpc-status']), String(fields['grpc-message'])));
     });
     stream.end(grpcFrame(message));
   });

@@ -1,16 +1,21 @@
-import { openGrpcClient } from './grpc-client.ts';
+import { GrpcCallError, openGrpcClient } from './grpc-client.ts';
 import { runOpenLoop, type Latencies } from './open-loop.ts';
 import { SERVING_PATH, encodeRequest, entityIds, references } from './official-layout.ts';
 import { readMetric } from './read-metric.ts';
 import { encodeRegistry, type SeededRepo } from './seed.ts';
 import { startSideboard } from '../test/support/sideboard-process.ts';
 
+/** A run by the clock, and how many requests the server refused in it as one too many. */
+export interface ReloadRun extends Latencies {
+  readonly refused: number;
+}
+
 /** Latencies of the same load with a registry that stays, and with one that is rewritten every second. */
 export interface RegistryReloadFigures {
   readonly views: number;
   readonly ratePerSecond: number;
-  readonly still: Latencies;
-  readonly reloading: Latencies;
+  readonly still: ReloadRun;
+  readonly reloading: ReloadRun;
   /** Reloads that the server counted during the second run; about one per second, or the comparison says nothing. */
   readonly reloads: number;
 }
@@ -24,6 +29,7 @@ export interface RegistryReloadOptions {
   readonly core: number;
 }
 
+const RESOURCE_EXHAUSTED = 8;
 const RATE_PER_SECOND = 400;
 const RELOADS = 'feature_server_registry_reload_total';
 const CHANGED = 'result="changed"';
@@ -46,14 +52,21 @@ export async function measureRegistryReload(
   const messages = Array.from({ length: 200 }, (_, n) =>
     encodeRequest(features, entityIds(1, n, entities)),
   );
-  const load = (forSeconds: number): Promise<Latencies> =>
-    runOpenLoop({
+  const load = async (forSeconds: number): Promise<ReloadRun> => {
+    let refused = 0;
+    const latencies = await runOpenLoop({
       client,
       path: SERVING_PATH,
       messages,
       ratePerSecond: RATE_PER_SECOND,
       seconds: forSeconds,
+      onError: (error) => {
+        if (!(error instanceof GrpcCallError && error.code === RESOURCE_EXHAUSTED)) throw error;
+        refused += 1;
+      },
     });
+    return { ...latencies, refused };
+  };
   try {
     await load(4);
     const still = await load(seconds);

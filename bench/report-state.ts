@@ -1,19 +1,20 @@
 import { figure, markdownTable, percent, spreadText } from './markdown.ts';
-import type { Latencies } from './open-loop.ts';
+import type { ReloadRun } from './registry-reload.ts';
 import type { Parts } from './results.ts';
 import { spreadOf } from './spread.ts';
 
 /** Latency with a registry that stays and one that changes. */
 export function registryTable(rounds: Parts['registry']): string {
-  const row = (name: string, pick: (round: Parts['registry'][number]) => Latencies): string[] => [
+  const row = (name: string, pick: (round: Parts['registry'][number]) => ReloadRun): string[] => [
     name,
     spreadText(spreadOf(rounds.map((round) => pick(round).p50Ms))),
     spreadText(spreadOf(rounds.map((round) => pick(round).p99Ms))),
     spreadText(spreadOf(rounds.map((round) => pick(round).maxMs))),
+    rounds.map((round) => String(pick(round).refused)).join(', '),
   ];
   const reloads = rounds.map((round) => round.reloads);
   const table = markdownTable(
-    ['registry', 'p50 ms', 'p99 ms', 'slowest ms'],
+    ['registry', 'p50 ms', 'p99 ms', 'slowest ms', 'refused'],
     [
       row('left alone', ({ still }) => still),
       row('rewritten every second', ({ reloading }) => reloading),
