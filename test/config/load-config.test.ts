@@ -163,6 +163,15 @@ describe("Feast's own keys", () => {
   });
 });
 
+test.each([
+  ['beside', '/repo/data/registry.db', '/repo/data/registry.db.last-good'],
+  ['none', '/repo/data/registry.db', undefined],
+  ['/var/lib/sideboard/copy.db', '/repo/data/registry.db', '/var/lib/sideboard/copy.db'],
+])('registry_copy %s', (setting, path, copyPath) => {
+  const yaml = `project: rides\nregistry: ${path}\nsideboard: {registry_copy: ${setting}}\n`;
+  expect(loadYaml(yaml).registry).toMatchObject({ path, copyPath });
+});
+
 function redisPart(name: 'skipDedup' | 'keyTtlSeconds'): (config: Config) => unknown {
   return ({ onlineStore }) => (onlineStore.kind === 'sqlite' ? onlineStore : onlineStore[name]);
 }
