@@ -73,7 +73,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     packages: ['@duckdb/node-api', ...FILES],
   },
   'online-store': {
-    may: ['errors.ts', 'feast-encoding', 'redis'],
+    may: ['errors.ts', 'version.ts', 'feast-encoding', 'redis'],
     mayForTypes: ['caller-signal.ts', 'config/config.ts'],
     packages: ['node:buffer', 'node:sqlite', 'node:timers/promises', ...FILES],
   },

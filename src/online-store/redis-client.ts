@@ -1,6 +1,7 @@
 import { nodeRuntime } from '../redis/node-runtime.ts';
 import { openRedisClient, type RedisClient } from '../redis/redis-client.ts';
 import type { RedisRuntime } from '../redis/redis-runtime.ts';
+import { VERSION } from '../version.ts';
 import { credentialsFrom } from './redis-credentials.ts';
 
 /** Address of a Redis node; `host` without brackets for IPv6. */
@@ -31,7 +32,6 @@ export interface RedisConnectionOptions {
   /** Path of a unix socket; wins over `nodes` where there is a single node. */
   readonly unixSocket?: string | undefined;
   readonly clientName?: string | undefined;
-  readonly libraryVersion?: string | undefined;
   /** Which copy of the data is read. */
   readonly readFrom?: 'primary' | 'prefer-replica' | 'nearest' | 'zone' | undefined;
   /** The own availability zone, for `readFrom: zone`. */
@@ -67,7 +67,6 @@ export interface RedisTlsOptions {
 /** What is taken where options leave it open; the settings of the same names document it. */
 const DEFAULTS = {
   clientName: 'sideboard',
-  libraryVersion: '0',
   hedgePercent: 5,
   hedgePercentile: 95,
   silenceTimeoutMs: 1_000,
@@ -113,6 +112,7 @@ export async function connectRedis(
     hedgeShare: given.hedgePercent / 100,
     hedgeQuantile: given.hedgePercentile / 100,
     libraryName: 'sideboard',
+    libraryVersion: VERSION,
     connectTimeoutMs: options.connectTimeoutMs,
     commandTimeoutMs: options.commandTimeoutMs,
     keepAliveMs: KEEP_ALIVE_MS,

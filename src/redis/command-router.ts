@@ -105,6 +105,8 @@ export class CommandRouter {
         break;
       case 'LOADING':
       case 'MASTERDOWN':
+        // It came back, or lost its primary: others may have taken over.
+        this.topology.refresh();
         this.nodeOf(connection)?.exclude(this.runtime.now());
         this.retryElsewhere(command, replyError(text, connection), connection);
         break;

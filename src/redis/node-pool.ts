@@ -8,6 +8,8 @@ const RETIREMENT_MS = 5_000;
 export interface NodePool {
   /** The node there; made, and connected to, where it is new. */
   nodeAt(target: NodeTarget): RedisNode;
+  /** The node there; `undefined` where none is known (any more). */
+  find(target: NodeTarget): RedisNode | undefined;
   all(): Iterable<RedisNode>;
   /** Lets go of all other nodes: when what is under way there has ended, or after a while. */
   keepOnly(nodes: ReadonlySet<RedisNode>): void;
@@ -40,6 +42,7 @@ export function createNodePool(options: NodeOptions): NodePool {
       }
       return node;
     },
+    find: (target) => nodes.get(addressOf(target)),
     all: () => nodes.values(),
     keepOnly(kept) {
       for (const [address, node] of nodes) {

@@ -114,7 +114,7 @@ export async function openRedisClient(options: RedisClientOptions): Promise<Redi
   const pool = createNodePool(nodeOptions);
   const opened = openTopology(options, pool, nodeOptions);
   topology = opened;
-  const router = new CommandRouter(runtime, opened, read, ({ target }) => pool.nodeAt(target));
+  const router = new CommandRouter(runtime, opened, read, ({ target }) => pool.find(target));
   const counts: HashReadCounts = { reads: 0, joined: 0, hedged: 0 };
   const reader = new HashReader({
     runtime,

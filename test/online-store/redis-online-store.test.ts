@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -76,6 +76,62 @@ describe('Redis with TLS and a password', () => {
     } finally {
       await store.close();
       await stop();
+    }
+  });
+});
+
+describe('a unix socket of Redis', () => {
+  it('is spoken to instead of the host of the connection string', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sideboard-socket-'));
+    const unixSocket = join(folder, 'redis.sock');
+    const server = await startRedis({ args: ['--unixsocket', unixSocket] });
+    const nodes = [{ host: 'nobody.invalid', port: 1 }];
+    const store = await openOnlineStore({ ...REDIS_DEFAULTS, kind: 'redis', nodes, unixSocket });
+    try {
+      const view = await openView(store);
+      await view.write([row(entityKey(1), NEW_YEAR_NS, int64(1), int64(2))]);
+      expect(await view.valuesOf(entityKey(1))).toEqual([1n, 2n]);
+      await server.kill();
+      await expect(view.read([entityKey(1)])).rejects.toMatchObject({
+        message: expect.stringContaining(unixSocket) as string,
+      });
+    } finally {
+      await store.close();
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('a password in a file', () => {
+  it('is read again when a connection is made, so that it can be rotated', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sideboard-password-'));
+    const passwordFile = join(folder, 'password');
+    writeFileSync(passwordFile, 'first\n');
+    const server = await startRedis({ password: 'first' });
+    const admin = adminClient(server.port, { password: 'first' });
+    const store = await openOnlineStore({
+      ...REDIS_DEFAULTS,
+      kind: 'redis',
+      nodes: [server],
+      passwordFile,
+    });
+    try {
+      const view = await openView(store);
+      await view.write([row(entityKey(1), NEW_YEAR_NS, int64(1), int64(2))]);
+      await admin.config('SET', 'requirepass', 'second');
+      // Connections that stand stay; new ones need the new password.
+      expect(await view.valuesOf(entityKey(1))).toEqual([1n, 2n]);
+      writeFileSync(passwordFile, 'second\n');
+      await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await expect
+        .poll(() => view.valuesOf(entityKey(1)).catch(() => 'away'), { timeout: 10_000 })
+        .toEqual([1n, 2n]);
+    } finally {
+      admin.disconnect();
+      await store.close();
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 });

@@ -119,6 +119,49 @@ describe('a cluster', () => {
     expect(await read(client, [LOW[0]!, HIGH[0]!])).toEqual(rows([LOW[0]!, HIGH[0]!]));
   });
 
+  test('of one name that has all slots is read at the port of its replicas', async () => {
+    const reader = new SimulatedRedis(world, 'serverless:2');
+    const writer = new SimulatedRedis(world, 'serverless:1');
+    for (const server of [reader, writer]) {
+      server.handler = (words) =>
+        words[0]!.toString() === 'CLUSTER'
+          ? array([[0, 16_383, ['serverless', 1, 'w'], ['serverless', 2, 'r']]])
+          : null;
+      server.put('k', { f: 'value' });
+    }
+    world.names.set('serverless', ['serverless']);
+    const client = await open({
+      nodes: [{ host: 'serverless', port: 1 }],
+      read: { readFrom: 'prefer-replica', zone: undefined },
+    });
+    await world.pass(50);
+    expect(await read(client, ['k'])).toEqual([['value', null]]);
+    expect(heard(reader, 'HMGET')).toBe(1);
+    expect(heard(writer, 'HMGET')).toBe(0);
+  });
+
+  test('that shrinks lets go of the nodes that left, and makes none of them again', async () => {
+    const client = await open();
+    expect(await read(client, [...LOW, ...HIGH])).toEqual(rows([...LOW, ...HIGH]));
+    // b is asked for something that it answers, unwell, when it has left already.
+    nodes.b.delayMs = 200;
+    nodes.b.handler = clusterHandler(([name]) => (name === 'HMGET' ? '-LOADING Redis\r\n' : null));
+    const late = readKeys(client, [HIGH[0]!]);
+    await world.pass(10);
+    ranges = [[0, 16_383, 'a', 'c']];
+    nodes.c.handler = clusterHandler(() => null);
+    await world.pass(6_000);
+    expect(await world.until(late)).toEqual(rows([HIGH[0]!]));
+    await world.pass(10_000);
+    expect(
+      client
+        .nodes()
+        .map(({ address }) => address)
+        .sort(),
+    ).toEqual(['a:1', 'c:1']);
+    expect(nodes.b.sessions.size).toBe(0);
+  });
+
   test('without a node for a slot says so', async () => {
     ranges = [[0, HALF - 1, 'a']];
     const client = await open();
