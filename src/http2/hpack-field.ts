@@ -39,7 +39,12 @@ const KIND_BY_NAME = new Map<string, FieldKind>([
 ]);
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
-const BAD_VALUE = /^[ \t]|[ \t]$|[\0\r\n]/;
+/** Control characters have no place in a value (RFC 9110 section 5.5), nor has blank space at its ends. */
+const VALUE = /^(?![ \t])[\t\x20-\x7e\x80-\xff]*(?<![ \t])$/;
+const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const PATH = /^[/*][\x21-\x7e\x80-\xff]*$/;
+/** What a host, a port and an address in brackets are made of (RFC 3986 section 3.2). */
+const AUTHORITY = /^[\w!$%&'()*+,.:;=@[\]~-]*$/;
 const UNSIGNED = /^\d{1,15}$/;
 
 export function createField(name: string, value: string): HpackField {
@@ -48,10 +53,25 @@ export function createField(name: string, value: string): HpackField {
 
 function kindOf(name: string, value: string): FieldKind {
   const kind = KIND_BY_NAME.get(name) ?? (TOKEN.test(name) ? FieldKind.PLAIN : FieldKind.MALFORMED);
-  if (BAD_VALUE.test(value)) return FieldKind.MALFORMED;
-  if (name === 'te' && value.toLowerCase() !== 'trailers') return FieldKind.MALFORMED;
-  if (kind === FieldKind.CONTENT_LENGTH && !UNSIGNED.test(value)) return FieldKind.MALFORMED;
-  return kind;
+  return VALUE.test(value) && fits(kind, name, value) ? kind : FieldKind.MALFORMED;
+}
+
+/** Whether a value is one that its field may have. */
+function fits(kind: FieldKind, name: string, value: string): boolean {
+  switch (kind) {
+    case FieldKind.METHOD:
+      return METHOD.test(value);
+    case FieldKind.PATH:
+      return PATH.test(value);
+    case FieldKind.AUTHORITY:
+      return AUTHORITY.test(value);
+    case FieldKind.HOST:
+      return value !== '' && AUTHORITY.test(value);
+    case FieldKind.CONTENT_LENGTH:
+      return UNSIGNED.test(value);
+    default:
+      return name !== 'te' || value.toLowerCase() === 'trailers';
+  }
 }
 
 export function fieldBytes({ name, value }: HeaderField): number {
