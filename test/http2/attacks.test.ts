@@ -27,7 +27,11 @@ import {
   type RawClient,
   type Rig,
   type SeenRequest,
+  eventually,
 } from './raw-client.ts';
+
+// They take milliseconds, but the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 });
 
 const CALM = ErrorCode.ENHANCE_YOUR_CALM;
 const INITIAL_WINDOW_SIZE = 4;
@@ -143,7 +147,7 @@ describe('a flood ends in ENHANCE_YOUR_CALM and hurts nobody else:', () => {
   it('DATA for a stream that was reset', async () => {
     const scene = createScene({}, () => {});
     scene.attacker.send(headers(1, POST, 0));
-    await vi.waitFor(() => expect(scene.rig.requests).toHaveLength(1));
+    await eventually(() => expect(scene.rig.requests).toHaveLength(1));
     scene.rig.requests[0]!.response.reset(ErrorCode.CANCEL);
     await flood(scene, () => data(1, 'x', 0));
     expect((await scene.attacker.failure()).code).toBe(CALM);
@@ -213,7 +217,7 @@ describe('a client that does its work is not taken for a flood:', () => {
     const client = rig.connect();
     for (let i = 0; i < 1000; i++) client.send(headers(2 * i + 1, GET));
     for (let i = 0; i < 1000; i++) client.send(resetStream(2 * i + 1));
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(rig.requests.filter((each) => each.closeCount === 1)).toHaveLength(1000),
     );
     expect(client.isEnded).toBe(false);
@@ -317,7 +321,7 @@ describe('clients that ask and do not read', () => {
     expect(scene.rig.engine.queuedBytes).toBeLessThanOrEqual(4 * MIB);
     await flood({ ...scene, attacker: client }, () => windowUpdate(1, 1));
     expect((await client.failure()).code).toBe(CALM);
-    await vi.waitFor(() => expect(scene.rig.engine.queuedBytes).toBe(0));
+    await eventually(() => expect(scene.rig.engine.queuedBytes).toBe(0));
   });
 
   it('are not read from while their socket is full', async () => {
@@ -333,11 +337,8 @@ describe('clients that ask and do not read', () => {
     // What waits is bounded by what one client may have queued; what is in the socket by a mebibyte.
     expect(scene.rig.engine.queuedBytes).toBeLessThanOrEqual(256 * MIB);
     attacker.socket.resume();
-    await vi.waitFor(
-      () => expect(attacker.frames.some(({ streamId }) => streamId === 599)).toBe(true),
-      {
-        timeout: 10_000,
-      },
+    await eventually(() =>
+      expect(attacker.frames.some(({ streamId }) => streamId === 599)).toBe(true),
     );
   });
 });
@@ -359,6 +360,6 @@ describe('bytes that come one at a time', () => {
     await scene.askVictim();
     expect(scene.rig.engine.connectionCount).toBe(502);
     for (const client of slow) client.socket.destroy();
-    await vi.waitFor(() => expect(scene.rig.engine.connectionCount).toBe(2));
+    await eventually(() => expect(scene.rig.engine.connectionCount).toBe(2));
   });
 });

@@ -18,7 +18,11 @@ import {
   OK_TRAILERS,
   type RawClient,
   type SeenRequest,
+  eventually,
 } from './raw-client.ts';
+
+// They take milliseconds, but the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 });
 
 const INITIAL_WINDOW_SIZE = 4;
 const DEFAULT_WINDOW = 65_535;
@@ -65,7 +69,7 @@ describe('what a client lets us send', () => {
         client.send(settings([INITIAL_WINDOW_SIZE, 5_000_000]), headers(1, GET));
         await client.frame('the end', ({ type, flags }) => type < 2 && (flags & 1) === 1);
         expect(client.body(1).equals(body)).toBe(true);
-        await vi.waitFor(() => expect(rig.requests[0]!.closeCount).toBe(1));
+        await eventually(() => expect(rig.requests[0]!.closeCount).toBe(1));
       }
     },
   );
@@ -149,7 +153,7 @@ describe('what a client lets us send', () => {
     const rig = createRig({}, () => {});
     const client = rig.connect();
     client.send(headers(1, GET));
-    await vi.waitFor(() => expect(rig.requests).toHaveLength(1));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
     const { response } = rig.requests[0]!;
     response.respond(OK_HEADERS, false);
     expect(response.write(bytesOf(10))).toBe(true);
@@ -162,7 +166,7 @@ describe('what a client lets us send', () => {
     await settledBody(client, 1);
     expect(drainCount).toBe(0);
     client.send(windowUpdate(0, 1_000_000), windowUpdate(1, 1_000_000));
-    await vi.waitFor(() => expect(drainCount).toBe(1));
+    await eventually(() => expect(drainCount).toBe(1));
     expect(client.body(1)).toHaveLength(sent);
     response.end(bytesOf(3), OK_TRAILERS);
     await client.fields(1, 2);
@@ -250,7 +254,7 @@ describe('what we let a client send', () => {
     const rig = createRig({ windowBytes: 65_535 }, () => {});
     const client = rig.connect();
     client.send(headers(1, POST, 0));
-    await vi.waitFor(() => expect(rig.requests).toHaveLength(1));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
     rig.requests[0]!.response.reset(ErrorCode.CANCEL);
     client.send(headers(3, POST, 0));
     for (let i = 0; i < 2; i++) client.send(data(1, bytesOf(10_000), 0));

@@ -12,7 +12,10 @@ import {
   PREFACE,
   windowUpdate,
 } from './frames.ts';
-import { createRig, echo, type RawClient, type SeenRequest } from './raw-client.ts';
+import { createRig, echo, type RawClient, type SeenRequest, eventually } from './raw-client.ts';
+
+// They take milliseconds, but the machine may be busy.
+vi.setConfig({ testTimeout: 30_000 });
 
 const MAX_STREAM_ID = 2 ** 31 - 1;
 
@@ -38,14 +41,14 @@ describe('draining', () => {
     const rig = createRig({}, () => {});
     const client = rig.connect();
     client.send(headers(1, GET));
-    await vi.waitFor(() => expect(rig.requests).toHaveLength(1));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
     const drained = rig.engine.drain();
     await client.frame('GOAWAY', ({ type }) => type === 7);
     expect(goaways(client)).toEqual([[MAX_STREAM_ID, 0, 'the server stops']]);
     // The client opened another one before it heard of it.
     client.send(headers(3, GET));
     await answerPing(client);
-    await vi.waitFor(() => expect(goaways(client)).toHaveLength(2));
+    await eventually(() => expect(goaways(client)).toHaveLength(2));
     expect(goaways(client)[1]).toEqual([3, 0, 'draining']);
     // And one after it: not served, not an error either, nor is what belongs to it.
     client.send(
@@ -104,11 +107,11 @@ describe('draining', () => {
     const rig = createRig({}, () => {});
     const client = rig.connect();
     client.send(headers(1, GET), frame(7, 0, 0, Buffer.alloc(8)));
-    await vi.waitFor(() => expect(rig.requests).toHaveLength(1));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
     expect(client.isEnded).toBe(false);
     echo(rig.requests[0]!);
     await client.fields(1, 2);
-    await vi.waitFor(() => expect(client.isEnded).toBe(true));
+    await eventually(() => expect(client.isEnded).toBe(true));
   });
 
   it('resolves at once where there is nobody', async () => {
@@ -119,12 +122,12 @@ describe('draining', () => {
     const rig = createRig({}, () => {});
     const client = rig.connect();
     client.send(headers(1, GET));
-    await vi.waitFor(() => expect(rig.requests).toHaveLength(1));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
     const drained = rig.engine.drain();
     rig.engine.close();
     await drained;
     expect(client.isEnded).toBe(true);
-    await vi.waitFor(() => expect(rig.requests[0]!.closeCount).toBe(1));
+    await eventually(() => expect(rig.requests[0]!.closeCount).toBe(1));
   });
 });
 
@@ -139,7 +142,7 @@ describe('the age of a connection', () => {
     expect(goaways(client)[0]).toEqual([MAX_STREAM_ID, 0, 'max_age']);
     await answerPing(client);
     echo(rig.requests[0]!);
-    await vi.waitFor(() => expect(client.isEnded).toBe(true));
+    await eventually(() => expect(client.isEnded).toBe(true));
     await client.fields(1, 2);
   });
 
@@ -147,16 +150,16 @@ describe('the age of a connection', () => {
     const rig = createRig({ maxConnectionAgeMs: 50, drainGraceMs: 100 }, () => {});
     const client = rig.connect();
     client.send(headers(1, GET));
-    await vi.waitFor(() => expect(client.isEnded).toBe(true), { timeout: 5000 });
+    await eventually(() => expect(client.isEnded).toBe(true));
     expect(goaways(client)[0]![2]).toBe('max_age');
-    await vi.waitFor(() => expect(rig.requests[0]!.closeCount).toBe(1));
+    await eventually(() => expect(rig.requests[0]!.closeCount).toBe(1));
   });
 
   it('of idleness counts from the last stream', async () => {
     const rig = createRig({ maxConnectionIdleMs: 200 }, () => {});
     const client = rig.connect();
     client.send(headers(1, GET));
-    await vi.waitFor(() => expect(rig.requests).toHaveLength(1));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
     // Not idle as long as the stream is open.
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(goaways(client)).toEqual([]);
@@ -164,7 +167,7 @@ describe('the age of a connection', () => {
     await client.frame('GOAWAY', ({ type }) => type === 7);
     expect(goaways(client)[0]![2]).toBe('max_idle');
     await answerPing(client);
-    await vi.waitFor(() => expect(client.isEnded).toBe(true));
+    await eventually(() => expect(client.isEnded).toBe(true));
   });
 });
 
@@ -173,7 +176,7 @@ describe('keep-alive', () => {
     const rig = createRig({ keepAliveMs: 60, keepAliveTimeoutMs: 100 });
     const client = rig.connect();
     for (let count = 1; count <= 3; count++) {
-      await vi.waitFor(() => {
+      await eventually(() => {
         const pings = client.frames.filter(({ type }) => type === 6);
         expect(pings.length).toBeGreaterThanOrEqual(count);
       });
@@ -186,8 +189,8 @@ describe('keep-alive', () => {
     const rig = createRig({ keepAliveMs: 60, keepAliveTimeoutMs: 60 }, () => {});
     const client = rig.connect();
     client.send(headers(1, GET));
-    await vi.waitFor(() => expect(client.isEnded).toBe(true), { timeout: 3000 });
-    await vi.waitFor(() => expect(rig.requests[0]!.closeCount).toBe(1));
+    await eventually(() => expect(client.isEnded).toBe(true));
+    await eventually(() => expect(rig.requests[0]!.closeCount).toBe(1));
   });
 
   it('answers pings with what they say', async () => {
@@ -234,7 +237,7 @@ describe('the limit of streams', () => {
     echo(rig.requests[0]!);
     await client.fields(1, 2);
     client.send(headers(7, GET));
-    await vi.waitFor(() => expect(rig.requests).toHaveLength(3));
+    await eventually(() => expect(rig.requests).toHaveLength(3));
   });
 
   it('is said in the settings', async () => {
@@ -262,7 +265,7 @@ describe('slow clients', () => {
     const client = rig.connect(PREFACE, settings([4, 2 ** 30]), windowUpdate(0, 2 ** 30));
     client.socket.pause();
     for (let i = 0; i < 20; i++) client.send(headers(2 * i + 1, GET));
-    await vi.waitFor(() => expect(rig.engine.connectionCount).toBe(0), { timeout: 3000 });
+    await eventually(() => expect(rig.engine.connectionCount).toBe(0));
   });
 
   it('are not those that read steadily', async () => {

@@ -102,6 +102,11 @@ export function socketPair(): [ours: Duplex, theirs: Duplex] {
   return [ours, theirs];
 }
 
+/** Waits until a check no longer throws; long enough for a busy machine. */
+export function eventually<T>(check: () => T | Promise<T>): Promise<T> {
+  return vi.waitFor(check, { timeout: 20_000, interval: 2 });
+}
+
 export function echo({ response, body }: SeenRequest): void {
   response.reply(OK_HEADERS, body, OK_TRAILERS);
 }
@@ -128,17 +133,14 @@ export function createRawClient(socket: Duplex): RawClient {
   socket.on('error', () => {});
 
   const find = (what: string, matches: (frame: Frame) => boolean, count = 1): Promise<Frame> =>
-    vi.waitFor(
-      () => {
-        const found = frames.filter(matches)[count - 1];
-        if (found === undefined) {
-          const seen = frames.map((each) => `${each.type}/${each.streamId}`).join(' ');
-          throw new Error(`no ${what}; ${isEnded ? 'ended' : 'open'} after ${seen}`);
-        }
-        return found;
-      },
-      { timeout: 5000, interval: 1 },
-    );
+    eventually(() => {
+      const found = frames.filter(matches)[count - 1];
+      if (found === undefined) {
+        const seen = frames.map((each) => `${each.type}/${each.streamId}`).join(' ');
+        throw new Error(`no ${what}; ${isEnded ? 'ended' : 'open'} after ${seen}`);
+      }
+      return found;
+    });
 
   return {
     frames,
@@ -169,7 +171,7 @@ export function createRawClient(socket: Duplex): RawClient {
         'GOAWAY',
         ({ type, payload }) => type === 7 && payload.readUInt32BE(4) !== 0,
       );
-      await vi.waitFor(() => {
+      await eventually(() => {
         if (!isEnded) throw new Error('the connection is still open');
       });
       return { code: payload.readUInt32BE(4), reason: payload.toString('latin1', 8) };

@@ -38,7 +38,8 @@ export class SimulatedSocket extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     const take = (): void => {
-      this.onWrite(chunk);
+      // A copy, as the kernel takes one: the writer may use its memory again.
+      this.onWrite(Buffer.from(chunk));
       done();
     };
     if (this.isStalled) this.pending.push(take);
