@@ -6,7 +6,6 @@ import { createAdmissionGate } from './admission/admission-gate.ts';
 import { file_sideboard_v1_ingest } from '../gen/sideboard/v1/ingest_pb.ts';
 import type { Config } from './config/config.ts';
 import type { ConnectionRouter } from './connection-router.ts';
-import { hashFeatureField } from './feast-encoding/hash-field.ts';
 import { createDispatcher } from './grpc/dispatch.ts';
 import { createFeatureServices } from './grpc/feature-services.ts';
 import { FRAME_HEADROOM, type GrpcService } from './grpc/grpc-service.ts';
@@ -23,9 +22,10 @@ import { createFeatureWriter } from './ingestion/feature-writer.ts';
 import { createMaterializationJobs } from './ingestion/materialization-jobs.ts';
 import { createMaterializationBackend } from './materialization-backend.ts';
 import { openOnlineStore } from './online-store/open-online-store.ts';
-import { openRegistry } from './registry/open-registry.ts';
+import type { RegistryOrigin } from './registry/registry-origin.ts';
 import { createFeatureReader } from './retrieval/feature-reader.ts';
 import { openSecurePort } from './secure-port.ts';
+import { openServedRegistry } from './served-registry.ts';
 import { startAdminServer } from './telemetry/admin-server.ts';
 import { createAnswerCounter } from './telemetry/answer-counter.ts';
 import { createCallObserver } from './telemetry/call-observer.ts';
@@ -71,7 +71,7 @@ export async function startServer(
   config: Config,
   logger: Logger = createLogger(config.server.logLevel),
 ): Promise<RunningServer> {
-  const server = await startRequestServer(config, logger, 'listen');
+  const server = await startRequestServer(config, logger, { doors: 'listen' });
   try {
     const admin = await startAdminServer({
       host: config.server.adminHost,
@@ -98,24 +98,31 @@ export async function startServer(
   }
 }
 
+/** What a server does itself, and what another process does for it. */
+export interface ServerPart {
+  /** Whether to listen, or to leave that to another process that hands connections over. */
+  readonly doors: 'listen' | 'handed over';
+  /** Where to read the registry, instead of the place that the configuration names. */
+  readonly registryOrigin?: RegistryOrigin;
+}
+
 /**
  * Composes what answers requests; the only place where the parts meet. When a later part fails to start, those before it
  * are closed again.
  *
- * @param doors whether to listen, or to leave that to another process that hands connections over
  * @throws SideboardError INVALID_CONFIGURATION, REGISTRY_UNAVAILABLE, ONLINE_STORE_UNAVAILABLE
  */
 export async function startRequestServer(
   config: Config,
   logger: Logger,
-  doors: 'listen' | 'handed over',
+  part: ServerPart,
 ): Promise<RequestServer> {
   const opened: (() => Promise<unknown>)[] = [];
   const closeAll = async (): Promise<void> => {
     for (const close of opened.reverse()) await close();
   };
   try {
-    return await composeServer({ config, logger, doors, opened, closeAll });
+    return await composeServer({ config, logger, ...part, opened, closeAll });
   } catch (error) {
     await closeAll();
     throw error;
@@ -123,10 +130,9 @@ export async function startRequestServer(
 }
 
 /** What a composition is given. */
-interface Composition {
+interface Composition extends ServerPart {
   readonly config: Config;
   readonly logger: Logger;
-  readonly doors: 'listen' | 'handed over';
   /** How to close what was opened, in order. */
   readonly opened: (() => Promise<unknown>)[];
   closeAll(): Promise<void>;
@@ -136,24 +142,13 @@ async function composeServer({
   config,
   logger,
   doors,
+  registryOrigin,
   opened,
   closeAll,
 }: Composition): Promise<RequestServer> {
   const metrics = createMetrics();
 
-  const registry = await openRegistry(config.registry, {
-    project: config.project,
-    hashFeatureField,
-    onSwap: (snapshot) => {
-      metrics.observeRegistryReload('changed');
-      logger.info({ version: snapshot.versionId }, 'registry loaded');
-    },
-    onWarning: (message) => logger.warn(message),
-    onFailure: (err) => {
-      metrics.observeRegistryReload('failed');
-      logger.error({ err }, 'the registry cannot be served; the last good one stays');
-    },
-  });
+  const registry = await openServedRegistry(config, { logger, metrics, origin: registryOrigin });
   opened.push(() => registry.close());
 
   const store = observeOnlineStore(await openOnlineStore(config.onlineStore), metrics);

@@ -84,9 +84,15 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   redis: { may: [], packages: ['node:buffer', 'node:dns/promises', ...SOCKETS] },
   http2: { may: [], packages: ['node:buffer', 'node:http2', 'node:stream', ...SOCKETS] },
   workers: {
-    may: [],
-    mayForTypes: ['connection-router.ts'],
-    packages: ['prom-client', 'node:child_process', 'node:net', 'node:timers/promises'],
+    may: ['errors.ts', 'registry/kept-registry.ts'],
+    mayForTypes: ['connection-router.ts', 'registry/registry-origin.ts'],
+    packages: [
+      'prom-client',
+      'node:buffer',
+      'node:child_process',
+      'node:net',
+      'node:timers/promises',
+    ],
   },
   tls: {
     may: ['errors.ts'],

@@ -3,9 +3,11 @@ import { isSideboardError } from '../errors.ts';
 import { canReusePort } from '../listen.ts';
 import { openDoors, openUnixDoor, type Doors } from '../port.ts';
 import { startAdminServer } from '../telemetry/admin-server.ts';
+import { createOrigin } from '../registry/open-registry.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createCombinedMetrics } from '../workers/combined-metrics.ts';
 import { createSupervisorMetrics } from '../workers/supervisor-metrics.ts';
+import { isShared, shareRegistry } from '../workers/shared-registry.ts';
 import { createSupervisor, WorkerFailed, type Supervisor } from '../workers/supervisor.ts';
 import { startWorkerProcess, type WaitingConnection } from '../workers/worker-process.ts';
 import { logServing } from './log-serving.ts';
@@ -32,13 +34,22 @@ export async function serveWithWorkers(load: () => Config): Promise<void> {
   }
   /** What workers are told beyond our own arguments. */
   const workerArguments = ['--worker', '--port-sharing', handover ? 'handover' : 'reuse_port'];
-  const supervisor = createSupervisor({
+  const registry = isShared(config.registry.kind)
+    ? shareRegistry(await createOrigin(config.registry, config.project), {
+        ...config.registry,
+        onState: (state) => supervisor.all.forEach((worker) => worker.tellRegistry(state)),
+      })
+    : undefined;
+  const supervisor: Supervisor = createSupervisor({
     drainTimeoutMs,
     start: () =>
-      startWorkerProcess({
-        modulePath: process.argv[1] ?? '',
-        args: [...process.argv.slice(2), ...workerArguments],
-      }),
+      startWorkerProcess(
+        {
+          modulePath: process.argv[1] ?? '',
+          args: [...process.argv.slice(2), ...workerArguments],
+        },
+        registry?.read,
+      ),
     onFailure: (pid, { code, signal }, delayMs) =>
       logger.error({ pid, code, signal, delayMs }, 'a worker ended; another one starts'),
     onExit: ({ metrics }) => combined.retire(metrics),
@@ -69,6 +80,7 @@ export async function serveWithWorkers(load: () => Config): Promise<void> {
   } catch (error) {
     doors?.close();
     await supervisor.stop();
+    await registry?.close();
     await admin.close();
     if (!(error instanceof WorkerFailed)) throw error;
     // It has said why.
@@ -87,6 +99,7 @@ export async function serveWithWorkers(load: () => Config): Promise<void> {
     doors.close();
     void supervisor
       .stop()
+      .then(() => registry?.close())
       .then(() => admin.close())
       .then(() => logger.info('stopped'));
   };

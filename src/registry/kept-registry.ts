@@ -222,16 +222,16 @@ class KeptRegistry implements NamedRegistrySource {
 
 /** Says which registry cannot be served, why, and what to do. */
 export function registryUnavailable(origin: RegistryOrigin, error: unknown): SideboardError {
-  const isKnown = error instanceof SideboardError;
-  const isLate = error instanceof DOMException && error.name === 'TimeoutError';
-  const why = isKnown
-    ? error.message
-    : isLate
-      ? 'it did not answer in time (setting registry_timeout_ms)'
-      : origin.explain(error);
   return new SideboardError(
     'REGISTRY_UNAVAILABLE',
-    `registry ${origin.name}: ${why}; ${origin.remedy}`,
-    { cause: isKnown ? error.cause : error },
+    `registry ${origin.name}: ${whyUnavailable(origin, error)}; ${origin.remedy}`,
+    { cause: error instanceof SideboardError ? error.cause : error },
   );
+}
+
+/** Why a registry cannot be served, in a few words. */
+export function whyUnavailable(origin: RegistryOrigin, error: unknown): string {
+  if (error instanceof SideboardError) return error.message;
+  const isLate = error instanceof DOMException && error.name === 'TimeoutError';
+  return isLate ? 'it did not answer in time (setting registry_timeout_ms)' : origin.explain(error);
 }

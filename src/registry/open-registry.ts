@@ -13,6 +13,7 @@ import { updateRegistryFile } from './registry-file.ts';
 /**
  * Opens the registry of a configuration, wherever it is, and keeps what is served fresh, as `openKeptRegistry` does.
  *
+ * @param origin where to read it instead
  * @throws SideboardError REGISTRY_UNAVAILABLE when there is nothing to start with
  */
 export async function openRegistry(
@@ -21,8 +22,9 @@ export async function openRegistry(
     KeptRegistryOptions,
     'project' | 'hashFeatureField' | 'onSwap' | 'onWarning' | 'onFailure'
   >,
+  origin?: RegistryOrigin,
 ): Promise<NamedRegistrySource> {
-  return await openKeptRegistry(await createOrigin(config, options.project), {
+  return await openKeptRegistry(origin ?? (await createOrigin(config, options.project)), {
     ...config,
     ...options,
   });
@@ -68,8 +70,14 @@ export function registryReadOnly(kind: string): SideboardError {
   );
 }
 
-/** The libraries of a kind are loaded when it is used: a server with a registry file starts without them. */
-async function createOrigin(config: RegistryConfig, project: string): Promise<RegistryOrigin> {
+/**
+ * The place of a registry. The libraries of a kind are loaded when it is used: a server with a registry file starts without
+ * them.
+ */
+export async function createOrigin(
+  config: RegistryConfig,
+  project: string,
+): Promise<RegistryOrigin> {
   switch (config.kind) {
     case 'file':
       return createFileOrigin(config.path);

@@ -1,8 +1,15 @@
 import type { Socket } from 'node:net';
 import type { Door } from '../connection-router.ts';
-import type { FromWorker, MetricsJson, ToWorker } from './message.ts';
+import type {
+  FromWorker,
+  MetricsJson,
+  RegistryAnswer,
+  RegistryState,
+  ToWorker,
+} from './message.ts';
+import type { RegistryChannel } from './supervised-origin.ts';
 
-/** What a worker does for its supervisor. */
+/** What a worker that serves does for its supervisor. */
 export interface WorkerDuties {
   /** Takes over a connection that the supervisor accepted. */
   accept(socket: Socket, door: Door): void;
@@ -13,27 +20,35 @@ export interface WorkerDuties {
 
 /** The worker's end of the channel to its supervisor. */
 export interface SupervisorLink {
-  /** Tells that requests are welcome from here on. */
-  announce(port: number | undefined): void;
-  /** Drains now, without being told to. */
+  readonly registry: RegistryChannel;
+  /**
+   * Serves the supervisor until it says to drain, or is gone: then the worker drains too.
+   *
+   * @param port where the worker listens itself, if it does
+   */
+  serve(duties: WorkerDuties, port: number | undefined): void;
+  /** Drains without being told to. */
   drain(): void;
 }
 
 /** The channel of a process that `child_process.fork` made; `process` is one. */
-export type WorkerChannel = Pick<NodeJS.Process, 'on' | 'send' | 'disconnect' | 'connected'>;
+export type WorkerChannel = Pick<NodeJS.Process, 'on' | 'send' | 'connected'>;
 
 /**
- * Serves the supervisor until it says to drain, or is gone: then the worker drains too.
+ * Listens to the supervisor, from the first moment on.
  *
  * @param onDone called when the worker has drained and said farewell, with the error if draining failed
  */
 export function linkToSupervisor(
   channel: WorkerChannel,
-  duties: WorkerDuties,
   onDone: (error?: unknown) => void,
 ): SupervisorLink {
-  let drained: Promise<void> | undefined;
+  let duties: WorkerDuties | undefined;
+  let isLeaving = false;
   let closedCount = 0;
+  let registryState: RegistryState = { generation: 0, isKnown: false };
+  let nextQuestion = 0;
+  const questions = new Map<number, (answer: RegistryAnswer) => void>();
   const say = (message: FromWorker): Promise<void> =>
     new Promise((resolve) => {
       // A supervisor that is gone is heard of by 'disconnect'.
@@ -51,7 +66,7 @@ export function linkToSupervisor(
   const take = (id: number, door: Door, socket: Socket | undefined): void => {
     // Said before anything is read of it: what the supervisor does not know to be taken, it gives to another worker.
     void say({ kind: 'taken', id });
-    if (socket === undefined) {
+    if (socket === undefined || duties === undefined) {
       onClosed();
       return;
     }
@@ -59,22 +74,61 @@ export function linkToSupervisor(
     socket.setNoDelay(true);
     duties.accept(socket, door);
   };
+  const leave = async (leaving: WorkerDuties): Promise<void> => {
+    await leaving.drain();
+    await say({ kind: 'farewell', metrics: await leaving.collect() });
+  };
   const drain = (): void => {
-    drained ??= duties
-      .drain()
-      .then(() => duties.collect())
-      .then((metrics) => say({ kind: 'farewell', metrics }));
-    drained.then(() => onDone(), onDone);
+    if (isLeaving) return;
+    isLeaving = true;
+    if (duties !== undefined) leave(duties).then(() => onDone(), onDone);
+  };
+  const hear = (said: ToWorker, socket: Socket | undefined): void => {
+    switch (said.kind) {
+      case 'connection':
+        take(said.id, said.door, socket);
+        break;
+      case 'collect':
+        void duties?.collect().then((metrics) => say({ kind: 'metrics', id: said.id, metrics }));
+        break;
+      case 'registry-state':
+        registryState = said;
+        break;
+      case 'registry':
+        if (said.answer.bytes !== undefined) {
+          registryState = { generation: said.answer.generation, isKnown: true };
+        }
+        questions.get(said.id)?.(said.answer);
+        questions.delete(said.id);
+        break;
+      case 'drain':
+        drain();
+        break;
+    }
   };
 
-  channel.on('message', (message: unknown, handle: unknown) => {
-    const said = message as ToWorker;
-    if (said.kind === 'connection') take(said.id, said.door, handle as Socket | undefined);
-    else if (said.kind === 'drain') drain();
-    else {
-      void duties.collect().then((metrics) => say({ kind: 'metrics', id: said.id, metrics }));
-    }
-  });
+  channel.on('message', (message: unknown, handle: unknown) =>
+    hear(message as ToWorker, handle as Socket | undefined),
+  );
   channel.on('disconnect', drain);
-  return { announce: (port) => void say({ kind: 'serving', port }), drain };
+  return {
+    registry: {
+      get state() {
+        return registryState;
+      },
+      ask(isFresh): Promise<RegistryAnswer> {
+        const id = nextQuestion++;
+        return new Promise((resolve) => {
+          questions.set(id, resolve);
+          void say({ kind: 'registry', id, isFresh });
+        });
+      },
+    },
+    serve(given, port): void {
+      duties = given;
+      if (isLeaving) leave(given).then(() => onDone(), onDone);
+      else void say({ kind: 'serving', port });
+    },
+    drain,
+  };
 }

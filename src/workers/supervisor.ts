@@ -26,6 +26,8 @@ export interface Supervisor {
   readonly serving: readonly WorkerProcess[];
   /** Those, and workers that drain: all whose `onExit` is still to come and that have answered something. */
   readonly running: readonly WorkerProcess[];
+  /** All workers, those that start among them. */
+  readonly all: readonly WorkerProcess[];
   /** Workers that were started again after they had ended by themselves. */
   readonly restartCount: number;
   /**
@@ -165,6 +167,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     },
     get running() {
       return [...slots].filter(({ isRunning }) => isRunning).map(({ worker }) => worker);
+    },
+    get all() {
+      return [...slots].map(({ worker }) => worker);
     },
     get restartCount() {
       return restartCount;

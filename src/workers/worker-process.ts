@@ -1,7 +1,13 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Door } from '../connection-router.ts';
-import type { FromWorker, MetricsJson, ToWorker } from './message.ts';
+import type {
+  FromWorker,
+  MetricsJson,
+  RegistryAnswer,
+  RegistryState,
+  ToWorker,
+} from './message.ts';
 
 /** A connection that was accepted, paused, with nothing read of it. */
 export interface WaitingConnection {
@@ -34,6 +40,8 @@ export interface WorkerProcess {
   collect(timeoutMs: number): Promise<MetricsJson>;
   /** Lets it answer what has arrived, and end. */
   drain(): void;
+  /** Tells it what is known of the registry now. */
+  tellRegistry(state: RegistryState): void;
   kill(): void;
 }
 
@@ -43,7 +51,11 @@ export interface WorkerCommand {
   readonly args: readonly string[];
 }
 
-export function startWorkerProcess({ modulePath, args }: WorkerCommand): WorkerProcess {
+/** @param readRegistry answers workers that ask their supervisor for the registry */
+export function startWorkerProcess(
+  { modulePath, args }: WorkerCommand,
+  readRegistry?: (isFresh: boolean) => Promise<RegistryAnswer>,
+): WorkerProcess {
   const child = fork(modulePath, args, { serialization: 'advanced' });
   const untaken = new Map<number, WaitingConnection>();
   const collecting = new Map<number, (metrics: MetricsJson) => void>();
@@ -65,6 +77,11 @@ export function startWorkerProcess({ modulePath, args }: WorkerCommand): WorkerP
         break;
       case 'closed':
         connectionCount -= said.count;
+        break;
+      case 'registry':
+        void readRegistry?.(said.isFresh).then((answer) =>
+          say({ kind: 'registry', id: said.id, answer }),
+        );
         break;
       case 'farewell':
         lastMetrics = said.metrics;
@@ -110,6 +127,7 @@ export function startWorkerProcess({ modulePath, args }: WorkerCommand): WorkerP
       }
     },
     drain: () => say({ kind: 'drain' }),
+    tellRegistry: (state) => say({ kind: 'registry-state', ...state }),
     kill: () => void child.kill('SIGKILL'),
   };
 }

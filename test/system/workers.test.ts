@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
-import { connect } from 'node:net';
+import { createHash } from 'node:crypto';
+import { Agent, createServer, request } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
@@ -322,6 +323,70 @@ describe('workers that listen themselves (port_sharing: reuse_port)', () => {
       { what: 'another worker' },
     );
     expect(await ask(sideboard.port, 22)).toBe(22);
+  });
+});
+
+describe('a registry in a bucket', () => {
+  /** Speaks as much of S3 as a registry needs, and counts downloads. */
+  async function startBucket(repository: ServedRepository) {
+    const counts = { downloads: 0 };
+    let isDown = false;
+    const server = createServer((call, response) => {
+      if (isDown) {
+        response.writeHead(503).end();
+        return;
+      }
+      const bytes = readFileSync(join(repository.path, 'data', 'registry.db'));
+      const etag = `"${createHash('md5').update(bytes).digest('hex')}"`;
+      response.writeHead(200, { etag, 'content-length': bytes.length });
+      if (call.method === 'GET') counts.downloads += 1;
+      response.end(call.method === 'GET' ? bytes : undefined);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closers.push(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    return { counts, endpoint: `http://127.0.0.1:${port}`, end: () => (isDown = true) };
+  }
+
+  it('is downloaded once for all workers, and for those that come after', async () => {
+    const repository = await makeFolder();
+    const bucket = await startBucket(repository);
+    const file = join(repository.path, 'feature_store.yaml');
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace(
+        'path: data/registry.db',
+        'path: s3://features/registry.db',
+      ),
+    );
+    const sideboard = await startSideboard({
+      repoPath: repository.path,
+      serveArguments: ['--workers', '3'],
+      env: {
+        FEAST_S3_ENDPOINT_URL: bucket.endpoint,
+        AWS_ACCESS_KEY_ID: 'nobody',
+        AWS_SECRET_ACCESS_KEY: 'nothing',
+      },
+    });
+    closers.push(() => sideboard.stop());
+    for (let driver = 1; driver <= 6; driver++)
+      expect(await ask(sideboard.port, driver)).toBe(driver);
+    expect(bucket.counts.downloads).toBe(1);
+
+    repository.writeRegistry(['driver_stats', 'more']);
+    const loaded = (): number =>
+      sideboard.log.filter((line) => line.includes('registry loaded') && line.includes('more'))
+        .length;
+    await waitUntil(() => loaded() === 3, { what: 'all workers to load it', timeoutMs: 30_000 });
+    expect(bucket.counts.downloads).toBe(2);
+
+    bucket.end();
+    process.kill(workerPids(sideboard)[0]!, 'SIGKILL');
+    await waitUntil(() => loaded() === 4, { what: 'another worker to load it', timeoutMs: 30_000 });
+    expect(await ask(sideboard.port, 7)).toBe(7);
   });
 });
 
