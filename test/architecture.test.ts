@@ -317,6 +317,12 @@ describe('files of src/', () => {
     expect(placesOf(/\bprocess\.env\b/, (file) => folderOf(file) !== 'config')).toEqual([]);
   });
 
+  test('load the libraries of registries elsewhere only when one is configured', () => {
+    const origins =
+      /\bfrom '.*\/(s3|gcs|azure|remote|sql)-origin\.ts'|\bfrom '.*\/(postgres|mysql)-registry\.ts'/;
+    expect(placesOf(origins, () => true)).toEqual([]);
+  });
+
   test('print nothing outside the command line', () => {
     const library = (file: string): boolean => !['cli', '.'].includes(folderOf(file));
     expect(placesOf(/\bconsole\.\w+\(|\bprocess\.std(out|err)\b/, library)).toEqual([]);

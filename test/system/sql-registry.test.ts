@@ -8,6 +8,7 @@ import { hashFeatureField } from '../../src/feast-encoding/hash-field.ts';
 import { openRegistry, readRegistry, updateRegistry } from '../../src/registry/open-registry.ts';
 import type { RegistrySnapshot, RegistrySource } from '../../src/registry/registry-model.ts';
 import { registryBytes } from '../registry/registry-fixture.ts';
+import { makeServedRepository } from '../support/served-repository.ts';
 import { describeWithShared, sharedPath } from '../support/shared.ts';
 import {
   SQL_PASSWORD,
@@ -15,6 +16,7 @@ import {
   startPostgres,
   type SqlServer,
 } from '../support/sql-servers.ts';
+import { startSideboard } from '../support/sideboard-process.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { addView, createTables, fillTables, type Execute } from './sql-registry-fixture.ts';
 
@@ -265,4 +267,42 @@ describe.each<[string, () => Promise<SqlServer>, string]>([
       await waitUntil(() => viewsOf(each).includes('later'), { what: 'the registry to be back' });
     }
   });
+});
+
+test('a server serves from tables, and starts without them', async () => {
+  const repository = await makeServedRepository();
+  const file = join(repository.path, 'data', 'registry.db');
+  const tables = join(repository.path, 'registry.sqlite');
+  const database = new DatabaseSync(tables);
+  const execute: Execute = async (sql, parameters = []) => {
+    database.prepare(sql).run(...parameters);
+  };
+  await createTables(execute, 'sqlite');
+  await fillTables(execute, readFileSync(file), THEN_SECONDS);
+  database.close();
+  rmSync(file);
+  const yaml = join(repository.path, 'feature_store.yaml');
+  const block = 'registry_type: sql\n  path: sqlite:///registry.sqlite';
+  writeFileSync(yaml, readFileSync(yaml, 'utf8').replace('path: data/registry.db', block));
+  try {
+    for (const isThere of [true, false]) {
+      if (!isThere) rmSync(tables);
+      const server = await startSideboard({ repoPath: repository.path });
+      try {
+        const response = await fetch(`http://127.0.0.1:${server.port}/get-online-features`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ features: ['driver_stats:trips'], entities: { driver_id: [7] } }),
+        });
+        const { results } = (await response.json()) as { results: { values: unknown[] }[] };
+        expect(results[1]?.values).toEqual([7]);
+        const copy = join(repository.path, 'data', 'registry.last-good');
+        await waitUntil(() => readFileSync(copy).length > 0, { what: 'the copy' });
+      } finally {
+        await server.stop();
+      }
+    }
+  } finally {
+    repository.remove();
+  }
 });
