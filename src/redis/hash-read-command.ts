@@ -9,11 +9,11 @@ import {
   unexpectedReply,
 } from './read-hash-reply.ts';
 import type { RedisConnection } from './redis-connection.ts';
-import type { RedisError } from './redis-error.ts';
+import { RedisError } from './redis-error.ts';
 import type { RedisNode } from './redis-node.ts';
 import type { ReceiveSlab } from './receive-slab.ts';
 import { redisSlot } from './redis-slot.ts';
-import type { ReplyReader } from './reply-reader.ts';
+import { Resp, type ReplyReader } from './reply-reader.ts';
 
 /** Where the row of one hash goes, and who waits for it. */
 export interface HashRow {
@@ -130,9 +130,18 @@ export class HashReadCommand implements RoutedCommand {
     return reader.skip();
   }
 
+  isAnsweredBy(type: number): boolean {
+    const isMap = type === Resp.MAP && this.shape === 'hgetall';
+    return type === Resp.ARRAY || isMap || type === Resp.ATTRIBUTE;
+  }
+
   onReply(reader: ReplyReader, connection: RedisConnection): void {
     if (this.isUnusual) {
-      this.fail(unexpectedReply(connection.address));
+      const { address } = connection;
+      const error = unexpectedReply(address);
+      this.fail(error);
+      // Replies that are out of step would be taken for those of other keys: nothing more of this connection counts.
+      connection.reconnect(new RedisError('UNREACHABLE', error.message, { address, cause: error }));
       return;
     }
     this.isOver = true;

@@ -6,7 +6,7 @@ const RETIREMENT_MS = 5_000;
 
 /** The nodes that are known, by address. */
 export interface NodePool {
-  /** The node there; made, and connected to, where it is new. */
+  /** The node there; made, and connected to, where it is new; closed, where the pool is. */
   nodeAt(target: NodeTarget): RedisNode;
   /** The node there; `undefined` where none is known (any more). */
   find(target: NodeTarget): RedisNode | undefined;
@@ -20,6 +20,7 @@ export function createNodePool(options: NodeOptions): NodePool {
   const nodes = new Map<string, RedisNode>();
   const retired = new Set<RedisNode>();
   const { runtime } = options.connection;
+  let isClosed = false;
   const retire = (node: RedisNode): void => {
     if (node.pendingCount === 0) {
       node.close();
@@ -37,6 +38,11 @@ export function createNodePool(options: NodeOptions): NodePool {
       let node = nodes.get(address);
       if (node === undefined) {
         node = new RedisNode(target, options);
+        if (isClosed) {
+          // A look that was under way when the client was closed ends here.
+          node.close();
+          return node;
+        }
         nodes.set(address, node);
         node.reads.open();
       }
@@ -53,6 +59,7 @@ export function createNodePool(options: NodeOptions): NodePool {
       }
     },
     close() {
+      isClosed = true;
       for (const node of [...nodes.values(), ...retired]) {
         node.close();
       }

@@ -22,6 +22,11 @@ export interface RedisCommand {
    * @throws RedisError PROTOCOL where the bytes are no reply.
    */
   readReply(reader: ReplyReader): boolean;
+  /**
+   * Whether a reply that begins with this byte can be its own, where that is asked although nobody waits for it; absent =
+   * any may. One that cannot means that replies and commands are out of step.
+   */
+  isAnsweredBy?(type: number): boolean;
   /** Its reply, no error, has been read to its end. */
   onReply(reader: ReplyReader, connection: RedisConnection): void;
   /** @param text of the error reply, without what it repeats of the command. */

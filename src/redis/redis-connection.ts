@@ -26,6 +26,11 @@ export function addressOf({ host, port, path }: NodeTarget): string {
 /** A share of the lifetime of credentials after which new ones are asked for, while the old ones still work. */
 const REFRESH_CREDENTIALS_AT = 0.75;
 
+/** A connection that stood for so long was a good one: the next is made at once. */
+const MIN_STANDING_MS = 250;
+/** Connections that stood for less, in a row, before commands are refused instead of waiting for the next one. */
+const MAX_SHORT_LIVES = 2;
+
 export interface ConnectionEvents {
   /** Commands may be sent, for the first time or again. */
   onReady?(): void;
@@ -222,9 +227,9 @@ export class RedisConnection {
       this.onAttemptFailed(error);
       return;
     }
-    this.failures = stoodMs >= MAX_RECONNECT_DELAY_MS ? 0 : this.failures + 1;
-    // One that breaks again and again is as good as none.
-    this.refusal = this.failures > 1 ? error : undefined;
+    this.failures = stoodMs >= MIN_STANDING_MS ? 0 : this.failures + 1;
+    // One that breaks as soon as it is made, again and again, is as good as none.
+    this.refusal = this.failures > MAX_SHORT_LIVES ? error : undefined;
     this.connectLater();
     this.events.onDown?.(error);
   }

@@ -12,6 +12,8 @@ import { protocolError, ReplyReader, Resp } from './reply-reader.ts';
 
 /** Setting up is a round trip of a node that answers. */
 const SETUP_TIMEOUT_MS = 1_000;
+/** One reply may take so many times longer to arrive than a node may be silent. */
+const REPLY_PATIENCE = 3;
 
 /** What the owner of a link hears of it. */
 export interface LinkEvents {
@@ -32,6 +34,8 @@ export class RedisLink {
   isReady = false;
   /** When bytes last arrived. */
   lastReceivedAtMs: number;
+  /** When a reply was last whole. */
+  private lastReplyAtMs: number;
   private isClosed = false;
   private readonly owner: RedisConnection;
   private readonly options: ConnectionOptions;
@@ -59,6 +63,7 @@ export class RedisLink {
     this.setup = setup;
     this.events = events;
     this.lastReceivedAtMs = runtime.now();
+    this.lastReplyAtMs = this.lastReceivedAtMs;
     this.timer = runtime.setTimer(
       () => this.close(this.unreachable(`no connection within ${connectTimeoutMs} ms`)),
       connectTimeoutMs,
@@ -235,6 +240,9 @@ export class RedisLink {
         throw protocolError('a reply that nobody asked for');
       }
       const isError = type === Resp.ERROR || type === Resp.BULK_ERROR;
+      if (command.isOver && !isError && command.isAnsweredBy?.(type) === false) {
+        throw protocolError('a reply of another kind than was asked for');
+      }
       if (isError || command.isOver) {
         // What began to be read by the command is passed over from its beginning.
         if (reader.elementCount > 0) reader.restart();
@@ -245,6 +253,7 @@ export class RedisLink {
       if (this.isReady) {
         owner.latency.record(this.lastReceivedAtMs - due.firstSentAtMs());
       }
+      this.lastReplyAtMs = this.lastReceivedAtMs;
       due.dropFirst();
       if (!command.isOver) {
         if (isError) command.onErrorReply(errorText(reader) ?? 'ERR', owner);
@@ -254,7 +263,10 @@ export class RedisLink {
     }
   }
 
-  /** Gives the link up when the node owes answers and sends nothing; one timer, however many commands pass. */
+  /**
+   * Gives the link up when the node owes answers and sends nothing, or nothing that becomes one: after a header that
+   * promises too much, all replies seem to be its payload. One timer, however many commands pass.
+   */
   private watchSilence(delayMs = this.options.silenceTimeoutMs): void {
     if (this.isWatching) {
       return;
@@ -266,9 +278,13 @@ export class RedisLink {
       if (this.due.length === 0) {
         return;
       }
-      const leftMs = silenceTimeoutMs - this.silentForMs(runtime.now());
-      if (leftMs > 0) this.watchSilence(Math.max(leftMs, 1));
-      else this.close(this.unreachable(`silent for ${silenceTimeoutMs} ms`));
+      const nowMs = runtime.now();
+      const leftMs = silenceTimeoutMs - this.silentForMs(nowMs);
+      const owesSinceMs = Math.max(this.lastReplyAtMs, this.due.firstSentAtMs());
+      const longestReplyMs = REPLY_PATIENCE * silenceTimeoutMs;
+      if (leftMs <= 0) this.close(this.unreachable(`silent for ${silenceTimeoutMs} ms`));
+      else if (nowMs - owesSinceMs < longestReplyMs) this.watchSilence(Math.max(leftMs, 1));
+      else this.close(this.unreachable(`one reply took more than ${longestReplyMs} ms`));
     }, delayMs);
   }
 }

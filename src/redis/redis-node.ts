@@ -67,6 +67,8 @@ export class RedisNode {
         { ...connection, silenceTimeoutMs },
         false,
       );
+      // A write to a client that is closed ends here.
+      if (this.isClosed) this.bulkConnection.close();
     }
     return this.bulkConnection;
   }

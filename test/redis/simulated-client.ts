@@ -78,13 +78,15 @@ export async function readKeys(
 }
 
 export function textOf({ buffers, starts, ends }: HashCells, width: number): (string | null)[][] {
-  return buffers.map((bytes, row) =>
-    Array.from({ length: width }, (_, i) => {
+  return buffers.map((buffer, row) => {
+    // Not copied: a slab is large, and may be empty for a hash that is not there.
+    const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    return Array.from({ length: width }, (_, i) => {
       const start = starts[row * width + i]!;
       if (start === LOST) return 'lost';
-      return start < 0 ? null : Buffer.from(bytes).toString('latin1', start, ends[row * width + i]);
-    }),
-  );
+      return start < 0 ? null : bytes.toString('latin1', start, ends[row * width + i]);
+    });
+  });
 }
 
 /** The answer to `CLUSTER SLOTS`: primary first in each range, all at port 1. */

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { EventQueue, type SimulatedEvent } from './event-queue.ts';
 import type {
   RedisRuntime,
   RedisSocket,
@@ -30,13 +31,6 @@ export interface SimulatedListener {
   accept(connection: PeerConnection, target: SocketTarget): SimulatedPeer | undefined | null;
 }
 
-interface Event {
-  readonly atMs: number;
-  readonly order: number;
-  isCancelled: boolean;
-  readonly run: () => void;
-}
-
 /** A clock, a network and a die that are all the same at every run: nothing waits, nothing is by chance. */
 export class SimulatedWorld implements RedisRuntime {
   /** Who listens, by `host:port` or path. */
@@ -45,11 +39,13 @@ export class SimulatedWorld implements RedisRuntime {
   readonly names = new Map<string, readonly string[]>();
   /** Pieces that bytes arrive in at most; each is an event of its own. */
   pieceBytes = Infinity;
+  /** Milliseconds between two pieces of what was sent at once, at most; chance decides. */
+  pieceGapMs = 0;
   /** Attempts to connect: when and where. */
   readonly attempts: { readonly atMs: number; readonly address: string }[] = [];
   private nowMs = 1_000;
   private order = 0;
-  private events: Event[] = [];
+  private readonly events = new EventQueue();
   private deferred: (() => void)[] = [];
   private state: number;
 
@@ -92,9 +88,14 @@ export class SimulatedWorld implements RedisRuntime {
     return new SimulatedSocket(this, target, handlers, this.listeners.get(address));
   }
 
+  /** What is still to happen. */
+  get eventCount(): number {
+    return this.events.count;
+  }
+
   /** Something that happens then. */
-  at(atMs: number, run: () => void): Event {
-    const event: Event = { atMs, order: this.order++, isCancelled: false, run };
+  at(atMs: number, run: () => void): SimulatedEvent {
+    const event: SimulatedEvent = { atMs, order: this.order++, isCancelled: false, run };
     this.events.push(event);
     return event;
   }
@@ -103,7 +104,11 @@ export class SimulatedWorld implements RedisRuntime {
   async pass(durationMs: number): Promise<void> {
     const untilMs = this.nowMs + durationMs;
     await this.settle();
-    for (let event = this.next(untilMs); event !== undefined; event = this.next(untilMs)) {
+    for (
+      let event = this.events.takeUntil(untilMs);
+      event !== undefined;
+      event = this.events.takeUntil(untilMs)
+    ) {
       this.nowMs = Math.max(this.nowMs, event.atMs);
       event.run();
       await this.settle();
@@ -116,7 +121,7 @@ export class SimulatedWorld implements RedisRuntime {
     const untilMs = this.nowMs + limitMs;
     await this.settle();
     while (!(await isSettled(promise))) {
-      const event = this.next(untilMs);
+      const event = this.events.takeUntil(untilMs);
       if (event === undefined) throw new Error(`nothing came of it in ${limitMs} simulated ms`);
       this.nowMs = Math.max(this.nowMs, event.atMs);
       event.run();
@@ -134,21 +139,6 @@ export class SimulatedWorld implements RedisRuntime {
       for (const run of deferred) run();
       await drainMicrotasks();
     } while (this.deferred.length > 0);
-  }
-
-  private next(untilMs: number): Event | undefined {
-    let best = -1;
-    for (const [i, event] of this.events.entries()) {
-      const other = this.events[best];
-      const isSooner =
-        other === undefined ||
-        event.atMs < other.atMs ||
-        (event.atMs === other.atMs && event.order < other.order);
-      if (!event.isCancelled && event.atMs <= untilMs && isSooner) best = i;
-    }
-    const found = this.events[best];
-    this.events = this.events.filter((event) => event !== found && !event.isCancelled);
-    return found;
   }
 }
 
@@ -230,7 +220,9 @@ class SimulatedSocket implements RedisSocket {
   }
 
   private nextArrival(): number {
-    this.busyUntilMs = Math.max(this.busyUntilMs, this.world.now() + this.latencyMs);
+    const { pieceGapMs } = this.world;
+    const gapMs = pieceGapMs === 0 ? 0 : this.world.random() * pieceGapMs;
+    this.busyUntilMs = Math.max(this.busyUntilMs + gapMs, this.world.now() + this.latencyMs);
     return this.busyUntilMs;
   }
 
