@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { FAULTS, playSchedule, type ScheduleOutcome } from './random-schedule.ts';
+
+/** `REDIS_SIMULATION_RUNS=100000` plays more schedules, `REDIS_SIMULATION_SEED=17` one of them again. */
+const RUNS = Number(process.env['REDIS_SIMULATION_RUNS'] ?? 500);
+const ONLY = process.env['REDIS_SIMULATION_SEED'];
+/** Schedules of one run differ from those of the next by this. */
+const FIRST_SEED = Number(ONLY ?? 1);
+
+test('whatever breaks and when, reads are right or fail in time, and nothing is left over', async () => {
+  const totals = {
+    reads: 0,
+    failedReads: 0,
+    lostRows: 0,
+    overloaded: 0,
+    writes: 0,
+    failedWrites: 0,
+  };
+  const faults = new Map<string, number>();
+  for (let seed = FIRST_SEED; seed < FIRST_SEED + (ONLY === undefined ? RUNS : 1); seed++) {
+    const outcome = await play(seed);
+    for (const name of Object.keys(totals) as (keyof typeof totals)[])
+      totals[name] += outcome[name];
+    for (const fault of outcome.faults) {
+      const name = fault.replace(/ of n\d at .*/, '');
+      faults.set(name, (faults.get(name) ?? 0) + 1);
+    }
+  }
+  if (ONLY !== undefined) return;
+  // Schedules that break nothing, or everything, would prove nothing.
+  expect(faults.size).toBe(Object.keys(FAULTS).length);
+  expect(totals.failedReads).toBeGreaterThan(totals.reads * 0.005);
+  expect(totals.failedReads).toBeLessThan(totals.reads * 0.5);
+  expect(totals.failedWrites).toBeLessThan(totals.writes * 0.8);
+  expect(totals.lostRows).toBeGreaterThan(0);
+  expect(totals.overloaded).toBeGreaterThan(0);
+}, 3_600_000);
+
+async function play(seed: number): Promise<ScheduleOutcome> {
+  try {
+    return await playSchedule(seed);
+  } catch (error) {
+    throw new Error(
+      `seed ${seed} (REDIS_SIMULATION_SEED=${seed} plays it again): ${String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
