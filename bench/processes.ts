@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 const execFileAsync = promisify(execFile);
 
 /** Clock ticks of /proc are worth this many microseconds. */
-const TICK_US = 1e6 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+export const CLOCK_TICK_US =
+  1e6 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 const PAGE_BYTES = Number(execFileSync('getconf', ['PAGESIZE'], { encoding: 'utf8' }));
 
 /** Which core does what. Redis and everything that makes load share the client's. */
@@ -58,7 +59,7 @@ export function usageOf(root: number): Usage {
       .map(Number);
     const at = (index: number): number => fields[index] ?? 0;
     own.set(Number(name), {
-      cpuUs: (at(11) + at(12) + at(13) + at(14)) * TICK_US,
+      cpuUs: (at(11) + at(12) + at(13) + at(14)) * CLOCK_TICK_US,
       rssBytes: at(21) * PAGE_BYTES,
     });
     children.set(at(1), [...(children.get(at(1)) ?? []), Number(name)]);

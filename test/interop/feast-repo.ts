@@ -102,24 +102,32 @@ async function ask(args: readonly string[], requests: unknown): Promise<FeatureA
 /** Feast's own HTTP feature server on a repository. */
 export interface FeastServer {
   readonly url: string;
+  /** The parent of its workers. */
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** Starts `feast serve` and resolves when it is healthy, which takes seconds. */
-export async function startFeastServer(repo: FeastRepo): Promise<FeastServer> {
+/**
+ * Starts `feast serve` with one worker and resolves when it is healthy, which takes seconds.
+ *
+ * @param core to bind it to; none by default
+ */
+export async function startFeastServer(
+  repo: Pick<FeastRepo, 'path'>,
+  core?: number,
+): Promise<FeastServer> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const args = ['-c', repo.path, 'serve', '-h', '127.0.0.1', '-p', String(port)];
-  const child = spawn(
-    interopPath('venv/bin/feast'),
-    [...args, '--workers', '1', '--no-access-log'],
-    {
-      env: pythonEnvironment(),
-      stdio: 'ignore',
-      // A group of its own: the server is a parent with workers.
-      detached: true,
-    },
-  );
+  const pin = core === undefined ? [] : ['taskset', '-c', String(core)];
+  const serve = [interopPath('venv/bin/feast'), '-c', repo.path, 'serve', '-h', '127.0.0.1'];
+  serve.push('-p', String(port), '--workers', '1', '--no-access-log');
+  const [program = '', ...args] = [...pin, ...serve];
+  const child = spawn(program, args, {
+    env: pythonEnvironment(),
+    stdio: 'ignore',
+    // A group of its own: the server is a parent with workers.
+    detached: true,
+  });
   const signal = (name: NodeJS.Signals): void => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, name);
@@ -146,5 +154,5 @@ export async function startFeastServer(repo: FeastRepo): Promise<FeastServer> {
     await stop();
     throw error;
   }
-  return { url, stop };
+  return { url, pid: child.pid ?? 0, stop };
 }

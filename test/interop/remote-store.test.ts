@@ -46,11 +46,7 @@ describe('the SDK with a remote online store', () => {
     await makeServerRepo('feast');
     await runPython(SCRIPT, ['make', join(folder, 'feast')], { cwd: join(folder, 'feast') });
     await cp(join(folder, 'feast'), join(folder, 'ours'), { recursive: true });
-    feast = await startFeastServer({
-      path: join(folder, 'feast'),
-      onlineStore: '',
-      remove: () => Promise.resolve(),
-    });
+    feast = await startFeastServer({ path: join(folder, 'feast') });
     ours = await startSideboard({ repoPath: join(folder, 'ours') });
     byFeast = await runSteps(await makeClientRepo('feast', feast.url));
     byOurs = await runSteps(await makeClientRepo('ours', `http://127.0.0.1:${ours.port}`));
