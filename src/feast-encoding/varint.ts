@@ -28,13 +28,14 @@ export function writeVarint(out: Uint8Array, at: number, value: number): number 
 
 /** Writes the 64 bits of `value` (two's complement) as a varint at `at` and returns the position after it. */
 export function writeVarint64(out: Uint8Array, at: number, value: bigint): number {
-  let rest = BigInt.asUintN(64, value);
-  while (rest > 0x7fn) {
-    out[at++] = Number(rest & 0x7fn) | 0x80;
-    rest >>= 7n;
+  let low = Number(BigInt.asUintN(32, value));
+  let high = Number(BigInt.asUintN(32, value >> 32n));
+  while (high !== 0) {
+    out[at++] = (low & 0x7f) | 0x80;
+    low = ((low >>> 7) | (high << 25)) >>> 0;
+    high >>>= 7;
   }
-  out[at++] = Number(rest);
-  return at;
+  return writeVarint(out, at, low);
 }
 
 /**

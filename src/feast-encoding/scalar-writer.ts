@@ -1,0 +1,188 @@
+import { Buffer } from 'node:buffer';
+import { EncodingError } from './encoding-error.ts';
+import { FieldKind, itemType, memberKind } from './value-schema.ts';
+import { ValueType, valueTypeName } from './value-type.ts';
+import { MAX_VARINT_BYTES, varintSize, writeVarint, writeVarint64 } from './varint.ts';
+import { WireType } from './wire.ts';
+
+const INT32_LIMIT = 0x8000_0000n;
+const INT64_LIMIT = 0x8000_0000_0000_0000n;
+
+/** One field: tag, length where the wire type has one, payload. */
+export function field(number: number, wireType: number, payload: Uint8Array): Uint8Array {
+  const tag = (number << 3) | wireType;
+  const lengthSize = wireType === WireType.BYTES ? varintSize(payload.length) : 0;
+  const out = new Uint8Array(varintSize(tag) + lengthSize + payload.length);
+  let at = writeVarint(out, 0, tag);
+  if (lengthSize > 0) {
+    at = writeVarint(out, at, payload.length);
+  }
+  out.set(payload, at);
+  return out;
+}
+
+/** The field of a scalar with its tag. @throws EncodingError where `value` is not of `type` */
+export function scalarField(type: number, value: unknown): Uint8Array {
+  switch (memberKind(type)) {
+    case FieldKind.VARINT:
+      return varintField(type, value);
+    case FieldKind.FIXED64:
+    case FieldKind.FIXED32:
+      return floatField(type, value);
+    default:
+      return typeof value === 'string'
+        ? textField(type, value)
+        : field(type, wireTypeOf(type), scalarPayload(type, value));
+  }
+}
+
+/** Tag and number of a scalar are put together here, so that a value costs one allocation. */
+const scratch = new Uint8Array(2 * MAX_VARINT_BYTES);
+
+function varintField(type: number, value: unknown): Uint8Array {
+  let at = writeVarint(scratch, 0, type << 3);
+  if (type === ValueType.BOOL) {
+    if (typeof value !== 'boolean') {
+      throw unfit(type);
+    }
+    scratch[at++] = value ? 1 : 0;
+  } else {
+    at = writeInteger(scratch, at, type, value);
+  }
+  const out = Buffer.allocUnsafe(at);
+  for (let i = 0; i < at; i++) {
+    out[i] = scratch[i]!;
+  }
+  return out;
+}
+
+function floatField(type: number, value: unknown): Uint8Array {
+  if (typeof value !== 'number') {
+    throw unfit(type);
+  }
+  const isDouble = type === ValueType.DOUBLE;
+  const tag = (type << 3) | (isDouble ? WireType.FIXED64 : WireType.FIXED32);
+  const size = varintSize(tag);
+  const out = Buffer.allocUnsafe(size + (isDouble ? 8 : 4));
+  writeVarint(out, 0, tag);
+  if (isDouble) {
+    out.writeDoubleLE(value, size);
+  } else {
+    out.writeFloatLE(value, size);
+  }
+  return out;
+}
+
+function textField(type: number, value: string): Uint8Array {
+  // A lone surrogate has no UTF-8; Feast's serializer refuses it too.
+  if (type === ValueType.BYTES || !value.isWellFormed()) {
+    throw unfit(type);
+  }
+  const tag = (type << 3) | WireType.BYTES;
+  const length = Buffer.byteLength(value, 'utf8');
+  const out = Buffer.allocUnsafe(varintSize(tag) + varintSize(length) + length);
+  out.write(value, writeVarint(out, writeVarint(out, 0, tag), length), 'utf8');
+  return out;
+}
+
+/** Embeddings have thousands of numbers: one allocation for all. */
+export function floatList(type: number, list: readonly unknown[]): Uint8Array {
+  const isDouble = itemType(type) === ValueType.DOUBLE;
+  const size = list.length * (isDouble ? 8 : 4);
+  const inner = size === 0 ? 0 : 1 + varintSize(size) + size;
+  const tag = (type << 3) | WireType.BYTES;
+  const out = Buffer.allocUnsafe(varintSize(tag) + varintSize(inner) + inner);
+  let at = writeVarint(out, writeVarint(out, 0, tag), inner);
+  if (inner > 0) {
+    at = writeVarint(out, writeVarint(out, at, (1 << 3) | WireType.BYTES), size);
+  }
+  for (const item of list) {
+    if (typeof item !== 'number') {
+      throw unfit(itemType(type));
+    }
+    at = isDouble ? out.writeDoubleLE(item, at) : out.writeFloatLE(item, at);
+  }
+  return out;
+}
+
+/** Payload of a scalar without tag and length. @throws EncodingError where `value` is not of `type`. */
+export function scalarPayload(type: number, value: unknown): Uint8Array {
+  switch (type) {
+    case ValueType.BYTES:
+      if (value instanceof Uint8Array) {
+        return value;
+      }
+      break;
+    case ValueType.INT32:
+      return integerPayload(type, value);
+    case ValueType.INT64:
+    case ValueType.UNIX_TIMESTAMP:
+      return integerPayload(type, value);
+    case ValueType.BOOL:
+      if (typeof value === 'boolean') {
+        return Uint8Array.of(value ? 1 : 0);
+      }
+      break;
+    case ValueType.DOUBLE:
+    case ValueType.FLOAT:
+      if (typeof value === 'number') {
+        return floatPayload(type, value);
+      }
+      break;
+    default:
+      // A lone surrogate has no UTF-8; Feast's serializer refuses it too.
+      if (typeof value === 'string' && value.isWellFormed()) {
+        return Buffer.from(value, 'utf8');
+      }
+  }
+  throw unfit(type);
+}
+
+function integerPayload(type: number, value: unknown): Uint8Array {
+  const out = new Uint8Array(MAX_VARINT_BYTES);
+  return out.subarray(0, writeInteger(out, 0, type, value));
+}
+
+function writeInteger(out: Uint8Array, at: number, type: number, value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= 0x7fff_ffff && Number.isInteger(value)) {
+    return writeVarint(out, at, value);
+  }
+  const limit = type === ValueType.INT32 ? INT32_LIMIT : INT64_LIMIT;
+  const integer =
+    typeof value === 'bigint'
+      ? value
+      : typeof value === 'number' && Number.isSafeInteger(value)
+        ? BigInt(value)
+        : undefined;
+  if (integer === undefined || integer < -limit || integer >= limit) {
+    throw unfit(type);
+  }
+  return writeVarint64(out, at, integer);
+}
+
+function floatPayload(type: number, value: number): Uint8Array {
+  const out = new DataView(new ArrayBuffer(type === ValueType.DOUBLE ? 8 : 4));
+  if (type === ValueType.DOUBLE) {
+    out.setFloat64(0, value, true);
+  } else {
+    out.setFloat32(0, value, true);
+  }
+  return new Uint8Array(out.buffer);
+}
+
+export function wireTypeOf(type: number): number {
+  switch (memberKind(type)) {
+    case FieldKind.VARINT:
+      return WireType.VARINT;
+    case FieldKind.FIXED64:
+      return WireType.FIXED64;
+    case FieldKind.FIXED32:
+      return WireType.FIXED32;
+    default:
+      return WireType.BYTES;
+  }
+}
+
+export function unfit(type: number): EncodingError {
+  return new EncodingError(`the value is no ${valueTypeName(type)}`);
+}
