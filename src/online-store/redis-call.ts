@@ -26,8 +26,14 @@ export async function callRedis(
   return replies;
 }
 
+/** A script's keys, all of one slot, and its arguments. */
+export interface ScriptCall {
+  readonly keys: readonly Uint8Array[];
+  readonly argument: readonly (string | Uint8Array)[];
+}
+
 /**
- * Runs a script once per key, in the order given; a node that does not know the script yet is given it.
+ * Runs a script once per key, in the order given.
  *
  * @param argumentsOf one list per key.
  * @returns the script's reply per key, same order.
@@ -39,15 +45,38 @@ export async function runScript(
   argumentsOf: readonly (readonly (string | Uint8Array)[])[],
   limits: ReadOptions,
 ): Promise<readonly RedisReply[]> {
-  if (keys.length === 0) {
+  const calls = keys.map((key, i): ScriptCall => ({ keys: [key], argument: argumentsOf[i]! }));
+  const replies = await tryScript(client, script, calls, limits);
+  if (replies === undefined) {
+    return runWithoutScript(client, script, keys, argumentsOf, limits);
+  }
+  const failed = replies.findIndex((reply) => reply instanceof RedisError);
+  if (failed >= 0) {
+    throw storeError(replies[failed], keys[failed]);
+  }
+  return replies;
+}
+
+/**
+ * Runs a script once per call, in the order given; a node that does not know the script yet is given it.
+ *
+ * @returns the script's reply per call, or its error; `undefined` where the server allows no scripts.
+ */
+export async function tryScript(
+  client: RedisClient,
+  script: Pick<RedisScript, 'source' | 'sha'>,
+  scriptCalls: readonly ScriptCall[],
+  limits: ReadOptions,
+): Promise<readonly RedisReply[] | undefined> {
+  if (scriptCalls.length === 0) {
     return [];
   }
   if (scriptless.has(client)) {
-    return runWithoutScript(client, script, keys, argumentsOf, limits);
+    return undefined;
   }
-  const calls = keys.map((key, i): RedisCall => {
-    const words = ['EVALSHA', script.sha, '1', key, ...argumentsOf[i]!];
-    return { key, words, isRepeatable: true };
+  const calls = scriptCalls.map(({ keys, argument }): RedisCall => {
+    const words = ['EVALSHA', script.sha, String(keys.length), ...keys, ...argument];
+    return { key: keys[0]!, words, isRepeatable: true };
   });
   const replies = [...(await translated(client.callAll(calls, limits, CALL_TIMEOUT_MS)))];
   const unknown = replies.flatMap((reply, i) => (isUnknownScript(reply) ? [i] : []));
@@ -62,9 +91,8 @@ export async function runScript(
   }
   if (replies.some(isForbidden)) {
     scriptless.add(client);
-    return runWithoutScript(client, script, keys, argumentsOf, limits);
+    return undefined;
   }
-  throwFirstError(replies, calls);
   return replies;
 }
 
@@ -98,7 +126,7 @@ async function runWithoutScript(
 /** Gives all nodes the script; the calls again, with the script in them where they may be given none. */
 async function teach(
   client: RedisClient,
-  { source }: RedisScript,
+  { source }: Pick<RedisScript, 'source'>,
   calls: readonly RedisCall[],
 ): Promise<readonly RedisCall[]> {
   try {

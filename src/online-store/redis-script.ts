@@ -12,22 +12,15 @@ export interface RedisScript {
 }
 
 function script(source: string, asTransaction: RedisScript['asTransaction']): RedisScript {
-  return { source, sha: createHash('sha1').update(source).digest('hex'), asTransaction };
+  return { source, sha: shaOf(source), asTransaction };
 }
 
-/**
- * Writes one row of a view unless the stored event timestamp is the same or newer; returns 1 when it wrote. Comparing and
- * writing are one step, so of two writers the newer event stays.
- *
- * KEYS[1] the entity's hash. ARGV: 1 the `_ts:view` field, 2 the encoded timestamp, 3 its seconds, 4 its nanoseconds,
- * 5 seconds that the hash lives ('' = for ever), then field, value, field, value, …
- *
- * The stored timestamp is a `google.protobuf.Timestamp`: varints of field 1 (seconds) and 2 (nanos). Nothing stored, epoch
- * 0, a moment before 1970 and bytes that are no timestamp never stand in the way. Numbers are doubles in Lua: seconds are
- * exact up to 2^53. Fields go in portions, because Lua passes at most some thousand arguments.
- */
-export const WRITE_IF_NEWER: RedisScript = script(
-  `
+function shaOf(source: string): string {
+  return createHash('sha1').update(source).digest('hex');
+}
+
+/** The moment of a stored `google.protobuf.Timestamp` in Lua, as `seconds, nanos`; 0, 0 = it never stands in the way. */
+const MOMENT = `
 local function varint(bytes, at)
   local value, scale = 0, 1
   for i = at, at + 9 do
@@ -51,15 +44,28 @@ local function moment(bytes)
   if seconds >= 2 ^ 63 then return 0, 0 end
   return seconds, nanos
 end
-local stored = redis.call('HGET', KEYS[1], ARGV[1])
-if stored then
+local function isStale(stored, newSeconds, newNanos)
   local seconds, nanos = moment(stored)
-  local newSeconds, newNanos = tonumber(ARGV[3]), tonumber(ARGV[4])
-  if (seconds > 0 or nanos > 0)
-    and (newSeconds < seconds or (newSeconds == seconds and newNanos <= nanos)) then
-    return 0
-  end
+  if seconds <= 0 and nanos <= 0 then return false end
+  return newSeconds < seconds or (newSeconds == seconds and newNanos <= nanos)
 end
+`;
+
+/**
+ * Writes one row of a view unless the stored event timestamp is the same or newer; returns 1 when it wrote. Comparing and
+ * writing are one step, so of two writers the newer event stays.
+ *
+ * KEYS[1] the entity's hash. ARGV: 1 the `_ts:view` field, 2 the encoded timestamp, 3 its seconds, 4 its nanoseconds,
+ * 5 seconds that the hash lives ('' = for ever), then field, value, field, value, …
+ *
+ * The stored timestamp is a `google.protobuf.Timestamp`: varints of field 1 (seconds) and 2 (nanos). Nothing stored, epoch
+ * 0, a moment before 1970 and bytes that are no timestamp never stand in the way. Numbers are doubles in Lua: seconds are
+ * exact up to 2^53. Fields go in portions, because Lua passes at most some thousand arguments.
+ */
+export const WRITE_IF_NEWER: RedisScript = script(
+  `${MOMENT}
+local stored = redis.call('HGET', KEYS[1], ARGV[1])
+if stored and isStale(stored, tonumber(ARGV[3]), tonumber(ARGV[4])) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 for first = 6, #ARGV, 1000 do
   redis.call('HSET', KEYS[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
@@ -69,6 +75,40 @@ return 1
 `,
   writeIfNewer,
 );
+
+/** Features of a row that `WRITE_ROWS_IF_NEWER` takes at most: Lua passes some thousand arguments. */
+export const MAX_FEATURES_OF_ROWS = 1000;
+
+const WRITE_ROWS_SOURCE = `${MOMENT}
+local call, ttl, timestampField, count = redis.call, ARGV[1], ARGV[2], tonumber(ARGV[3])
+local words = { timestampField }
+for i = 1, count do words[2 * i + 1] = ARGV[i + 3] end
+local written, at = 0, count + 4
+for _, key in ipairs(KEYS) do
+  local stored = call('HGET', key, timestampField)
+  if not (stored and isStale(stored, tonumber(ARGV[at]), tonumber(ARGV[at + 1]))) then
+    words[2] = ARGV[at + 2]
+    for i = 1, count do words[2 * i + 2] = ARGV[at + 2 + i] end
+    call('HSET', key, unpack(words, 1, 2 * count + 2))
+    if ttl ~= '' then call('EXPIRE', key, ttl) end
+    written = written + 1
+  end
+  at = at + count + 3
+end
+return written
+`;
+
+/**
+ * `WRITE_IF_NEWER` for several rows of one view that set the same features, in a node that has all their keys; returns how
+ * many it wrote. Costs Redis a third less per row.
+ *
+ * KEYS the hashes. ARGV: 1 seconds that they live ('' = for ever), 2 the `_ts:view` field, 3 the number of features, their
+ * fields, then per key: seconds and nanoseconds of the event, the encoded timestamp, the values.
+ */
+export const WRITE_ROWS_IF_NEWER: Pick<RedisScript, 'source' | 'sha'> = {
+  source: WRITE_ROWS_SOURCE,
+  sha: shaOf(WRITE_ROWS_SOURCE),
+};
 
 /**
  * Removes fields of views that are gone from one entity's hash, and the hash when no other view has a row in it; returns 1

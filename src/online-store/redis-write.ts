@@ -4,15 +4,19 @@ import { encodeTimestamp } from '../feast-encoding/timestamp.ts';
 import type { ReadOptions, WriteBatch, WriteResult, WriteRow } from './online-store.ts';
 import type { RedisClient } from '../redis/redis-client.ts';
 import type { RedisCall } from '../redis/routed-call.ts';
-import { callRedis, runScript } from './redis-call.ts';
+import { callRedis, runScript, tryScript } from './redis-call.ts';
 import { confirmationOf, type RedisConfirmOptions } from './redis-confirm.ts';
-import { WRITE_IF_NEWER } from './redis-script.ts';
+import { MAX_FEATURES_OF_ROWS, WRITE_IF_NEWER, WRITE_ROWS_IF_NEWER } from './redis-script.ts';
 
 const NANOS_PER_SECOND = 1_000_000_000n;
 
 /** What is on its way to Redis at once: rows, and bytes of values. */
 const MAX_ROWS_IN_FLIGHT = 1_000;
 const MAX_BYTES_IN_FLIGHT = 4 * 1024 * 1024;
+
+/** What one run of a script writes: Redis answers nobody else meanwhile. */
+const MAX_ROWS_OF_SCRIPT = 50;
+const MAX_BYTES_OF_SCRIPT = 64 * 1024;
 
 export interface RedisWriteOptions extends RedisConfirmOptions {
   /** Seconds that the whole hash lives after a write; `undefined` = for ever. */
@@ -40,7 +44,9 @@ export async function writeRedisBatch(
     ttl: options.keyTtlSeconds === undefined ? '' : String(options.keyTtlSeconds),
   };
   let written = 0;
-  for (const rows of portionsOf(batch.rows)) {
+  const portions = portionsOf(batch.rows, MAX_ROWS_IN_FLIGHT, MAX_BYTES_IN_FLIGHT);
+  for (const { first, end } of portions) {
+    const rows = batch.rows.slice(first, end);
     const keys = rows.map((row) => redisKey(row.entityKey, target.project));
     const confirmation = confirmationOf(client, keys, options);
     written += options.skipDedup
@@ -60,24 +66,70 @@ interface WriteTarget {
   readonly ttl: string;
 }
 
-function* portionsOf(rows: readonly WriteRow[]): Generator<readonly WriteRow[]> {
+function* portionsOf(
+  rows: readonly WriteRow[],
+  maxRows: number,
+  maxBytes: number,
+): Generator<{ readonly first: number; readonly end: number }> {
   let first = 0;
   let bytes = 0;
-  for (const [i, row] of rows.entries()) {
-    const size = row.values.reduce((sum, value) => sum + (value?.length ?? 0), 0);
-    if (i > first && (i - first >= MAX_ROWS_IN_FLIGHT || bytes + size > MAX_BYTES_IN_FLIGHT)) {
-      yield rows.slice(first, i);
+  for (let i = 0; i < rows.length; i++) {
+    let size = 0;
+    for (const value of rows[i]!.values) {
+      size += value?.length ?? 0;
+    }
+    if (i > first && (i - first >= maxRows || bytes + size > maxBytes)) {
+      yield { first, end: i };
       first = i;
       bytes = 0;
     }
     bytes += size;
   }
   if (first < rows.length) {
-    yield rows.slice(first);
+    yield { first, end: rows.length };
   }
 }
 
 async function writeNewer(
+  client: RedisClient,
+  target: WriteTarget,
+  keys: readonly Uint8Array[],
+  rows: readonly WriteRow[],
+  limits: ReadOptions,
+): Promise<number> {
+  if (client.isCluster || rows.length === 1 || !isUniform(target, rows)) {
+    return writeSingly(client, target, keys, rows, limits);
+  }
+  const portions = [...portionsOf(rows, MAX_ROWS_OF_SCRIPT, MAX_BYTES_OF_SCRIPT)];
+  const calls = portions.map(({ first, end }) => ({
+    keys: keys.slice(first, end),
+    argument: rowsArguments(target, rows, first, end),
+  }));
+  const replies = await tryScript(client, WRITE_ROWS_IF_NEWER, calls, limits);
+  if (replies === undefined) {
+    return writeSingly(client, target, keys, rows, limits);
+  }
+  let written = 0;
+  for (const [i, { first, end }] of portions.entries()) {
+    const reply = replies[i];
+    // A row that cannot be written stops those after it; alone, each is written or says why not.
+    written +=
+      typeof reply === 'number'
+        ? reply
+        : await writeSingly(client, target, keys.slice(first, end), rows.slice(first, end), limits);
+  }
+  return written;
+}
+
+/** Whether each row sets all features, and few enough of them for one script to take several rows. */
+function isUniform({ featureFields }: WriteTarget, rows: readonly WriteRow[]): boolean {
+  return (
+    featureFields.length <= MAX_FEATURES_OF_ROWS &&
+    rows.every(({ values }) => !values.includes(undefined))
+  );
+}
+
+async function writeSingly(
   client: RedisClient,
   target: WriteTarget,
   keys: readonly Uint8Array[],
@@ -95,21 +147,44 @@ async function writeNewer(
 }
 
 function scriptArguments(target: WriteTarget, row: WriteRow): (string | Uint8Array)[] {
-  const { eventTimestampNs } = row;
+  const { seconds, nanos } = momentOf(row);
+  return [
+    target.timestampField,
+    encodeTimestamp(row.eventTimestampNs),
+    seconds,
+    nanos,
+    target.ttl,
+    ...fieldsAndValues(target, row),
+  ];
+}
+
+function rowsArguments(
+  { ttl, timestampField: field, featureFields }: WriteTarget,
+  rows: readonly WriteRow[],
+  first: number,
+  end: number,
+): (string | Uint8Array)[] {
+  const words = [ttl, field, String(featureFields.length), ...featureFields];
+  for (let i = first; i < end; i++) {
+    const row = rows[i]!;
+    const { seconds, nanos } = momentOf(row);
+    words.push(seconds, nanos, encodeTimestamp(row.eventTimestampNs));
+    for (const value of row.values) {
+      words.push(value!);
+    }
+  }
+  return words;
+}
+
+/** The event timestamp as Lua reads it. */
+function momentOf({ eventTimestampNs }: WriteRow): { seconds: string; nanos: string } {
   let seconds = eventTimestampNs / NANOS_PER_SECOND;
   let nanos = eventTimestampNs % NANOS_PER_SECOND;
   if (nanos < 0n) {
     nanos += NANOS_PER_SECOND;
     seconds -= 1n;
   }
-  return [
-    target.timestampField,
-    encodeTimestamp(eventTimestampNs),
-    String(seconds),
-    String(nanos),
-    target.ttl,
-    ...fieldsAndValues(target, row),
-  ];
+  return { seconds: String(seconds), nanos: String(nanos) };
 }
 
 /** One command per entity: commands that are sent again after a break could pass each other. */

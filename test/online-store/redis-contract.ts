@@ -92,6 +92,41 @@ function describeStaleness(store: () => OnlineStore): void {
     expect(await view.valuesOf(entityKey(1))).toEqual([3n, 3n]);
   });
 
+  it('judges each row of a large batch, the same entity anywhere in it', async () => {
+    const view = await openView(store());
+    const ids = Array.from({ length: 130 }, (_, id) => id);
+    const odd = ids.filter((id) => id % 2 === 1);
+    await view.write(odd.map((id) => rowAt(id, 50)));
+    const batch = [...ids.map((id) => rowAt(id, 40)), ...ids.map((id) => rowAt(id, 45))];
+    expect(await view.write(batch)).toEqual({ written: 130, stale: 130 });
+    for (const id of ids) {
+      const newest = id % 2 === 1 ? 50 : 45;
+      expect(await view.valuesOf(entityKey(id))).toEqual([BigInt(newest), BigInt(newest)]);
+      expect(await view.timestampOf(entityKey(id))).toBe(NEW_YEAR_NS + BigInt(newest) * SECOND_NS);
+    }
+    // Nothing is written twice, and no field takes the place of another.
+    expect(await view.write(batch)).toEqual({ written: 0, stale: 260 });
+    const mixed = [
+      row(entityKey(0), NEW_YEAR_NS + 60n * SECOND_NS, int64(1), int64(2)),
+      row(entityKey(1), NEW_YEAR_NS + 60n * SECOND_NS, undefined, int64(4)),
+      row(entityKey(2), NEW_YEAR_NS + 60n * SECOND_NS, int64(5), undefined),
+    ];
+    expect(await view.write(mixed)).toEqual({ written: 3, stale: 0 });
+    expect(await view.valuesOf(entityKey(0))).toEqual([1n, 2n]);
+    expect(await view.valuesOf(entityKey(1))).toEqual([50n, 4n]);
+    expect(await view.valuesOf(entityKey(2))).toEqual([5n, 45n]);
+  });
+
+  it.each([1_000, 1_001])('writes several rows of %i features', async (count) => {
+    const names = Array.from({ length: count }, (_, i) => `f${i}`);
+    const view = await openView(store(), names);
+    const values = (first: number) => names.map((_, i) => int64(first + i));
+    await view.write([1, 2, 3].map((id) => row(entityKey(id), NEW_YEAR_NS, ...values(id))));
+    for (const id of [1, 2, 3]) {
+      expect(await view.valuesOf(entityKey(id))).toEqual(names.map((_, i) => BigInt(id + i)));
+    }
+  });
+
   it('judges a view by its own rows only', async () => {
     const { project, write, valuesOf } = await openView(store());
     const other = { storedName: 'other', featureNames: ['c'] };
@@ -169,11 +204,16 @@ function describeOptions(
       const shortLived = await openWith({ keyTtlSeconds: 1, skipDedup });
       try {
         const view = await openView(shortLived);
-        await view.write([row(entityKey(1), NEW_YEAR_NS, int64(1), int64(1))]);
-        expect(await ttlOf(shortLived, view)).toMatch(/^[01]\.\d s$/);
-        await waitUntil(async () => (await view.valuesOf(entityKey(1)))[0] === undefined, {
-          what: 'the hash to expire',
-        });
+        await view.write([1, 2].map((id) => row(entityKey(id), NEW_YEAR_NS, int64(1), int64(1))));
+        await view.write([row(entityKey(3), NEW_YEAR_NS, int64(1), int64(1))]);
+        for (const id of [3, 2, 1]) {
+          expect(await ttlOf(shortLived, view, id)).toMatch(/^[01]\.\d s$/);
+        }
+        for (const id of [1, 2, 3]) {
+          await waitUntil(async () => (await view.valuesOf(entityKey(id)))[0] === undefined, {
+            what: 'the hash to expire',
+          });
+        }
       } finally {
         await shortLived.close();
       }
@@ -218,7 +258,7 @@ function describeOptions(
   });
 }
 
-async function ttlOf(store: OnlineStore, view: ViewFixture): Promise<string | undefined> {
-  const { place } = await store.inspect(view.project, entityKey(1));
+async function ttlOf(store: OnlineStore, view: ViewFixture, id = 1): Promise<string | undefined> {
+  const { place } = await store.inspect(view.project, entityKey(id));
   return place.find(([label]) => label === 'ttl')?.[1];
 }

@@ -197,6 +197,28 @@ describe('what Redis holds that is no row', () => {
     }
   });
 
+  it('does not keep the other rows of a batch from being written', async () => {
+    const { store, server, stop } = await openSingle();
+    const client = adminClient(server.port);
+    try {
+      const view = await openView(store);
+      await client.set(Buffer.concat([entityKey(70), Buffer.from(view.project)]), 'text');
+      const ids = Array.from({ length: 120 }, (_, id) => id);
+      const error: unknown = await view
+        .write(ids.map((id) => row(entityKey(id), NEW_YEAR_NS, int64(id), int64(id))))
+        .catch((e: unknown) => e);
+      expect(error).toMatchObject({ code: 'CORRUPT_STORED_VALUE' });
+      expect(String(error)).toMatch(/key hash [0-9a-f]{8}: its Redis key does not hold a hash/);
+      for (const id of ids.filter((each) => each !== 70)) {
+        expect(await view.valuesOf(entityKey(id))).toEqual([BigInt(id), BigInt(id)]);
+      }
+    } finally {
+      client.disconnect();
+      await store.close();
+      await stop();
+    }
+  });
+
   it('writes over a stored timestamp that is none', async () => {
     const { store, server, stop } = await openSingle();
     const client = adminClient(server.port);
