@@ -39,9 +39,12 @@ export interface AdmissionGate {
 
 export function createAdmissionGate(options: AdmissionOptions, nowMs: number): AdmissionGate {
   const { latencyMs, minRequests, maxRequests, busyMs } = options;
+  const welcome = Math.min(Math.max(minRequests, 20), maxRequests);
   const limit = new ConcurrencyLimit(
     {
-      initial: Math.min(Math.max(minRequests, 20), maxRequests),
+      // A server that was just started knows no reason to refuse a burst, unless it has to answer without any waiting.
+      initial: latencyMs > 0 ? maxRequests : welcome,
+      welcome,
       min: minRequests,
       max: maxRequests,
       latencyMs,

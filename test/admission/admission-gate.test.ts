@@ -23,6 +23,14 @@ test('what is beyond the limit is refused, with when to come back', () => {
   expect(gate.enter(2, Infinity)).toBeUndefined();
 });
 
+test('a server that was just started welcomes a burst, as far as it may take its time', () => {
+  const strictness = { minRequests: 64, maxRequests: 1000, busyMs: () => 0 };
+  const gate = createAdmissionGate({ ...strictness, latencyMs: 100 }, 0);
+  for (let i = 0; i < 1000; i++) expect(gate.enter(1, Infinity)).toBeUndefined();
+  expect(gate.enter(1, Infinity)).toBeDefined();
+  expect(createAdmissionGate({ ...strictness, latencyMs: 0 }, 0).limit).toBe(64);
+});
+
 test('the more are refused, the later they are to come back', () => {
   const gate = smallGate();
   const meanPushback = (refusals: number, fromMs: number): number => {

@@ -117,7 +117,7 @@ describe('over time', SLOW, () => {
 });
 
 describe('as lenient as by default', () => {
-  const LENIENT = { initial: 64, min: 64, max: 1000, latencyMs: 100 };
+  const LENIENT = { initial: 1000, welcome: 64, min: 64, max: 1000, latencyMs: 100 };
   const [, large, capacity] = MODELS[0]!;
 
   test('nobody is refused up to the wanted latency, however long a read takes alone', SLOW, () => {
