@@ -54,7 +54,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   'feast-encoding': { may: ['errors.ts'], packages: ['node:buffer'] },
   retrieval: {
     may: ['errors.ts', 'feast-encoding', 'registry/registry-model.ts'],
-    mayForTypes: ['caller-signal.ts', 'online-store/online-store.ts'],
+    mayForTypes: ['caller-signal.ts', 'request-timing.ts', 'online-store/online-store.ts'],
     packages: ['node:buffer', 'node:assert', 'node:assert/strict'],
   },
   ingestion: {
@@ -100,12 +100,28 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   admission: { may: ['errors.ts'], packages: [] },
   grpc: {
-    may: ['errors.ts', 'caller-signal.ts', 'gen', 'http2', 'retrieval', 'ingestion'],
+    may: [
+      'errors.ts',
+      'caller-signal.ts',
+      'request-timing.ts',
+      'gen',
+      'http2',
+      'retrieval',
+      'ingestion',
+    ],
     mayForTypes: ['admission/admission-gate.ts'],
     packages: ['@bufbuild/protobuf', 'node:buffer', 'node:zlib', 'node:util'],
   },
   http: {
-    may: ['errors.ts', 'gen', 'http2', 'retrieval', 'ingestion', 'feast-encoding'],
+    may: [
+      'errors.ts',
+      'request-timing.ts',
+      'gen',
+      'http2',
+      'retrieval',
+      'ingestion',
+      'feast-encoding',
+    ],
     mayForTypes: ['admission/admission-gate.ts'],
     packages: [
       '@bufbuild/protobuf',

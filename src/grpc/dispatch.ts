@@ -5,6 +5,7 @@ import type {
   ResponseStream,
   StreamListener,
 } from '../http2/http2-engine.ts';
+import { SERVER_TIMING } from '../request-timing.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import {
   FRAME_HEADROOM,
@@ -200,13 +201,19 @@ class UnaryBody implements RequestBody {
     this.call.finish(
       gzip ? GZIP_RESPONSE_HEADERS : RESPONSE_HEADERS,
       frameMessage(framed, gzip),
-      this.call.lostCount === 0 ? OK_TRAILERS : partialTrailers(this.call.lostCount),
+      trailersOf(this.call),
     );
   }
 }
 
-function partialTrailers(lostCount: number): HeaderBlock {
-  return encodeHeaderBlock({ 'grpc-status': 0, [LOST_VALUES]: lostCount });
+/** Nearly always nothing but OK. */
+function trailersOf({ lostCount, timing }: ServerCall): HeaderBlock {
+  if (lostCount === 0 && timing === undefined) return OK_TRAILERS;
+  return encodeHeaderBlock({
+    ...OK_TRAILERS.fields,
+    ...(lostCount === 0 ? {} : { [LOST_VALUES]: lostCount }),
+    ...(timing === undefined ? {} : { [SERVER_TIMING]: timing.toString() }),
+  });
 }
 
 function cutOff(): GrpcStatusError {

@@ -5,6 +5,7 @@ import {
 import type { FeatureWriter } from '../ingestion/feature-writer.ts';
 import { assembleResponse } from '../retrieval/assemble-response.ts';
 import { decodeRequest } from '../retrieval/decode-request.ts';
+import { timingOf } from '../request-timing.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
 import { releaseFeatures } from '../retrieval/retrieved-features.ts';
@@ -59,6 +60,8 @@ function getOnlineFeatures(options: FeatureServicesOptions, enforceTtl: boolean)
     kind: 'unary',
     admission: 'measured',
     async call(message, call) {
+      const timing = timingOf(call);
+      call.timing = timing;
       const request = decodeRequest(message, limits);
       call.rowCount = request.columns[0]?.starts.length ?? 0;
       const retrieved = await reader.read(request, {
@@ -67,11 +70,13 @@ function getOnlineFeatures(options: FeatureServicesOptions, enforceTtl: boolean)
         deadlineAtMs: call.deadlineAtMs,
         signal: call.signal,
         partialResults: parsePartialResults(call.metadata(PARTIAL_RESULTS)),
+        timing,
       });
       call.lostCount = retrieved.lostCount;
       call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
       const response = assembleResponse(retrieved, FRAME_HEADROOM);
       releaseFeatures(retrieved);
+      timing?.assembled(response.length - FRAME_HEADROOM);
       return response;
     },
   };

@@ -7,6 +7,7 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import type { CallerSignal } from '../caller-signal.ts';
+import type { RequestTiming } from '../request-timing.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 
 /** Bytes that a gRPC message is prefixed with: compressed flag and length. */
@@ -16,7 +17,9 @@ export const FRAME_HEADROOM = 5;
 export interface CallContext {
   /** Full method path, `/package.Service/Method`. */
   readonly path: string;
-  /** On the clock of `performance.now()`; `Infinity` = the caller waits for ever. */
+  /** When its head was read, on the clock of `performance.now()`. */
+  readonly startedAtMs: number;
+  /** On the same clock; `Infinity` = the caller waits for ever. */
   readonly deadlineAtMs: number;
   /** Aborted when the caller cancelled or went away, or when the deadline passed while a stream was open. */
   readonly signal: CallerSignal;
@@ -27,6 +30,8 @@ export interface CallContext {
   featureCount: number;
   /** Values that the answer misses because they could not be read; the trailers say so. */
   lostCount: number;
+  /** Set by the method for a caller who asks; the trailers say it. */
+  timing: RequestTiming | undefined;
 }
 
 /**

@@ -2,6 +2,7 @@ import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { CallerAbort } from '../caller-signal.ts';
 import { encodeHeaderBlock, type HeaderBlock, type HeaderFields } from '../http2/header-block.ts';
 import type { RequestHead, ResponseStream } from '../http2/http2-engine.ts';
+import { SERVER_TIMING, type RequestTiming } from '../request-timing.ts';
 import { OverloadedError } from '../errors.ts';
 import type { Admission, CallContext } from './grpc-service.ts';
 import {
@@ -42,17 +43,18 @@ export interface CallObserver {
  */
 export class ServerCall implements CallContext {
   readonly path: string;
+  readonly startedAtMs = performance.now();
   readonly signal = new CallerAbort();
   deadlineAtMs = Infinity;
   rowCount = 0;
   featureCount = 0;
   lostCount = 0;
+  timing: RequestTiming | undefined;
   isOver = false;
   private readonly head: RequestHead;
   private readonly response: ResponseStream;
   private readonly limits: CallLimits;
   private readonly observer: CallObserver;
-  private readonly startedAtMs = performance.now();
   private timer: NodeJS.Timeout | undefined;
   private responded = false;
   /** When the gate let it in; below 0 = it did not have to. */
@@ -140,8 +142,11 @@ export class ServerCall implements CallContext {
   fail(error: unknown): void {
     if (this.isOver) return;
     const status = statusOf(error);
-    if (this.responded) this.response.end(undefined, encodeHeaderBlock(errorFields(status, error)));
-    else this.response.respond(errorHead(status, error), true);
+    if (this.responded) {
+      this.response.end(undefined, encodeHeaderBlock(errorFields(status, error, this.timing)));
+    } else {
+      this.response.respond(errorHead(status, error, this.timing), true);
+    }
     this.settle(status, error);
     this.signal.abort();
   }
@@ -186,8 +191,16 @@ function expire(call: ServerCall): void {
   call.fail(new GrpcStatusError(GrpcCode.DEADLINE_EXCEEDED, 'deadline exceeded'));
 }
 
-function errorFields({ code, message }: GrpcStatus, error: unknown): HeaderFields {
-  const fields = { 'grpc-status': code, 'grpc-message': encodeStatusMessage(message) };
+function errorFields(
+  { code, message }: GrpcStatus,
+  error: unknown,
+  timing: RequestTiming | undefined,
+): HeaderFields {
+  const fields = {
+    'grpc-status': code,
+    'grpc-message': encodeStatusMessage(message),
+    ...(timing === undefined ? {} : { [SERVER_TIMING]: timing.toString() }),
+  };
   if (!(error instanceof OverloadedError)) return fields;
   // https://github.com/grpc/proposal/blob/master/A6-client-retries.md, "Pushback"
   return { ...fields, 'grpc-retry-pushback-ms': error.retryAfterMs };
@@ -197,14 +210,19 @@ function errorFields({ code, message }: GrpcStatus, error: unknown): HeaderField
 const OVERLOADED_HEADS = new WeakMap<OverloadedError, HeaderBlock>();
 
 /** An answer that consists of its status alone. */
-function errorHead(status: GrpcStatus, error: unknown): HeaderBlock {
-  const known = error instanceof OverloadedError ? OVERLOADED_HEADS.get(error) : undefined;
+function errorHead(
+  status: GrpcStatus,
+  error: unknown,
+  timing: RequestTiming | undefined,
+): HeaderBlock {
+  const isShared = error instanceof OverloadedError && timing === undefined;
+  const known = isShared ? OVERLOADED_HEADS.get(error) : undefined;
   if (known !== undefined) return known;
   const head = encodeHeaderBlock({
     ':status': 200,
     'content-type': 'application/grpc',
-    ...errorFields(status, error),
+    ...errorFields(status, error, timing),
   });
-  if (error instanceof OverloadedError) OVERLOADED_HEADS.set(error, head);
+  if (isShared) OVERLOADED_HEADS.set(error, head);
   return head;
 }

@@ -21,6 +21,7 @@ import { GrpcFeatureServer } from '../../gen/feast/serving/GrpcServer_pb.ts';
 import { ServingService } from '../../gen/feast/serving/ServingService_pb.ts';
 import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { OverloadedError, SideboardError } from '../errors.ts';
+import { SERVER_TIMING } from '../request-timing.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import { sendUniversalResponse, universalRequest } from './connect-exchange.ts';
 import {
@@ -159,11 +160,17 @@ async function callOnBytes(
     if (exchange.lostCount > 0) {
       context.responseHeader.set(LOST_VALUES, String(exchange.lostCount));
     }
+    if (exchange.timing !== undefined) {
+      context.responseHeader.set(SERVER_TIMING, exchange.timing.toString());
+    }
     return decodeAnswer(method, answer.subarray(options.headroomBytes));
   } catch (error) {
     exchange.error = error;
     const { code, message: text } = options.statusOf(error);
-    throw new ConnectError(text, CODE_BY_NUMBER.get(code) ?? Code.Internal, metadataOf(error));
+    throw new ConnectError(text, CODE_BY_NUMBER.get(code) ?? Code.Internal, {
+      ...metadataOf(error),
+      ...(exchange.timing === undefined ? {} : { [SERVER_TIMING]: exchange.timing.toString() }),
+    });
   }
 }
 

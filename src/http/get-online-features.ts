@@ -1,5 +1,6 @@
 import { deadlineExceeded } from '../errors.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
+import { SERVER_TIMING, timingOf } from '../request-timing.ts';
 import { LOST_VALUES, parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
 import { parseFeastRequest } from './feast-request.ts';
 import { feastResponseText } from './feast-response.ts';
@@ -13,6 +14,8 @@ export function getOnlineFeaturesRoute(
   nonFiniteJson: NonFiniteJson,
 ): JsonRoute {
   return async (body, call) => {
+    const timing = timingOf(call);
+    call.timing = timing;
     const request = parseFeastRequest(body, call.metadata('content-type'));
     call.rowCount = request.columns[0]?.starts.length ?? 0;
     const retrieved = await reader.read(request, {
@@ -22,16 +25,21 @@ export function getOnlineFeaturesRoute(
       deadlineAtMs: call.deadlineAtMs,
       signal: call.signal,
       partialResults: parsePartialResults(call.metadata(PARTIAL_RESULTS)),
+      timing,
     });
     call.lostCount = retrieved.lostCount;
     call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
     const text = feastResponseText(retrieved, nonFiniteJson);
     releaseFeatures(retrieved);
+    timing?.assembled(Buffer.byteLength(text));
     if (performance.now() > call.deadlineAtMs) {
       throw deadlineExceeded('while the answer was written');
     }
     const { lostCount } = retrieved;
-    const headers = lostCount === 0 ? {} : { [LOST_VALUES]: String(lostCount) };
+    const headers = {
+      ...(lostCount === 0 ? {} : { [LOST_VALUES]: String(lostCount) }),
+      ...(timing === undefined ? {} : { [SERVER_TIMING]: timing.toString() }),
+    };
     return { status: 200, body: text, headers };
   };
 }

@@ -1,5 +1,6 @@
 import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { cancelled, SideboardError } from '../errors.ts';
+import type { RequestTiming } from '../request-timing.ts';
 import { BodyRejected } from './feast-error.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 
@@ -7,7 +8,9 @@ import type { HttpRequest, HttpResponse } from './http-message.ts';
 export interface HttpCall {
   /** Full method path, or the path of a JSON route. */
   readonly path: string;
-  /** On the clock of `performance.now()`; `Infinity` = the caller waits for ever. */
+  /** When its head was read, on the clock of `performance.now()`. */
+  readonly startedAtMs: number;
+  /** On the same clock; `Infinity` = the caller waits for ever. */
   readonly deadlineAtMs: number;
   /** Aborted when the caller went away. */
   readonly signal: AbortSignal;
@@ -18,6 +21,8 @@ export interface HttpCall {
   featureCount: number;
   /** Values that the answer misses because they could not be read; a header says so. */
   lostCount: number;
+  /** Set by the method for a caller who asks; a header says it. */
+  timing: RequestTiming | undefined;
 }
 
 /** Told about every call, once, when it is over. */
@@ -65,6 +70,7 @@ export function beginExchange(
     request,
     response,
     path: options.path,
+    startedAtMs,
     get query(): URLSearchParams {
       const url = request.url ?? '';
       const at = url.indexOf('?');
@@ -80,6 +86,7 @@ export function beginExchange(
     rowCount: 0,
     featureCount: 0,
     lostCount: 0,
+    timing: undefined,
     error: undefined,
   };
   response.once('close', () => {

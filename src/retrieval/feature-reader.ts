@@ -1,4 +1,5 @@
 import type { CallerSignal } from '../caller-signal.ts';
+import type { RequestTiming } from '../request-timing.ts';
 import assert from 'node:assert/strict';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import type {
@@ -47,6 +48,8 @@ export interface ReadFeaturesOptions {
   readonly signal?: CallerSignal | undefined;
   /** Whether values that cannot be read are marked instead of failing the request; `undefined` = as the server has it. */
   readonly partialResults?: boolean | undefined;
+  /** Told when the stages of the read are over. */
+  readonly timing?: RequestTiming | undefined;
 }
 
 /** The read path: from a decoded request to the rows that answer it. */
@@ -87,9 +90,12 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
         ),
       );
       const bound = plan.groups.map((group) => bindEntities(group, columns, rowCount));
-      const { deadlineAtMs, signal, partialResults = semantics.partialResults } = readOptions;
+      const { deadlineAtMs, signal, timing } = readOptions;
+      const { partialResults = semantics.partialResults } = readOptions;
       const limitsOfRead = { deadlineAtMs, signal, isPartial: partialResults };
+      timing?.planned();
       const groupCells = await store.read(readsOf(plan, bound), limitsOfRead);
+      timing?.stored();
       const retrieved = settle(plan, columns, bound, groupCells, {
         rowCount,
         readOptions,
