@@ -39,12 +39,11 @@ export interface AdmissionGate {
 
 export function createAdmissionGate(options: AdmissionOptions, nowMs: number): AdmissionGate {
   const { latencyMs, minRequests, maxRequests, busyMs } = options;
-  const welcome = Math.min(Math.max(minRequests, 20), maxRequests);
+  // Before an overload is measured there is no reason to refuse a burst, unless answers may not wait for each other.
+  const initial = latencyMs > 0 ? maxRequests : Math.min(Math.max(minRequests, 20), maxRequests);
   const limit = new ConcurrencyLimit(
     {
-      // A server that was just started knows no reason to refuse a burst, unless it has to answer without any waiting.
-      initial: latencyMs > 0 ? maxRequests : welcome,
-      welcome,
+      initial,
       min: minRequests,
       max: maxRequests,
       latencyMs,

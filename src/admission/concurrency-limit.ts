@@ -17,8 +17,8 @@ const PATIENCE_MS = 100;
 /** When requests were fast and nobody was kept out for so long, the overload is over: … */
 const CALM_MS = 500;
 /**
- * … a burst is welcome as far as it can be answered in the latency that is no overload. Where none is given, as far as it
- * keeps the process busy for this time, and is so many times what is in work usually.
+ * … a burst is welcome: where any latency is an overload, as far as it keeps the process busy for this time, and is so many
+ * times what is in work usually.
  */
 const BURST_MS = 20;
 const BURST_FACTOR = 8;
@@ -36,10 +36,8 @@ const PROBE_LATEST_MS = 64_000;
 const QUEUE_FELL = 0.7;
 
 export interface ConcurrencyLimitOptions {
-  /** Where it begins, while nothing is known. */
+  /** Where it begins, and how many requests are always welcome at once while there is no overload. */
   readonly initial: number;
-  /** How many requests are always welcome at once while there is no overload; `initial` by default. */
-  readonly welcome?: number;
   /** What it never falls below. */
   readonly min: number;
   readonly max: number;
@@ -173,12 +171,8 @@ export class ConcurrencyLimit {
     }
     if (!this.isOverloaded && busyMs > window.busyBeforeMs) {
       const costMs = (busyMs - window.busyBeforeMs) / window.leftCount;
-      const { latencyMs } = this.options;
-      const burst =
-        latencyMs > 0
-          ? latencyMs / costMs
-          : Math.min(BURST_MS / costMs, perMs * meanMs * BURST_FACTOR);
-      this.limit = Math.max(this.clamp(burst), this.options.welcome ?? this.options.initial);
+      const burst = Math.min(BURST_MS / costMs, perMs * meanMs * BURST_FACTOR);
+      this.limit = Math.max(this.clamp(burst), this.options.initial);
     }
     if (!this.isOverloaded) this.baseline.turn(nowMs);
     else if (nowMs >= this.nextProbeAtMs) this.startProbe(perMs);

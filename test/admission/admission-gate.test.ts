@@ -23,7 +23,7 @@ test('what is beyond the limit is refused, with when to come back', () => {
   expect(gate.enter(2, Infinity)).toBeUndefined();
 });
 
-test('a server that was just started welcomes a burst, as far as it may take its time', () => {
+test('a burst is welcome before an overload is measured, unless answers may not wait', () => {
   const strictness = { minRequests: 64, maxRequests: 1000, busyMs: () => 0 };
   const gate = createAdmissionGate({ ...strictness, latencyMs: 100 }, 0);
   for (let i = 0; i < 1000; i++) expect(gate.enter(1, Infinity)).toBeUndefined();

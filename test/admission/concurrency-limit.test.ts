@@ -117,7 +117,7 @@ describe('over time', SLOW, () => {
 });
 
 describe('as lenient as by default', () => {
-  const LENIENT = { initial: 1000, welcome: 64, min: 64, max: 1000, latencyMs: 100 };
+  const LENIENT = { initial: 1000, min: 64, max: 1000, latencyMs: 100 };
   const [, large, capacity] = MODELS[0]!;
 
   test('nobody is refused up to the wanted latency, however long a read takes alone', SLOW, () => {
@@ -146,7 +146,7 @@ describe('as lenient as by default', () => {
       expect(early.perSecond).toBeGreaterThan(capacity * 0.95);
       // Sixty-four of 1.8 ms each are 115 ms, twice: once to be read, once to be answered; and a probe now and then.
       expect(early.p99Ms).toBeLessThan(400);
-      expect(late.p99Ms).toBeLessThan(300);
+      expect(late.p99Ms).toBeLessThan(400);
     },
   );
 
