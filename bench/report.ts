@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { barsTable, ghzTable, loadTable, peersTable } from './report-load.ts';
 import { redisTable } from './report-redis.ts';
 import { writeFaults } from './report-faults.ts';
+import { materializeTable, writesTable } from './report-writes.ts';
 import {
   coldTable,
   memoryTable,
@@ -51,6 +52,8 @@ const SECTIONS = [
   section('peers', 'Beside Feast’s own servers and the stock stack', peersTable),
   section('load', 'Our server at saturation', loadTable),
   section('redis', 'The Redis client beside others', redisTable),
+  section('writes', 'Rows written one by one, many at once, as a stream', writesTable),
+  section('materialize', 'A Parquet file, materialized', materializeTable),
   section('registry', 'A registry of 1,000 views, rewritten every second', registryTable),
   section('overload', 'More than it can answer', overloadTables),
   section('cold', 'The first request of a process', coldTable),

@@ -4,12 +4,14 @@ import type { ColdStartFigures } from './cold-start.ts';
 import type { Machine } from './machine.ts';
 import type { FaultReport } from './faults.ts';
 import type { LoadFigures } from './measure-load.ts';
+import type { MaterializeFigures } from './materialize.ts';
 import type { MemoryFigures, SoakFigures } from './memory.ts';
 import type { OverloadFigures } from './overload.ts';
 import type { PeerFigures } from './peers.ts';
 import type { ProfileFigures } from './profile.ts';
 import type { ReadRow } from './redis-reads.ts';
 import type { RegistryReloadFigures } from './registry-reload.ts';
+import type { WriteFigures } from './writes.ts';
 
 /** One scenario through ghz. */
 export interface GhzFigures {
@@ -34,6 +36,8 @@ export interface Parts {
   readonly faults: FaultReport;
   readonly redis: readonly ReadRow[];
   readonly profile: readonly ProfileFigures[];
+  readonly writes: readonly WriteFigures[];
+  readonly materialize: readonly MaterializeFigures[];
 }
 
 /** Name of a part, as on the command line. */

@@ -8,6 +8,7 @@ import { describeMachine } from './machine.ts';
 import { measureFaults } from './faults.ts';
 import { measureGhz } from './measure-ghz.ts';
 import { measureLoad, type LoadFigures } from './measure-load.ts';
+import { measureMaterialize } from './materialize.ts';
 import { measureMemory, measureSoak } from './memory.ts';
 import { OFFICIAL_VIEWS } from './official-layout.ts';
 import { measureOverload, type OverloadFigures } from './overload.ts';
@@ -27,6 +28,7 @@ import {
 import { loadScenarios, type Scenario } from './scenario.ts';
 import { fillStore, makeRepo, type SeededRepo } from './seed.ts';
 import { startSideboard, type SideboardProcess } from '../test/support/sideboard-process.ts';
+import { measureWrites } from './writes.ts';
 
 const MANY_VIEWS = 1000;
 const FAULT_SLOTS = 1500;
@@ -39,6 +41,7 @@ interface Flags {
   readonly seconds: string;
   readonly entities: string;
   readonly soak: string;
+  readonly rows: string;
   readonly work: string;
   readonly out: string;
   readonly serverCore: string;
@@ -53,6 +56,7 @@ interface Bench {
   readonly seconds: number;
   readonly entities: number;
   readonly soakRequests: number;
+  readonly materializedRows: number;
   readonly workPath: string;
   readonly cores: Cores;
 }
@@ -69,6 +73,8 @@ const PARTS: { readonly [Name in PartName]: (bench: Bench) => Promise<Parts[Name
   soak: (bench) => measureSoak({ ...bench, core: bench.cores.server }, bench.soakRequests),
   faults: () => measureFaults({ slots: FAULT_SLOTS, stopMs: FAULT_STOP_MS, say }),
   redis: (bench) => measureRedisReads({ ...bench, say }),
+  writes: (bench) => measureWrites({ ...bench, say }),
+  materialize: (bench) => measureMaterialize({ ...bench, rows: bench.materializedRows, say }),
   peers: ({ scenarios, ...bench }) =>
     measurePeers({ ...bench, workloads: scenarios.map(({ name }) => name) }),
 };
@@ -186,6 +192,7 @@ async function run(flags: Flags): Promise<void> {
       seconds,
       entities,
       soakRequests: Number(flags.soak),
+      materializedRows: Number(flags.rows),
       workPath: flags.work,
       cores,
     };
@@ -225,6 +232,7 @@ const program = new Command('bench')
   .option('--seconds <count>', 'of one measurement', '3')
   .option('--entities <count>', 'rows of the store', '10000')
   .option('--soak <requests>', 'requests of the leak check', '1000000')
+  .option('--rows <count>', 'of the Parquet file that is materialized', '1000000')
   .option('--work <dir>', 'where the peers are installed', join(import.meta.dirname, '..', '.work'))
   .option('--out <dir>', 'where results are written', RESULTS_FOLDER)
   .option('--server-core <number>', 'core of the server', '0')
