@@ -4,6 +4,7 @@ import { file_feast_serving_ServingService } from '../gen/feast/serving/ServingS
 import { file_grpc_health_v1_health } from '../gen/grpc/health/v1/health_pb.ts';
 import { createAdmissionGate } from './admission/admission-gate.ts';
 import { file_sideboard_v1_ingest } from '../gen/sideboard/v1/ingest_pb.ts';
+import { file_xds_service_orca_v3_orca } from '../gen/xds/service/orca/v3/orca_pb.ts';
 import type { Config } from './config/config.ts';
 import type { ConnectionRouter } from './connection-router.ts';
 import { createDispatcher } from './grpc/dispatch.ts';
@@ -11,6 +12,7 @@ import { createFeatureServices } from './grpc/feature-services.ts';
 import { FRAME_HEADROOM, type GrpcService } from './grpc/grpc-service.ts';
 import { createHealthService, createHealthState } from './grpc/health.ts';
 import { createIngestService } from './grpc/ingest-service.ts';
+import { createLoadReports } from './grpc/load-reports.ts';
 import { createReflectionServices } from './grpc/reflection.ts';
 import { statusOf } from './grpc/status.ts';
 import { createBuiltinEngine } from './http2/builtin-engine.ts';
@@ -29,6 +31,7 @@ import { openServedRegistry } from './served-registry.ts';
 import { startAdminServer } from './telemetry/admin-server.ts';
 import { createAnswerCounter } from './telemetry/answer-counter.ts';
 import { createCallObserver } from './telemetry/call-observer.ts';
+import { createLoadMeter } from './telemetry/load-meter.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { observeOnlineStore } from './telemetry/observed-online-store.ts';
@@ -190,6 +193,9 @@ async function composeServer({
     [...featureServices, ingestService].map((service) => service.name),
   );
   const services: GrpcService[] = [...featureServices, ingestService, createHealthService(health)];
+  const answerCounts = { answeredCount: 0, failedCount: 0 };
+  const loadReports = createLoadReports(createLoadMeter(answerCounts));
+  if (config.server.loadReports !== 'none') services.push(loadReports.service);
   services.push(
     ...createReflectionServices(
       [
@@ -197,6 +203,7 @@ async function composeServer({
         file_feast_serving_GrpcServer,
         file_grpc_health_v1_health,
         file_sideboard_v1_ingest,
+        file_xds_service_orca_v3_orca,
       ],
       services.map((service) => service.name),
     ),
@@ -206,6 +213,7 @@ async function composeServer({
     metrics,
     logger,
     new Set([...methodPaths(services), ...HTTP_ROUTE_PATHS]),
+    answerCounts,
   );
   const gate = createAdmissionGate(
     {
@@ -244,6 +252,7 @@ async function composeServer({
       gate,
     },
     observer,
+    loadReport: config.server.loadReports === 'calls' ? loadReports.trailer : undefined,
     otherwise: createStreamListener(handler),
   });
   const createHttp2 = config.server.http2.engine === 'own' ? createEngine : createBuiltinEngine;

@@ -140,6 +140,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     // It wraps calls and names their status codes; it knows no protocol.
     may: ['errors.ts', 'listen.ts', 'grpc/status.ts'],
     mayForTypes: [
+      'grpc/load-reports.ts',
       'grpc/server-call.ts',
       'online-store/online-store.ts',
       'registry/registry-model.ts',

@@ -174,6 +174,8 @@ export interface ServerConfig {
   /** How long requests that had arrived may take after SIGTERM. */
   readonly drainTimeoutMs: number;
   readonly http2: Http2Config;
+  /** What of the load is told to those who balance by it. */
+  readonly loadReports: 'none' | 'stream' | 'calls';
   /** Deadline of requests that bring none; 0 = none. */
   readonly defaultDeadlineMs: number;
   readonly logLevel: LogLevel;

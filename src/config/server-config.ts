@@ -22,6 +22,7 @@ export function readServer(
     adminPort: values.admin_port,
     drainTimeoutMs: values.drain_timeout_ms,
     http2: readHttp2(values),
+    loadReports: values.load_reports,
     defaultDeadlineMs: values.default_deadline_ms,
     logLevel: values.log_level,
   };

@@ -28,6 +28,12 @@ export const SETTINGS = [
   },
   ...HTTP2_SETTINGS,
   {
+    name: 'load_reports',
+    kind: choice('none', 'stream', 'calls'),
+    default: 'none',
+    doc: 'What clients and proxies that balance by load are told of it (ORCA): nothing, reports as a stream (`xds.service.orca.v3.OpenRcaService`), or that and one in the trailers of every gRPC call (`endpoint-load-metrics-bin`).',
+  },
+  {
     name: 'max_concurrent_requests',
     kind: count(),
     default: 1000,

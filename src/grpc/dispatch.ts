@@ -1,12 +1,10 @@
-import { encodeHeaderBlock, type HeaderBlock } from '../http2/header-block.ts';
+import { encodeHeaderBlock } from '../http2/header-block.ts';
 import type {
   RequestBody,
   RequestHead,
   ResponseStream,
   StreamListener,
 } from '../http2/http2-engine.ts';
-import { SERVER_TIMING } from '../request-timing.ts';
-import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import {
   FRAME_HEADROOM,
   type GrpcMethod,
@@ -21,6 +19,7 @@ import {
 } from './message-reader.ts';
 import { ServerCall, type CallLimits, type CallObserver } from './server-call.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
+import { createTrailers, type TrailersOf } from './trailers.ts';
 
 const RESPONSE_HEADERS = encodeHeaderBlock({
   ':status': 200,
@@ -31,13 +30,14 @@ const GZIP_RESPONSE_HEADERS = encodeHeaderBlock({
   ...RESPONSE_HEADERS.fields,
   'grpc-encoding': 'gzip',
 });
-const OK_TRAILERS = encodeHeaderBlock({ 'grpc-status': 0 });
 
 /** What the dispatcher serves and within which limits. */
 export interface DispatchOptions {
   readonly services: readonly GrpcService[];
   readonly limits: CallLimits;
   readonly observer: CallObserver;
+  /** What every call that went well reports of the server's load, see `LoadReports.trailer`; none without it. */
+  readonly loadReport?: (() => string) | undefined;
   /** Takes the requests that are not gRPC; without it they are refused. */
   readonly otherwise?: StreamListener;
 }
@@ -55,6 +55,10 @@ export interface Dispatcher {
  */
 export function createDispatcher(options: DispatchOptions): Dispatcher {
   const openStreams = new Set<ServerCall>();
+  const common: CommonParts = {
+    limits: options.limits,
+    trailersOf: createTrailers(options.loadReport),
+  };
   const methods = new Map<string, GrpcMethod>();
   const serviceNames = new Set<string>();
   for (const service of options.services) {
@@ -84,10 +88,10 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
       );
       return ignoreBody(call);
     }
-    if (method.kind === 'unary') return new UnaryBody(call, method, encoding, options.limits);
+    if (method.kind === 'unary') return new UnaryBody(call, method, encoding, common);
     openStreams.add(call);
     call.waitForEver();
-    const body = serveStreaming(call, method.open, encoding, options.limits);
+    const body = serveStreaming(call, method.open, encoding, common);
     return {
       ...body,
       onClose(): void {
@@ -134,6 +138,12 @@ function unknownMethod(path: string, serviceNames: ReadonlySet<string>): GrpcSta
   );
 }
 
+/** What all calls of a dispatcher share. */
+interface CommonParts {
+  readonly limits: CallLimits;
+  readonly trailersOf: TrailersOf;
+}
+
 type UnaryCall = Extract<GrpcMethod, { kind: 'unary' }>;
 
 /** The body of a call with one request and one response. A class, so that a call costs one object and no closures. */
@@ -141,22 +151,22 @@ class UnaryBody implements RequestBody {
   private readonly call: ServerCall;
   private readonly method: UnaryCall;
   private readonly encoding: string;
-  private readonly limits: CallLimits;
+  private readonly common: CommonParts;
   private message: Uint8Array | undefined;
   /** Only for what does not come in one piece. */
   private reader: MessageReader | undefined;
 
-  constructor(call: ServerCall, method: UnaryCall, encoding: string, limits: CallLimits) {
+  constructor(call: ServerCall, method: UnaryCall, encoding: string, common: CommonParts) {
     this.call = call;
     this.method = method;
     this.encoding = encoding;
-    this.limits = limits;
+    this.common = common;
   }
 
   onData(chunk: Uint8Array): void {
     if (this.call.isOver) return;
     if (this.message === undefined && this.reader === undefined) {
-      this.message = wholeMessage(chunk, this.limits.maxRequestBytes);
+      this.message = wholeMessage(chunk, this.common.limits.maxRequestBytes);
       if (this.message !== undefined) return;
     }
     try {
@@ -189,7 +199,7 @@ class UnaryBody implements RequestBody {
   }
 
   private readPiece(chunk: Uint8Array): void {
-    this.reader ??= createMessageReader(this.encoding, this.limits.maxRequestBytes);
+    this.reader ??= createMessageReader(this.encoding, this.common.limits.maxRequestBytes);
     this.reader.push(chunk);
     this.message ??= this.reader.next();
     if (this.message !== undefined && this.reader.isMidMessage) throw notOneMessage();
@@ -201,19 +211,9 @@ class UnaryBody implements RequestBody {
     this.call.finish(
       gzip ? GZIP_RESPONSE_HEADERS : RESPONSE_HEADERS,
       frameMessage(framed, gzip),
-      trailersOf(this.call),
+      this.common.trailersOf(this.call),
     );
   }
-}
-
-/** Nearly always nothing but OK. */
-function trailersOf({ lostCount, timing }: ServerCall): HeaderBlock {
-  if (lostCount === 0 && timing === undefined) return OK_TRAILERS;
-  return encodeHeaderBlock({
-    ...OK_TRAILERS.fields,
-    ...(lostCount === 0 ? {} : { [LOST_VALUES]: lostCount }),
-    ...(timing === undefined ? {} : { [SERVER_TIMING]: timing.toString() }),
-  });
 }
 
 function cutOff(): GrpcStatusError {
@@ -229,7 +229,7 @@ function serveStreaming(
   call: ServerCall,
   method: StreamingMethod,
   encoding: string,
-  limits: CallLimits,
+  { limits, trailersOf }: CommonParts,
 ): RequestBody {
   const reader = createMessageReader(encoding, limits.maxRequestBytes);
   const streaming = method(call, {
@@ -241,7 +241,7 @@ function serveStreaming(
     },
     hold: (isHeld) => call.hold(isHeld),
     end(error?: unknown): void {
-      if (error === undefined) call.finish(RESPONSE_HEADERS, undefined, OK_TRAILERS);
+      if (error === undefined) call.finish(RESPONSE_HEADERS, undefined, trailersOf(call));
       else call.fail(error);
     },
   });

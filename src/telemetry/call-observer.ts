@@ -1,6 +1,7 @@
 import { isSideboardError } from '../errors.ts';
 import type { CallObserver } from '../grpc/server-call.ts';
 import { GrpcCode, grpcCodeName, GrpcStatusError } from '../grpc/status.ts';
+import type { AnswerCounts } from './load-meter.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -13,13 +14,14 @@ const SERVER_FAULTS: ReadonlySet<GrpcCode> = new Set<GrpcCode>([
 ]);
 
 /**
- * Counts every gRPC call, and logs those that failed, once. A path that no service has counts as "unknown", so that
+ * Counts every call, in `counts` too, and logs those that failed, once. A path that no service has counts as "unknown", so that
  * callers cannot make up label values.
  */
 export function createCallObserver(
   metrics: Metrics,
   logger: Logger,
   knownPaths: ReadonlySet<string>,
+  counts: AnswerCounts = { answeredCount: 0, failedCount: 0 },
 ): CallObserver {
   return {
     inFlightCount: 0,
@@ -29,6 +31,7 @@ export function createCallObserver(
       const ok = status.code === GrpcCode.OK;
       metrics.observeRequest(method, code, ok, durationMs);
       if (call.lostCount > 0) metrics.observeLostValues(call.lostCount);
+      counts.answeredCount += 1;
       if (ok) return;
       // What is wrong with a message or a header is told with INTERNAL in gRPC, and is the caller's doing all the same.
       const isProtocolError = error instanceof GrpcStatusError;
@@ -44,8 +47,12 @@ export function createCallObserver(
           ? {}
           : { err: error }),
       };
-      if (SERVER_FAULTS.has(status.code) && !isProtocolError) logger.error(fields, 'call failed');
-      else logger.debug(fields, 'call failed');
+      if (SERVER_FAULTS.has(status.code) && !isProtocolError) {
+        counts.failedCount += 1;
+        logger.error(fields, 'call failed');
+      } else {
+        logger.debug(fields, 'call failed');
+      }
     },
   };
 }
