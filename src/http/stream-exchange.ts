@@ -9,16 +9,11 @@ import type {
 } from '../http2/http2-engine.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts';
 
-/** RFC 9113 section 8.1: the answer is complete, the rest of the request is not wanted. */
-const NO_ERROR = 0;
-
 /** Lets a handler written for HTTP/1.1 answer the streams of an HTTP/2 engine. */
 export function createStreamListener(handler: HttpHandler): StreamListener {
   return (head, stream): RequestBody => {
     const request = new StreamRequest(head);
-    const response = new StreamResponse(stream, () => {
-      if (!request.complete) stream.reset(NO_ERROR);
-    });
+    const response = new StreamResponse(stream);
     handler(request, response);
     return {
       onData: (chunk) => request.receive(chunk),
@@ -70,16 +65,14 @@ function headersOf({ fields, authority }: RequestHead): IncomingHttpHeaders {
 /** The answer on one HTTP/2 stream; the head leaves with the first bytes of the body, or alone. */
 class StreamResponse extends Writable implements HttpResponse {
   readonly #stream: ResponseStream;
-  readonly #onEnd: () => void;
   #fields: HeaderFields = {};
   #responded = false;
   statusCode = 200;
   headersSent = false;
 
-  constructor(stream: ResponseStream, onEnd: () => void) {
+  constructor(stream: ResponseStream) {
     super();
     this.#stream = stream;
-    this.#onEnd = onEnd;
   }
 
   writeHead(status: number, headers: OutgoingHttpHeaders = {}): this {
@@ -103,7 +96,6 @@ class StreamResponse extends Writable implements HttpResponse {
   override _final(callback: () => void): void {
     if (this.#responded) this.#stream.end(undefined, undefined);
     else this.#respond(true);
-    this.#onEnd();
     callback();
   }
 

@@ -47,7 +47,10 @@ export interface ResponseStream {
   write(bytes: Uint8Array): boolean;
   /** Calls back once when what was written has left. */
   onDrain(callback: () => void): void;
-  /** Sends the last bytes of the body, if any, and the trailer fields, if any, and ends the stream. */
+  /**
+   * Sends the last bytes of the body, if any, and the trailer fields, if any, and ends the stream. A client that is not done
+   * with its request is told to stop once all has left (RST_STREAM with NO_ERROR, RFC 9113 section 8.1).
+   */
   end(bytes: Uint8Array | undefined, trailers: HeaderBlock | undefined): void;
   /** `respond` and `end` in one: the way of a unary call. */
   reply(headers: HeaderBlock, body: Uint8Array, trailers: HeaderBlock | undefined): void;

@@ -146,6 +146,25 @@ describe('Feast’s JSON over HTTP/2', () => {
     expect(server.calls.map(({ code }) => code)).toEqual([8, 8, 0]);
   });
 
+  it('gives an early answer whole, however small the windows of the client are', async () => {
+    const server = await startFeatureServer({ limits: { maxRequestBytes: 1000 } });
+    closers.push(() => server.close());
+    const session = http2.connect(server.http2Url, { settings: { initialWindowSize: 1 } });
+    closers.push(() => session.destroy());
+    const refused = await send(session, {
+      ':method': 'POST',
+      ':path': PATH,
+      'content-type': 'application/json',
+      'content-length': 100_000,
+    });
+    expect(refused).toMatchObject({ status: 413, resetCode: http2.constants.NGHTTP2_NO_ERROR });
+    expect(refused.body).toHaveLength(Number(refused.headers['content-length']));
+    expect(refused.body.toString()).toContain('max_request_bytes');
+    const missing = await send(session, { ':method': 'GET', ':path': '/nope' }, '');
+    expect(missing).toMatchObject({ status: 404, resetCode: http2.constants.NGHTTP2_NO_ERROR });
+    expect(missing.body.toString()).toBe('{"detail":"Not Found"}');
+  });
+
   it('stops reading the store when the caller goes away', async () => {
     const { server, session } = await start();
     server.store.hold();
