@@ -60,6 +60,7 @@ async function openOurs(what: HashesToRead, shape: ReadShape): Promise<ReadClien
     zones: new Map(),
     hedgeShare: 0,
     hedgeQuantile: 0.95,
+    sharesReads: true,
     clientName: 'bench',
     libraryName: 'sideboard',
     libraryVersion: '0',

@@ -91,6 +91,8 @@ export interface RedisDataPlaneConfig {
   readonly readFrom: 'primary' | 'prefer-replica' | 'nearest' | 'zone';
   /** How features are read of a hash; `auto` measures what is quicker. */
   readonly readShape: 'auto' | 'hmget' | 'hgetall';
+  /** Whether an entity that several requests read in the same moment is read once. */
+  readonly sharesReads: boolean;
   /** The own availability zone; there where `readFrom` is `zone`. */
   readonly zone?: string;
   /** Zones of nodes, by `host:port` or host. */

@@ -167,6 +167,7 @@ function readDataPlane(
     clientName: values.redis_client_name,
     readFrom: values.redis_read_from,
     readShape: values.redis_read_shape,
+    sharesReads: values.redis_single_flight,
     zones: readZones(values.redis_zones, problems),
     natMap: readNatMap(values.redis_nat_map, problems),
     waitReplicas: values.redis_wait_replicas,

@@ -69,6 +69,12 @@ export const REDIS_SETTINGS = [
     doc: "How features are read of an entity's hash: by naming them, or the whole hash. `auto` times both now and then on the hashes that are read, and takes what is quicker for the views in question.",
   },
   {
+    name: 'redis_single_flight',
+    kind: { type: 'boolean' },
+    default: true,
+    doc: 'Read an entity once that several requests ask for in the same moment with the same features. The moment ends when the read is sent: a request never gets an answer that is older than itself.',
+  },
+  {
     name: 'redis_hedge_percent',
     kind: { type: 'integer', min: 0, max: 100 },
     default: 5,

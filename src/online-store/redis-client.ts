@@ -46,6 +46,8 @@ export interface RedisConnectionOptions {
   readonly hedgePercent?: number | undefined;
   /** Of a node's answers so many percent come in time; later ones are hedged. */
   readonly hedgePercentile?: number | undefined;
+  /** Whether an entity that several requests read in the same moment is read once. */
+  readonly sharesReads?: boolean | undefined;
   /** A connection on which nothing arrives for so long while replies are due is given up. */
   readonly silenceTimeoutMs?: number | undefined;
   readonly topologyRefreshMs?: number | undefined;
@@ -69,6 +71,7 @@ const DEFAULTS = {
   clientName: 'sideboard',
   hedgePercent: 5,
   hedgePercentile: 95,
+  sharesReads: true,
   silenceTimeoutMs: 1_000,
   topologyRefreshMs: 5_000,
   maxPendingCommands: 100_000,

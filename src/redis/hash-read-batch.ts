@@ -50,6 +50,8 @@ export interface HashReaderOptions {
   /** Share of a node's answers that come in time: who is later than that is hedged. */
   readonly hedgeQuantile: number;
   readonly commandTimeoutMs: number;
+  /** Whether what several callers ask for in the same turn is sent once. */
+  readonly sharesReads: boolean;
   readonly counts: HashReadCounts;
 }
 
@@ -184,7 +186,7 @@ export class HashReadBatch implements HashRowOwner {
     }
     const nowMs = runtime.now();
     let delayMs = Infinity;
-    for (const command of this.commands) {
+    for (const command of this.awaited()) {
       if (!command.isOver && !command.isHedged && command.node !== undefined) {
         const dueMs = this.startedAtMs + this.hedgeDelayMs(command.node) - nowMs;
         delayMs = Math.min(delayMs, Math.max(dueMs, MIN_HEDGE_DELAY_MS));
@@ -206,7 +208,7 @@ export class HashReadBatch implements HashRowOwner {
   private hedge(): void {
     const { router, runtime, budget, counts } = this.options;
     const nowMs = runtime.now();
-    for (const command of this.commands) {
+    for (const command of this.awaited()) {
       const { node } = command;
       if (command.isOver || command.isHedged || node === undefined) continue;
       if (nowMs - this.startedAtMs < this.hedgeDelayMs(node)) continue;
@@ -246,8 +248,13 @@ export class HashReadBatch implements HashRowOwner {
     for (const command of this.unsettled()) command.release(this);
   }
 
+  /** Its own commands, and those of others that fill rows of it: whoever sent them may be gone. */
+  private awaited(): readonly HashReadCommand[] {
+    return this.joined.length === 0 ? this.commands : [...this.commands, ...this.joined];
+  }
+
   private unsettled(): HashReadCommand[] {
-    return [...this.commands, ...this.joined].filter(({ isOver }) => !isOver);
+    return this.awaited().filter(({ isOver }) => !isOver);
   }
 }
 

@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer';
 import {
   HashReadBatch,
   type HashRead,
@@ -9,14 +8,13 @@ import {
 import type { HashReadCommand } from './hash-read-command.ts';
 import type { HashFields } from './hash-fields.ts';
 
-/** Reads that several callers ask for in the same turn are sent once; the turn ends when commands are sent. */
+/**
+ * Reads that several callers ask for in the same turn are sent once; the turn ends when commands are sent. Nobody joins a
+ * read that was sent before, so that a read sees every write that was acknowledged before it began.
+ */
 export class HashReader {
   private readonly options: HashReaderOptions;
-  /** Of this turn. */
-  private turn: HashReadCommand[] = [];
-  /** The same by fields and key, from the second caller of a turn on. */
-  private readonly index = new Map<HashFields, Map<string, HashReadCommand>>();
-  private indexed = 0;
+  private turn: Turn | undefined = undefined;
 
   constructor(options: HashReaderOptions) {
     this.options = options;
@@ -25,12 +23,7 @@ export class HashReader {
   /** One command per hash, all at once. @throws RedisError, `HashReadError` where it is about one hash. */
   async read(reads: readonly HashRead[], limits: HashReadLimits): Promise<HashReadResult> {
     const batch = new HashReadBatch(this.options, reads, limits);
-    if (batch.pendingCount > 0) {
-      const isFirst = this.turn.length === 0;
-      if (isFirst) this.options.runtime.defer(() => this.endTurn());
-      batch.start((fields, key) => (isFirst ? undefined : this.find(fields, key)));
-      for (const command of batch.commands) this.turn.push(command);
-    }
+    if (batch.pendingCount > 0) this.start(batch);
     try {
       await batch.waiting.finished;
     } catch (error) {
@@ -40,28 +33,69 @@ export class HashReader {
     return batch.result();
   }
 
-  private endTurn(): void {
-    this.turn = [];
-    this.index.clear();
-    this.indexed = 0;
+  private start(batch: HashReadBatch): void {
+    const { sharesReads, runtime } = this.options;
+    const { turn } = this;
+    if (!sharesReads) {
+      batch.start(NONE_ALIKE);
+    } else if (turn === undefined) {
+      this.turn = new Turn(batch.commands);
+      runtime.defer(this.endTurn);
+      batch.start(NONE_ALIKE);
+    } else {
+      batch.start((fields, key) => turn.find(fields, key));
+      turn.batches.push(batch.commands);
+    }
   }
 
-  private find(fields: HashFields, key: Uint8Array): HashReadCommand | undefined {
-    for (; this.indexed < this.turn.length; this.indexed++) {
-      const command = this.turn[this.indexed]!;
-      let byKey = this.index.get(command.fields);
-      if (byKey === undefined) {
-        byKey = new Map();
-        this.index.set(command.fields, byKey);
-      }
-      byKey.set(keyText(command.key), command);
+  private readonly endTurn = (): void => {
+    this.turn = undefined;
+  };
+}
+
+/** What was asked for in one turn. It is not used again: a map that is cleared keeps what was in it from the young collector. */
+class Turn {
+  readonly batches: (readonly HashReadCommand[])[];
+  /** By fields and hash of the key, from the second caller on; of keys with one hash the last. */
+  private readonly index = new Map<HashFields, Map<number, HashReadCommand>>();
+  private indexed = 0;
+
+  constructor(first: readonly HashReadCommand[]) {
+    this.batches = [first];
+  }
+
+  find(fields: HashFields, key: Uint8Array): HashReadCommand | undefined {
+    for (; this.indexed < this.batches.length; this.indexed++) {
+      for (const command of this.batches[this.indexed]!) this.enter(command);
     }
-    const found = this.index.get(fields)?.get(keyText(key));
+    const found = this.index.get(fields)?.get(hashKey(key));
     // What was sent again may be answered in a while, or not.
-    return found === undefined || found.isOver || found.retries > 0 ? undefined : found;
+    if (found === undefined || found.isOver || found.retries > 0) return undefined;
+    return isSame(found.key, key) ? found : undefined;
+  }
+
+  private enter(command: HashReadCommand): void {
+    let byKey = this.index.get(command.fields);
+    if (byKey === undefined) {
+      byKey = new Map();
+      this.index.set(command.fields, byKey);
+    }
+    byKey.set(hashKey(command.key), command);
   }
 }
 
-function keyText(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+const NONE_ALIKE = (): undefined => undefined;
+
+function hashKey(key: Uint8Array): number {
+  let hash = 0;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key[i]!, 0x0100_0193);
+  return hash;
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] !== b[i]) return false;
+  }
+  return true;
 }

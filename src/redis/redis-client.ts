@@ -51,6 +51,8 @@ export interface RedisClientOptions {
   /** Share of reads that may be asked a second time; 0 = none. */
   readonly hedgeShare: number;
   readonly hedgeQuantile: number;
+  /** Whether a hash that several callers read in the same turn is asked for once. */
+  readonly sharesReads: boolean;
   readonly clientName: string;
   readonly libraryName: string;
   readonly libraryVersion: string;
@@ -122,6 +124,7 @@ export async function openRedisClient(options: RedisClientOptions): Promise<Redi
     budget: new HedgeBudget(options.hedgeShare),
     hedgeQuantile: options.hedgeQuantile,
     commandTimeoutMs: options.commandTimeoutMs,
+    sharesReads: options.sharesReads,
     counts,
   });
   await opened.opened;

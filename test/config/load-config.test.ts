@@ -56,6 +56,7 @@ describe("Feast's own keys", () => {
       clientName: 'sideboard',
       readFrom: 'primary',
       readShape: 'auto',
+      sharesReads: true,
       zones: [],
       natMap: [],
       hedgePercent: 5,

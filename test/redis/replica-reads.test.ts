@@ -280,6 +280,34 @@ describe('the same read by several callers in one turn', () => {
     expect(await world.until(second)).toEqual([['a', 'same']]);
   });
 
+  test('is asked of another copy for the others when the first caller went away', async () => {
+    const client = await open('prefer-replica', { hedgeShare: 1 });
+    await world.pass(50);
+    await answeredBy(client, 60);
+    nodes.b.isStopped = true;
+    const turns = Array.from({ length: 2 }, async () => {
+      const abort = new AbortController();
+      const first = readKeys(client, ['k'], { deadlineAtMs: Infinity, signal: abort.signal });
+      const second = readKeys(client, ['k']);
+      abort.abort();
+      await expect(first).rejects.toMatchObject({ code: 'CANCELLED' });
+      return second;
+    });
+    const startedAtMs = world.now();
+    expect((await world.until(Promise.all(turns))).flat(2)).not.toContain('b');
+    expect(world.now() - startedAtMs).toBeLessThan(5);
+  });
+
+  test('is sent for each of them where sharing is switched off', async () => {
+    const client = await open('primary', { sharesReads: false });
+    const answers = await world.until(
+      Promise.all([readKeys(client, ['k']), readKeys(client, ['k'])]),
+    );
+    expect(answers).toEqual([[['a', 'same']], [['a', 'same']]]);
+    expect(hmgets()).toBe(2);
+    expect(client.counts).toMatchObject({ reads: 2, joined: 0 });
+  });
+
   test('fails all of them where it fails', async () => {
     const client = await open('primary');
     nodes.a.handler = (words) =>

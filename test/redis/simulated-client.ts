@@ -51,6 +51,7 @@ export async function openClient(
       zones: new Map(),
       hedgeShare: 0.05,
       hedgeQuantile: 0.95,
+      sharesReads: true,
       commandTimeoutMs: 2_000,
       topologyRefreshMs: 5_000,
       ...changes,
