@@ -1,4 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { readValue } from '../feast-encoding/value-reader.ts';
+import { valueNumber, valueText } from './value-text.ts';
 
 /** Entities asked for in one statement; a read is made of statements of these sizes, so that few have to be prepared. */
 export const KEYS_PER_STATEMENT = [1, 8, 64, 256] as const;
@@ -54,42 +56,78 @@ export function prepareRead(
   return statement;
 }
 
-/** How one feature of one row is written to a table. */
-export interface FeatureWrite {
-  /** Its named parameters, some or all of `WRITTEN_COLUMNS`. */
-  readonly upsert: StatementSync;
-  readonly columns: ReadonlySet<string>;
+/** Features that one statement writes at most. */
+const FEATURES_PER_STATEMENT = 64;
+
+/** One feature of a row as Feast's layout has it. */
+export interface FeatureCell {
+  readonly featureName: string;
+  readonly value: Uint8Array;
 }
 
-/** What a write says of a feature, in the order of Feast's layout; not every table has all of them. */
-const WRITTEN_COLUMNS = [
-  'entity_key',
-  'feature_name',
-  'value',
-  'value_text',
-  'value_num',
-  'vector_value',
-  'event_ts',
-  'created_ts',
-] as const;
+/** Moments of a row in whole seconds, as they are stored. */
+export interface RowSeconds {
+  readonly event: bigint | number;
+  readonly created: bigint | number | null;
+}
+
+/** Writes cells of an entity to a table, over what it holds of them. */
+export type CellWriter = (
+  entityKey: Uint8Array,
+  cells: readonly FeatureCell[],
+  seconds: RowSeconds,
+) => void;
+
+/** What is written of a feature beside its row's key and moments; not every table has all of it. */
+const CELL_COLUMNS: readonly {
+  readonly name: string;
+  readonly of: (cell: FeatureCell) => string | number | Uint8Array | null;
+}[] = [
+  { name: 'feature_name', of: ({ featureName }) => featureName },
+  { name: 'value', of: ({ value }) => value },
+  { name: 'value_text', of: ({ value }) => valueText(readValue(value)) },
+  { name: 'value_num', of: ({ value }) => valueNumber(readValue(value)) },
+  { name: 'vector_value', of: () => null },
+];
 
 /**
  * Prepares writing to a table as it is: those of older Feast releases lack `value_text` and `vector_value`, those of a
  * store with `enable_openai_compatible_store` have `value_num`.
  */
-export function prepareWrite(database: DatabaseSync, table: string): FeatureWrite {
+export function prepareWrite(database: DatabaseSync, table: string): CellWriter {
   const present = new Set(
     database
       .prepare('SELECT name FROM pragma_table_info(?)')
       .all(table)
       .map((row) => row['name'] as string),
   );
-  const columns = WRITTEN_COLUMNS.filter((column) => present.has(column));
-  const updates = columns.slice(2).map((column) => `${column} = excluded.${column}`);
-  const upsert = database.prepare(
-    `INSERT INTO ${quoteIdentifier(table)} (${columns.join(', ')})
-     VALUES (${columns.map((column) => `:${column}`).join(', ')})
-     ON CONFLICT (entity_key, feature_name) DO UPDATE SET ${updates.join(', ')}`,
-  );
-  return { upsert, columns: new Set(columns) };
+  const cellColumns = CELL_COLUMNS.filter(({ name }) => present.has(name));
+  const names = ['entity_key', 'event_ts', 'created_ts', ...cellColumns.map(({ name }) => name)];
+  const updates = names
+    .filter((name) => name !== 'entity_key' && name !== 'feature_name')
+    .map((name) => `${name} = excluded.${name}`);
+  const prepare = (cellCount: number): StatementSync => {
+    const cells = Array.from({ length: cellCount }, (_, cell) => {
+      const first = 4 + cell * cellColumns.length;
+      return `(?1, ?2, ?3, ${cellColumns.map((_column, i) => `?${first + i}`).join(', ')})`;
+    });
+    return database.prepare(
+      `INSERT INTO ${quoteIdentifier(table)} (${names.join(', ')}) VALUES ${cells.join(', ')}
+       ON CONFLICT (entity_key, feature_name) DO UPDATE SET ${updates.join(', ')}`,
+    );
+  };
+  const statements = new Map<number, StatementSync>();
+  return (entityKey, cells, { event, created }) => {
+    for (let first = 0; first < cells.length; first += FEATURES_PER_STATEMENT) {
+      const part = cells.slice(first, first + FEATURES_PER_STATEMENT);
+      const statement = statements.get(part.length) ?? prepare(part.length);
+      statements.set(part.length, statement);
+      statement.run(
+        entityKey,
+        event,
+        created,
+        ...part.flatMap((cell) => cellColumns.map(({ of }) => of(cell))),
+      );
+    }
+  };
 }

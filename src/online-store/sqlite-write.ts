@@ -1,19 +1,23 @@
+import { Buffer } from 'node:buffer';
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import { readValue } from '../feast-encoding/value-reader.ts';
 import type { ReadOptions, WriteBatch, WriteResult, WriteRow } from './online-store.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import {
   prepareWrite,
   quoteIdentifier,
   sqliteTableName,
-  type FeatureWrite,
+  type CellWriter,
+  type FeatureCell,
 } from './sqlite-table.ts';
 import { readSqliteTimestamp, toSqliteSeconds } from './sqlite-timestamp.ts';
-import { valueNumber, valueText } from './value-text.ts';
 
 /** Rows in one transaction; reads of this process and of others get their turn in between. */
 const ROWS_PER_TRANSACTION = 1_000;
+/** Keys come in any order and touch pages all over the indexes: what stays in memory is not read and written again. */
+const CACHE_KIB = 32 * 1024;
+/** A page that several transactions changed goes from the log to the file once; the log grows to 32 MiB for it. */
+const CHECKPOINT_PAGES = 8_192;
 
 export interface SqliteWriteOptions {
   readonly writerUtcOffsetSeconds: number;
@@ -33,7 +37,7 @@ export async function writeSqliteBatch(
   const table = sqliteTableName(batch.project, batch.view.storedName);
   let stale = 0;
   for (let first = 0; first < batch.rows.length; first += ROWS_PER_TRANSACTION) {
-    const rows = batch.rows.slice(first, first + ROWS_PER_TRANSACTION);
+    const rows = inKeyOrder(batch.rows.slice(first, first + ROWS_PER_TRANSACTION));
     stale += await file.run(limits, (database) =>
       inTransaction(database, () => {
         const target = openTarget(database, table, batch.view.featureNames, options);
@@ -45,10 +49,17 @@ export async function writeSqliteBatch(
   return { written: batch.rows.length - stale, stale };
 }
 
+/** Neighbours in the indexes one after the other; rows of one entity keep their order. */
+function inKeyOrder(rows: WriteRow[]): WriteRow[] {
+  return rows.sort((a, b) => Buffer.compare(a.entityKey, b.entityKey));
+}
+
 function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   // Readers of other processes go on while this one writes; the mode stays with the file.
   database.exec('PRAGMA journal_mode = WAL');
   database.exec('PRAGMA synchronous = NORMAL');
+  database.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+  database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   database.exec('BEGIN IMMEDIATE');
   try {
     const result = work();
@@ -62,7 +73,8 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
-interface WriteTarget extends FeatureWrite {
+interface WriteTarget {
+  readonly writeCells: CellWriter;
   readonly featureNames: readonly string[];
   readonly writerUtcOffsetSeconds: number;
   /** Moment of the newest row of an entity; `undefined` = none, or not asked for. */
@@ -85,7 +97,7 @@ function openTarget(
       .map((row) => readSqliteTimestamp(row['event_ts'], writerUtcOffsetSeconds))
       .reduce((a, b) => (a === undefined || (b !== undefined && b > a) ? b : a), undefined);
   return {
-    ...prepareWrite(database, table),
+    writeCells: prepareWrite(database, table),
     featureNames,
     writerUtcOffsetSeconds,
     newestNs: skipStale === true ? newestNs : () => undefined,
@@ -94,7 +106,7 @@ function openTarget(
 
 /** Returns false for a row that is older than what is stored. */
 function writeRow(target: WriteTarget, row: WriteRow): boolean {
-  const { upsert, columns, writerUtcOffsetSeconds } = target;
+  const { writerUtcOffsetSeconds } = target;
   const eventSeconds = toSqliteSeconds(row.eventTimestampNs, writerUtcOffsetSeconds);
   const rowNs = readSqliteTimestamp(eventSeconds, writerUtcOffsetSeconds)!;
   const newestNs = target.newestNs(row.entityKey);
@@ -105,22 +117,10 @@ function writeRow(target: WriteTarget, row: WriteRow): boolean {
     row.createdTimestampNs === undefined
       ? null
       : toSqliteSeconds(row.createdTimestampNs, writerUtcOffsetSeconds);
-  for (const [i, featureName] of target.featureNames.entries()) {
+  const cells = target.featureNames.flatMap((featureName, i): FeatureCell[] => {
     const value = row.values[i];
-    if (value === undefined) {
-      continue;
-    }
-    const typed = readValue(value);
-    upsert.run({
-      entity_key: row.entityKey,
-      feature_name: featureName,
-      value,
-      ...(columns.has('value_text') ? { value_text: valueText(typed) } : {}),
-      ...(columns.has('value_num') ? { value_num: valueNumber(typed) } : {}),
-      ...(columns.has('vector_value') ? { vector_value: null } : {}),
-      event_ts: eventSeconds,
-      created_ts: createdSeconds,
-    });
-  }
+    return value === undefined ? [] : [{ featureName, value }];
+  });
+  target.writeCells(row.entityKey, cells, { event: eventSeconds, created: createdSeconds });
   return true;
 }

@@ -135,6 +135,36 @@ describe('writing to SQLite', () => {
     await careful.close();
   });
 
+  it.each([63, 64, 65, 130])('writes rows of %i features, and parts of them', async (count) => {
+    const store = openSqliteOnlineStore({ path: newPath(), writerUtcOffsetSeconds: 0 });
+    const names = Array.from({ length: count }, (_, i) => `f${i}`);
+    const view = await openView(store, names);
+    const first = names.map((_, i) => int64(i));
+    const odd = names.map((_, i) => (i % 2 === 1 ? int64(-i) : undefined));
+    await view.write([
+      row(entityKey(2), NEW_YEAR_NS, ...first),
+      row(entityKey(1), NEW_YEAR_NS, ...first),
+      row(entityKey(2), NEW_YEAR_NS, ...odd),
+    ]);
+    expect(await view.valuesOf(entityKey(1))).toEqual(names.map((_, i) => BigInt(i)));
+    expect(await view.valuesOf(entityKey(2))).toEqual(
+      names.map((_, i) => BigInt(i % 2 === 1 ? -i : i)),
+    );
+    await store.close();
+  });
+
+  it('lets the last row of an entity stay, wherever in a large batch it stands', async () => {
+    const store = openSqliteOnlineStore({ path: newPath(), writerUtcOffsetSeconds: 0 });
+    const view = await openView(store);
+    const ids = Array.from({ length: 600 }, (_, i) => (i * 7) % 300);
+    await view.write(ids.map((id, i) => row(entityKey(id), NEW_YEAR_NS, int64(i), int64(i))));
+    for (const id of new Set(ids)) {
+      const last = BigInt(ids.lastIndexOf(id));
+      expect(await view.valuesOf(entityKey(id))).toEqual([last, last]);
+    }
+    await store.close();
+  });
+
   it('writes to tables of older and of extended Feast stores', async () => {
     const path = newPath();
     const store = openSqliteOnlineStore({ path, writerUtcOffsetSeconds: 0 });
