@@ -32,4 +32,6 @@ export interface ConnectionOptions {
   /** Commands of one connection that wait to be sent or answered, and bytes that wait to be sent; beyond them one more is refused. */
   readonly maxPendingCommands: number;
   readonly maxPendingBytes: number;
+  /** A connection that broke is made again when a command asks for it, not before. */
+  readonly isOnDemand?: boolean;
 }

@@ -86,11 +86,6 @@ export class RedisConnection {
     return this.link?.isReady === true;
   }
 
-  /** Why the last attempt failed, while no connection stands. */
-  get lastError(): RedisError | undefined {
-    return this.refusal;
-  }
-
   get pendingCount(): number {
     return this.waiting.length + (this.link?.pendingCount ?? 0);
   }
@@ -245,10 +240,17 @@ export class RedisConnection {
   private connectLater(): void {
     const { runtime } = this.options;
     this.timer?.cancel();
-    this.timer = runtime.setTimer(
-      () => void this.connect(),
-      reconnectDelayMs(runtime, this.failures),
-    );
+    const delayMs = reconnectDelayMs(runtime, this.failures);
+    this.timer = runtime.setTimer(() => this.connectAgain(), delayMs);
+  }
+
+  private connectAgain(): void {
+    if (this.options.isOnDemand === true && this.waiting.length === 0) {
+      this.isStarted = false;
+      this.refusal = undefined;
+    } else {
+      void this.connect();
+    }
   }
 
   private loseWaiting(error: RedisError): void {

@@ -64,7 +64,7 @@ export class RedisNode {
       const silenceTimeoutMs = BULK_PATIENCE * connection.silenceTimeoutMs;
       this.bulkConnection = new RedisConnection(
         this.target,
-        { ...connection, silenceTimeoutMs },
+        { ...connection, silenceTimeoutMs, isOnDemand: true },
         false,
       );
       // A write to a client that is closed ends here.

@@ -152,16 +152,16 @@ describe('a connection that breaks', () => {
 });
 
 describe('attempts to connect', () => {
-  test('become rare, and never more than two in a second', async () => {
+  test('become rare, and never more than four in a second', async () => {
     server.presence = undefined;
     connect().open();
     await world.pass(30_000);
     const late = world.attempts.filter(({ atMs }) => atMs > 5_000).length;
     expect(late).toBeGreaterThan(20);
-    expect(late).toBeLessThanOrEqual(2 * 26);
+    expect(late).toBeLessThanOrEqual(4 * 26);
   });
 
-  test('of 200 clients that lost a node in one moment are spread, and stay under two in a second each', async () => {
+  test('of 200 clients that lost a node in one moment are spread, and stay under four in a second each', async () => {
     const clients = Array.from({ length: 200 }, () => connect());
     for (const client of clients) client.open();
     await world.pass(2_000);
@@ -177,8 +177,8 @@ describe('attempts to connect', () => {
     }
     // Delays double from 25 ms: six attempts fit into the first second.
     expect(perSecond.get(0)).toBeLessThanOrEqual(200 * 7);
-    for (let second = 2; second < 10; second++) {
-      expect(perSecond.get(second)).toBeLessThanOrEqual(200 * 2);
+    for (let second = 1; second < 10; second++) {
+      expect(perSecond.get(second)).toBeLessThanOrEqual(200 * 4);
       expect(perSecond.get(second)).toBeGreaterThan(0);
     }
     const inOneMillisecond = new Map<number, number>();
@@ -189,6 +189,27 @@ describe('attempts to connect', () => {
     expect(Math.max(...inOneMillisecond.values())).toBeLessThan(10);
   });
 
+  test('of a connection that is made on demand are made for commands alone', async () => {
+    const connection = connect({ isOnDemand: true });
+    await world.until(callNode(connection, ['PING']));
+    server.presence = undefined;
+    server.breakAll();
+    await world.pass(5_000);
+    expect(world.attempts).toHaveLength(1);
+    // Asked for all the time, it is tried no more often than others.
+    for (let ms = 0; ms < 10_000; ms += 5) {
+      void callNode(connection, ['PING']).catch(() => {});
+      await world.pass(5);
+    }
+    const asked = world.attempts.filter(({ atMs }) => atMs > world.now() - 5_000).length;
+    expect(asked).toBeGreaterThan(5);
+    expect(asked).toBeLessThanOrEqual(4 * 5 + 1);
+    server.presence = 'up';
+    await world.pass(600);
+    await world.until(callNode(connection, ['PING']));
+    expect(server.sessions.size).toBe(1);
+  });
+
   test('of a node that takes connections and breaks them are slowed down too', async () => {
     const connection = connect();
     server.handler = (_words, { connection: peer }) => {
@@ -197,7 +218,7 @@ describe('attempts to connect', () => {
     };
     connection.open();
     await world.pass(20_000);
-    expect(world.attempts.filter(({ atMs }) => atMs > 10_000).length).toBeLessThanOrEqual(2 * 12);
+    expect(world.attempts.filter(({ atMs }) => atMs > 10_000).length).toBeLessThanOrEqual(4 * 12);
   });
 });
 

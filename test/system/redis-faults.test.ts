@@ -132,7 +132,7 @@ describe('connections that may not stand', () => {
   it('many servers that lose their node come back at a bounded rate', async () => {
     const servers = 60;
     const storm = await reconnectStorm(sideboardClient, { servers, refusesForMs: 2_500 });
-    // Two connections each, tried twice a second, and what lies on the border of a second.
-    expect(storm.busiestSecond).toBeLessThanOrEqual(2 * 3 * servers);
+    // Four times a second each; a second of a busy machine may count what was due in the one before it.
+    expect(storm.busiestSecond).toBeLessThanOrEqual(6 * servers);
   });
 });
