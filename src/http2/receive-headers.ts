@@ -97,7 +97,10 @@ function receiveBlock(
   }
   const head = decodeHead(connection, bytes, start, end);
   // After the last GOAWAY new streams are not ours; the client sends them elsewhere.
-  if (connection.drainStage === 2) return;
+  if (connection.drainStage === 2) {
+    spendCredit(connection.guard, Cost.FRAME);
+    return;
+  }
   connection.lastStreamId = streamId;
   const refusal = (flags & SELF_DEPENDENT) !== 0 ? ErrorCode.PROTOCOL_ERROR : refuse(connection);
   if (typeof head === 'number') connection.failStream(streamId, head);
