@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   BAD_INPUT,
@@ -8,13 +7,13 @@ import {
   type BadInput,
   type RawClients,
 } from '../support/bad-input.ts';
+import { readMemory, REPORT_MEMORY } from '../support/server-memory.ts';
 import { makeServedRepository, type ServedRepository } from '../support/served-repository.ts';
 import { startSideboard, type SideboardProcess } from '../support/sideboard-process.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 /** How many requests the leak check sends; CONTRIBUTING.md says what the default leaves out. */
 const LEAK_REQUESTS = Number(process.env['SIDEBOARD_LEAK_REQUESTS'] ?? 10_000);
-const REPORT_MEMORY = join(import.meta.dirname, '..', 'support', 'report-memory.ts');
 const MIB = 2 ** 20;
 /** What may be left after collecting garbage: nothing by request, but caches and code still fill a little. */
 const MAX_GROWTH_MIB = 4;
@@ -32,7 +31,7 @@ beforeAll(async () => {
   server = await startSideboard({
     repoPath: repository.path,
     env: { SIDEBOARD_MAX_REQUEST_BYTES: String(MAX_REQUEST_BYTES) },
-    nodeArguments: ['--expose-gc', '--import', REPORT_MEMORY],
+    nodeArguments: REPORT_MEMORY,
   });
 });
 
@@ -53,20 +52,11 @@ interface Holdings {
   readonly rssMiB: number;
 }
 
-interface MemoryLine {
-  readonly memory: Readonly<Record<'rss' | 'heapUsed' | 'external' | 'resources', number>>;
-}
-
 async function holdings(): Promise<Holdings> {
   const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
   const read = (name: string): number =>
     Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1] ?? NaN);
-  const known = server.log.length;
-  const findLine = (): string | undefined =>
-    server.log.slice(known).find((line) => line.startsWith('{"memory"'));
-  server.signal('SIGUSR2');
-  await waitUntil(() => findLine() !== undefined, { what: 'the server to report its memory' });
-  const { memory } = JSON.parse(findLine() ?? '') as MemoryLine;
+  const memory = await readMemory(server);
   return {
     openFiles: read('process_open_fds'),
     inFlight: read('feature_server_inflight_requests'),
