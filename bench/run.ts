@@ -165,6 +165,13 @@ async function measureProfiles(bench: Bench): Promise<ProfileFigures[]> {
   return figures;
 }
 
+/** What was asked for, without the folders of this machine. */
+function commandOf(args: readonly string[]): string {
+  const folders = new Set(['--work', '--out']);
+  const kept = args.filter((arg, i) => !folders.has(arg) && !folders.has(args[i - 1] ?? ''));
+  return `npm run bench -- ${kept.join(' ')}`.trim();
+}
+
 async function run(flags: Flags): Promise<void> {
   const names = (flags.parts?.split(',') ?? Object.keys(PARTS)) as PartName[];
   const unknown = names.filter((name) => !(name in PARTS));
@@ -180,7 +187,7 @@ async function run(flags: Flags): Promise<void> {
   const repo = await makeRepo(redis.port, OFFICIAL_VIEWS);
   const parts: Partial<Record<PartName, unknown>> = {};
   const when = new Date().toISOString();
-  const command = `npm run bench -- ${process.argv.slice(2).join(' ')}`.trim();
+  const command = commandOf(process.argv.slice(2));
   const machine = describeMachine();
   try {
     say(`storing ${entities} entities`);
