@@ -8,6 +8,8 @@ export interface Machine {
   readonly cores: number;
   readonly memoryGiB: number;
   readonly kernel: string;
+  /** Processes that wanted to run in the minute before; absent in results of earlier days. */
+  readonly load?: number;
   /** Name → version of what took part. */
   readonly versions: Readonly<Record<string, string>>;
   /** Short commit, `+` when the tree had changes. */
@@ -21,6 +23,7 @@ export function describeMachine(): Machine {
     cores: os.cpus().length,
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     kernel: os.release(),
+    load: Math.round(os.loadavg()[0]! * 10) / 10,
     versions: {
       node: process.versions.node,
       redis: firstMatch('redis-server', ['--version'], /v=(\S+)/),

@@ -96,5 +96,6 @@ function provenance({ when, command, machine, rounds, seconds }: RunResults): st
   const versions = Object.entries(machine.versions)
     .map(([name, version]) => `${name} ${version}`)
     .join(', ');
-  return `_${when.slice(0, 16).replace('T', ' ')} UTC, commit ${machine.commit}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Linux ${machine.kernel}; ${versions}; ${rounds} rounds of ${seconds} s: \`${command}\`_`;
+  const load = machine.load === undefined ? '' : `, load ${machine.load} before the run`;
+  return `_${when.slice(0, 16).replace('T', ' ')} UTC, commit ${machine.commit}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Linux ${machine.kernel}${load}; ${versions}; ${rounds} rounds of ${seconds} s: \`${command}\`_`;
 }
