@@ -34,7 +34,7 @@ export const HTTP2_SETTINGS = [
     kind: bytes,
     default: 256 * MIB,
     unit: 'bytes',
-    doc: 'Responses that wait for one client to read them. Beyond it new requests of that client are refused and responses reset.',
+    doc: 'What waits for one client: responses for it to read them, and what it has sent of requests for it to send the rest. Beyond it new requests of that client are refused, and requests and responses reset.',
   },
   {
     name: 'max_queued_bytes_total',

@@ -258,6 +258,7 @@ function serveStreaming(
       try {
         reader.push(chunk);
         drainMessages();
+        if (!reader.isMidMessage) call.release();
       } catch (error) {
         call.fail(error);
       }

@@ -118,6 +118,11 @@ export class ServerCall implements CallContext {
     this.response.hold(isHeld);
   }
 
+  /** What the caller has sent so far is dealt with. */
+  release(): void {
+    this.response.release();
+  }
+
   /** A stream without a deadline of its own has none. */
   waitForEver(): void {
     if (this.head.header('grpc-timeout') !== undefined) return;

@@ -149,6 +149,8 @@ function responseStream(stream: http2.ServerHttp2Stream): ResponseStream {
       if (isHeld) stream.pause();
       else if (alive()) stream.resume();
     },
+    // It is not counted here.
+    release() {},
     end(bytes: Uint8Array | undefined, trailers: HeaderBlock | undefined): void {
       if (!alive()) return;
       // Without fields it sends an empty DATA frame that ends the stream.

@@ -158,6 +158,7 @@ export class Connection implements FrameSink {
   closeStream(stream: Stream): void {
     stream.isClosed = true;
     this.streams.delete(stream.id);
+    stream.release();
     this.queuedBytes -= stream.queuedBytes;
     this.core.queuedBytes -= stream.queuedBytes;
     stream.queuedBytes = 0;

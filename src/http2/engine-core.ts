@@ -23,7 +23,7 @@ export class EngineCore {
     connectionErrors: 0,
     pings: 0,
   };
-  /** Bytes of responses that wait for windows or sockets, of all connections. */
+  /** Bytes of responses that wait for windows or sockets, and of requests that wait for their rest, of all connections. */
   queuedBytes = 0;
   /** `performance.now()` at the last tick: good enough for what is measured in seconds. */
   nowMs = performance.now();
@@ -70,7 +70,7 @@ export class EngineCore {
     for (const connection of this.connections) {
       if (connection.queuedBytes > (heaviest?.queuedBytes ?? 0)) heaviest = connection;
     }
-    heaviest?.cut('it holds most of the responses that nobody reads');
+    heaviest?.cut('it holds most of what waits for clients');
   }
 
   private schedule(): void {

@@ -59,6 +59,11 @@ export interface ResponseStream {
    * other streams go on.
    */
   hold(isHeld: boolean): void;
+  /**
+   * The application has let go of all that has come so far. Until then, or until the client has sent everything, it counts
+   * among what the client makes us keep.
+   */
+  release(): void;
   /** Ends the stream with an HTTP/2 error code (RFC 9113 section 7). */
   reset(errorCode: number): void;
   /** Where the request comes from, for the log: "address:port". */
@@ -76,7 +81,10 @@ export interface EngineLimits {
   readonly maxHeaderListBytes: number;
   /** Flow-control window of a stream and of a connection for what clients send; it opens again as bytes come. */
   readonly windowBytes: number;
-  /** Response bytes that may wait for one client to read them; beyond it streams are refused and reset. One waits always. */
+  /**
+   * Bytes that may wait for one client: for it to read its responses, and for it to go on with requests that it has begun.
+   * Beyond it streams are refused and reset. One response waits always.
+   */
   readonly maxQueuedBytes: number;
   /** The same for all clients together; beyond it the connection that holds most is cut. */
   readonly maxQueuedBytesTotal: number;
@@ -121,7 +129,7 @@ export interface Http2Engine {
   /** Takes over a connection (TCP, TLS, unix); bytes already read are unshifted into the socket first. */
   accept(socket: Duplex): void;
   readonly connectionCount: number;
-  /** Response bytes that wait for clients to read them. */
+  /** Bytes that wait for clients: for them to read responses, and to go on with requests. */
   readonly queuedBytes: number;
   readonly counters: Readonly<EngineCounters>;
   /** Tells clients to go elsewhere (GOAWAY), lets open streams end; resolves when the last connection has. */

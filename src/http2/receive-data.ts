@@ -4,6 +4,9 @@ import { DEFAULT_WINDOW_BYTES, ErrorCode, Flag, protocolError } from './frame.ts
 import { writeWindowUpdate } from './frame-writer.ts';
 import type { Stream } from './stream.ts';
 
+/** What a piece of a request costs beside its content: many small ones are not less than few large ones. */
+const PIECE_BYTES = 200;
+
 export function receiveData(
   connection: Connection,
   flags: number,
@@ -35,8 +38,10 @@ export function receiveData(
     connection.failStream(streamId, ErrorCode.PROTOCOL_ERROR);
   } else {
     stream.isRequestEnded = isEnd;
-    if (!isEnd) takeData(stream, end - start);
-    if (to > from) stream.body.onData(bytes.subarray(from, to));
+    if (isEnd) stream.release();
+    else if (!keep(stream, to - from)) return;
+    else takeData(stream, end - start);
+    if (to > from) stream.body.onData(isEnd ? bytes.subarray(from, to) : piece(bytes, from, to));
     if (isEnd && !stream.isClosed) stream.body.onEnd();
   }
 }
@@ -70,6 +75,39 @@ export function creditStream(stream: Stream): void {
   writeWindowUpdate(connection.output, stream.id, stream.uncreditedBytes);
   stream.uncreditedBytes = 0;
   connection.markDirty();
+}
+
+/** What is to be kept must not keep a receive buffer that is much larger. */
+function piece(bytes: Buffer, from: number, to: number): Uint8Array {
+  const slice = bytes.subarray(from, to);
+  return 2 * slice.length < bytes.length ? new Uint8Array(slice) : slice;
+}
+
+/**
+ * Counts what an application has to keep because its request has not come to its end. A thousand of them, each just below
+ * what one may have, would be too much. False: it was, and the stream is gone.
+ */
+function keep(stream: Stream, length: number): boolean {
+  if (length === 0) return true;
+  const { connection } = stream;
+  const { core } = connection;
+  const bytes = length + PIECE_BYTES;
+  stream.keptBytes += bytes;
+  connection.queuedBytes += bytes;
+  core.queuedBytes += bytes;
+  if (connection.queuedBytes > core.limits.maxQueuedBytes) {
+    connection.failStream(stream.id, ErrorCode.ENHANCE_YOUR_CALM);
+  } else {
+    core.relieve();
+  }
+  return !stream.isClosed;
+}
+
+export function releaseKept(stream: Stream): void {
+  const { connection } = stream;
+  connection.queuedBytes -= stream.keptBytes;
+  connection.core.queuedBytes -= stream.keptBytes;
+  stream.keptBytes = 0;
 }
 
 /** Compares with the announced content length (RFC 9113 section 8.1.1). False: it does not fit. */

@@ -168,6 +168,7 @@ function receiveTrailers(connection: Connection, stream: Stream, isEnd: boolean)
     connection.failStream(stream.id, ErrorCode.PROTOCOL_ERROR);
   } else {
     stream.isRequestEnded = true;
+    stream.release();
     stream.body.onEnd();
   }
 }

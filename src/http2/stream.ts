@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 import type { HeaderBlock } from './header-block.ts';
 import type { RequestBody, ResponseStream } from './http2-engine.ts';
-import { creditStream } from './receive-data.ts';
+import { creditStream, releaseKept } from './receive-data.ts';
 import { endBody, queueBody, sendHeaders, sendReply } from './send-queue.ts';
 
 const NO_BODY: RequestBody = { onData() {}, onEnd() {}, onClose() {} };
@@ -22,6 +22,8 @@ export class Stream implements ResponseStream {
   uncreditedBytes = 0;
   /** The application wants no more for now: no window is given back. */
   isHeld = false;
+  /** What has come of a request that has not ended, unless the application let go of it. */
+  keptBytes = 0;
   /** What is missing of the announced content length; -1 = none was announced. */
   missingBytes = -1;
 
@@ -68,6 +70,10 @@ export class Stream implements ResponseStream {
   hold(isHeld: boolean): void {
     this.isHeld = isHeld;
     if (!isHeld && !this.isClosed) creditStream(this);
+  }
+
+  release(): void {
+    if (this.keptBytes > 0) releaseKept(this);
   }
 
   onDrain(callback: () => void): void {

@@ -1,4 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
+import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
+import { createEngine } from '../../src/http2/engine.ts';
 import { ErrorCode } from '../../src/http2/frame.ts';
 import type { EngineLimits } from '../../src/http2/http2-engine.ts';
 import {
@@ -28,6 +30,7 @@ import {
   type Rig,
   type SeenRequest,
   eventually,
+  socketPair,
 } from './raw-client.ts';
 
 // They take milliseconds, but the machine may be busy.
@@ -340,6 +343,95 @@ describe('clients that ask and do not read', () => {
     await eventually(() =>
       expect(attacker.frames.some(({ streamId }) => streamId === 599)).toBe(true),
     );
+  });
+});
+
+describe('requests that are begun and not ended', () => {
+  const KIB = 1024;
+  const part = (streamId: number): Buffer => data(streamId, Buffer.alloc(16 * KIB, 1), 0);
+
+  it('are held to what one client may have waiting', async () => {
+    const scene = createScene({ maxQueuedBytes: 4 * MIB });
+    const { attacker, rig } = scene;
+    for (let round = 0; round < 10; round++) {
+      for (let i = 0; i < 100; i++) {
+        const id = 2 * i + 1;
+        attacker.send(...(round === 0 ? [headers(id, POST, 0)] : []), part(id));
+        expect(rig.engine.queuedBytes).toBeLessThanOrEqual(4 * MIB + 17 * KIB);
+      }
+      await turn();
+    }
+    await scene.askVictim();
+    const resets = attacker.frames.filter(({ type }) => type === 3);
+    expect(resets.length).toBeGreaterThan(0);
+    expect(resets.every(({ payload }) => payload.readUInt32BE(0) === CALM)).toBe(true);
+    // One that was not reset can be ended, and is answered.
+    const left = Array.from({ length: 100 }, (_, i) => 2 * i + 1).filter(
+      (id) => !resets.some(({ streamId }) => streamId === id),
+    );
+    expect(left.length).toBeGreaterThan(0);
+    attacker.send(data(left[0]!, 'end'), windowUpdate(0, MIB), windowUpdate(left[0]!, MIB));
+    await attacker.fields(left[0]!, 2);
+    expect(attacker.body(left[0]!)).toHaveLength(10 * 16 * KIB + 3);
+    attacker.socket.destroy();
+    await eventually(() => expect(rig.engine.queuedBytes).toBe(0));
+  });
+
+  it('count for more than their content when they come in crumbs', async () => {
+    const scene = createScene({ maxQueuedBytes: MIB }, () => {});
+    scene.attacker.send(headers(1, POST, 0));
+    for (let i = 0; i < 6000; i++) scene.attacker.send(data(1, 'x', 0));
+    expect(await scene.attacker.resetCode(1)).toBe(CALM);
+    await scene.askVictim();
+    expect(scene.rig.engine.queuedBytes).toBe(0);
+  });
+
+  it('do not keep the buffer that they came in', async () => {
+    const kept: Uint8Array[] = [];
+    const engine = createEngine(DEFAULT_LIMITS, () => ({
+      onData: (chunk) => void kept.push(chunk),
+      onEnd() {},
+      onClose() {},
+    }));
+    const [ours, theirs] = socketPair();
+    engine.accept(theirs);
+    const rest = data(3, Buffer.alloc(10_000));
+    ours.write(
+      Buffer.concat([HELLO, headers(1, POST, 0), headers(3, POST, 0), data(1, 'x', 0), rest]),
+    );
+    await eventually(() => expect(kept).toHaveLength(2));
+    expect(kept[0]).toEqual(Uint8Array.of(120));
+    expect(kept[0]!.buffer.byteLength).toBe(1);
+    ours.destroy();
+  });
+
+  it('are cut when all together hold too much, the worst first', async () => {
+    const scene = createScene({ maxQueuedBytes: 4 * MIB, maxQueuedBytesTotal: 6 * MIB }, () => {});
+    const modest = scene.rig.connect();
+    modest.send(headers(1, POST, 0), part(1));
+    const greedy = Array.from({ length: 5 }, () => scene.rig.connect());
+    for (const client of greedy) {
+      client.send(headers(1, POST, 0), ...Array.from({ length: 200 }, () => part(1)));
+      await turn();
+      expect(scene.rig.engine.queuedBytes).toBeLessThanOrEqual(6 * MIB);
+    }
+    await scene.askVictim();
+    expect(greedy.filter((client) => client.isEnded).length).toBeGreaterThanOrEqual(3);
+    expect(modest.isEnded).toBe(false);
+  });
+
+  it('may go on for ever where the application lets go of what came', async () => {
+    const rig = createRig({ maxQueuedBytes: MIB });
+    const client = rig.connect();
+    client.send(headers(1, POST, 0));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
+    for (let i = 0; i < 200; i++) {
+      client.send(part(1));
+      await turn();
+      rig.requests[0]!.response.release();
+    }
+    await eventually(() => expect(rig.requests[0]!.body).toHaveLength(200 * 16 * KIB));
+    expect(rig.engine.queuedBytes).toBe(0);
   });
 });
 
