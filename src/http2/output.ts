@@ -3,22 +3,26 @@ import type { Duplex } from 'node:stream';
 /** The first chunk of a tick, and all further ones: most connections have little to say at a time. */
 const FIRST_CHUNK_BYTES = 16 * 1024;
 const NEXT_CHUNK_BYTES = 64 * 1024;
-/** Chunks kept for reuse, 4 MiB at most. */
-const MAX_FREE_CHUNKS = 256;
+/** Chunks kept for reuse: 4 MiB of each size at most. */
+const MAX_FREE_BYTES = 4 * 1024 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
 /** Chunks that connections write to, shared by all of an engine, so that an idle connection holds none. */
 export class ChunkPool {
-  private readonly free: Buffer[] = [];
+  private readonly first: Buffer[] = [];
+  private readonly next: Buffer[] = [];
 
-  take(): Buffer {
-    return this.free.pop() ?? Buffer.allocUnsafeSlow(FIRST_CHUNK_BYTES);
+  /** A chunk of `FIRST_CHUNK_BYTES` or `NEXT_CHUNK_BYTES`. */
+  take(size: number): Buffer {
+    const free = size === FIRST_CHUNK_BYTES ? this.first : this.next;
+    return free.pop() ?? Buffer.allocUnsafeSlow(size);
   }
 
   give(chunk: Buffer): void {
-    if (chunk.length === FIRST_CHUNK_BYTES && this.free.length < MAX_FREE_CHUNKS) {
-      this.free.push(chunk);
-    }
+    const { length } = chunk;
+    const free = length === FIRST_CHUNK_BYTES ? this.first : this.next;
+    // One that was made for more than fits into a chunk is let go.
+    if (length <= NEXT_CHUNK_BYTES && free.length * length < MAX_FREE_BYTES) free.push(chunk);
   }
 }
 
@@ -34,8 +38,10 @@ export class Output {
   private start = 0;
   private parts: Uint8Array[] = [];
   private partsBytes = 0;
-  /** Chunks given to the socket, in their order. */
-  private readonly written: Buffer[] = [];
+  /** Chunks of this tick and those given to the socket, in their order, and how many of them each write has. */
+  private readonly chunks: Buffer[] = [];
+  private readonly written: number[] = [];
+  private chunkCount = 0;
 
   constructor(pool: ChunkPool) {
     this.pool = pool;
@@ -77,7 +83,8 @@ export class Output {
       socket.cork();
       for (const part of this.parts) socket.write(part);
     }
-    this.written.push(this.bytes);
+    this.written.push(this.chunkCount);
+    this.chunkCount = 0;
     const hasRoom = socket.write(last, this.onWritten);
     if (isCorked) socket.uncork();
     this.reset();
@@ -90,12 +97,15 @@ export class Output {
     this.at = 0;
     this.start = 0;
     this.partsBytes = 0;
+    // After a write they are the socket's; what was never written has no reader.
+    for (; this.chunkCount > 0; this.chunkCount--) this.pool.give(this.chunks.pop()!);
     if (this.parts.length > 0) this.parts = [];
   }
 
   private readonly onWritten = (): void => {
-    const chunk = this.written.shift();
-    if (chunk !== undefined) this.pool.give(chunk);
+    for (let count = this.written.shift() ?? 0; count > 0; count--) {
+      this.pool.give(this.chunks.shift()!);
+    }
   };
 
   private endPart(): void {
@@ -107,10 +117,12 @@ export class Output {
 
   private nextChunk(length: number): void {
     this.endPart();
-    this.bytes =
-      this.bytes.length === 0 && length <= FIRST_CHUNK_BYTES
-        ? this.pool.take()
-        : Buffer.allocUnsafeSlow(Math.max(length, NEXT_CHUNK_BYTES));
+    const size = this.bytes.length === 0 ? FIRST_CHUNK_BYTES : NEXT_CHUNK_BYTES;
+    if (length <= size) this.bytes = this.pool.take(size);
+    else if (length <= NEXT_CHUNK_BYTES) this.bytes = this.pool.take(NEXT_CHUNK_BYTES);
+    else this.bytes = Buffer.allocUnsafeSlow(length);
+    this.chunks.push(this.bytes);
+    this.chunkCount += 1;
     this.at = 0;
     this.start = 0;
   }
