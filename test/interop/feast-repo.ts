@@ -121,6 +121,8 @@ export async function startFeastServer(
   const pin = core === undefined ? [] : ['taskset', '-c', String(core)];
   const serve = [interopPath('venv/bin/feast'), '-c', repo.path, 'serve', '-h', '127.0.0.1'];
   serve.push('-p', String(port), '--workers', '1', '--no-access-log');
+  // By default the worker is replaced after a thousand requests, and connections break.
+  serve.push('--max-requests', '10000000');
   const [program = '', ...args] = [...pin, ...serve];
   const child = spawn(program, args, {
     env: pythonEnvironment(),
