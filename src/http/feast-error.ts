@@ -49,6 +49,11 @@ const HTTP_BY_ERROR: Readonly<Record<ErrorCode, FeastHttpError>> = {
   INVALID_SOURCE_DATA: { status: 400 },
 };
 
+/** An answer with a body of JSON as text, or as its bytes. */
+export interface RouteAnswer extends Omit<JsonAnswer, 'body'> {
+  readonly body: string | Buffer;
+}
+
 /** An answer with a body of JSON, ready to be sent. */
 export interface JsonAnswer {
   readonly status: number;

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { SideboardError } from '../errors.ts';
 import {
   statusAt,
@@ -7,12 +8,22 @@ import {
 } from '../retrieval/retrieved-features.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
 import { timestampText } from './json-timestamps.ts';
-import { valueJson } from './json-values.ts';
+import { JsonWriter } from './json-writer.ts';
 
 /** Names of `feast.serving.FieldStatus` by number, as JSON. */
 const STATUS_JSON = ['INVALID', 'PRESENT', 'NULL_VALUE', 'NOT_FOUND', 'OUTSIDE_MAX_AGE'].map(
-  (name) => JSON.stringify(name),
+  (name) => Buffer.from(JSON.stringify(name)),
 );
+const COMMA = Buffer.from(',');
+const VALUES = Buffer.from('{"values":[');
+const STATUSES = Buffer.from('],"statuses":[');
+const TIMESTAMPS = Buffer.from('],"event_timestamps":[');
+const COLUMN_END = Buffer.from(']}');
+const NO_ROWS = Buffer.from('{"values":[],"statuses":[]}');
+
+/** What most values take with their status and timestamp; the buffer grows where they take more. */
+const CELL_SIZE_HINT = 48;
+const COLUMN_SIZE_HINT = 128;
 
 /**
  * The body of an answer to `POST /get-online-features`: one object per output column with its values, statuses and
@@ -21,36 +32,51 @@ const STATUS_JSON = ['INVALID', 'PRESENT', 'NULL_VALUE', 'NOT_FOUND', 'OUTSIDE_M
  *
  * @throws SideboardError CORRUPT_STORED_VALUE where stored bytes have no JSON, naming the column
  */
-export function feastResponseText(retrieved: RetrievedFeatures, nonFinite: NonFiniteJson): string {
+export function feastResponseJson(retrieved: RetrievedFeatures, nonFinite: NonFiniteJson): Buffer {
+  const { plan, rowCount } = retrieved;
+  const columnCount = plan.outputNames.length;
+  const json = new JsonWriter(columnCount * (COLUMN_SIZE_HINT + CELL_SIZE_HINT * rowCount));
   // Features of one view share their timestamps.
-  const timestamps = new Map<string, string>();
-  const columns = retrieved.plan.outputNames.map((_name, column) =>
-    columnText(retrieved, column, nonFinite, timestamps),
-  );
-  return `{"results":[${columns.join(',')}],"metadata":${metadataText(retrieved)}}`;
+  const timestamps = new Map<string, Uint8Array>();
+  json.text('{"results":[');
+  for (let column = 0; column < columnCount; column++) {
+    if (column > 0) json.bytes(COMMA);
+    writeColumn(json, retrieved, column, nonFinite, timestamps);
+  }
+  json.text(`],"metadata":${metadataText(retrieved)}}`);
+  return json.written();
 }
 
-function columnText(
+function writeColumn(
+  json: JsonWriter,
   retrieved: RetrievedFeatures,
   column: number,
   nonFinite: NonFiniteJson,
-  timestamps: Map<string, string>,
-): string {
+  timestamps: Map<string, Uint8Array>,
+): void {
   const { rowCount, plan } = retrieved;
-  if (rowCount === 0) return '{"values":[],"statuses":[]}';
-  let values = '';
-  let statuses = '';
-  for (let row = 0; row < rowCount; row++) {
-    const comma = row === 0 ? '' : ',';
-    const value = valueJson(valueAt(retrieved, column, row), nonFinite);
-    if (value === undefined) throw notJson(retrieved, column, 'value');
-    values += comma + value;
-    statuses += comma + (STATUS_JSON[statusAt(retrieved, column, row)] ?? STATUS_JSON[0]!);
+  if (rowCount === 0) {
+    json.bytes(NO_ROWS);
+    return;
   }
+  json.bytes(VALUES);
+  for (let row = 0; row < rowCount; row++) {
+    if (row > 0) json.bytes(COMMA);
+    if (!json.value(valueAt(retrieved, column, row), nonFinite)) {
+      throw notJson(retrieved, column, 'value');
+    }
+  }
+  json.bytes(STATUSES);
+  for (let row = 0; row < rowCount; row++) {
+    if (row > 0) json.bytes(COMMA);
+    json.bytes(STATUS_JSON[statusAt(retrieved, column, row)] ?? STATUS_JSON[0]!);
+  }
+  json.bytes(TIMESTAMPS);
   const view = `${plan.groupOfColumn[column]} ${plan.viewOfColumn[column]}`;
-  const times = timestamps.get(view) ?? timestampsText(retrieved, column);
+  const times = timestamps.get(view) ?? Buffer.from(timestampsText(retrieved, column), 'latin1');
   timestamps.set(view, times);
-  return `{"values":[${values}],"statuses":[${statuses}],"event_timestamps":[${times}]}`;
+  json.bytes(times);
+  json.bytes(COLUMN_END);
 }
 
 function timestampsText(retrieved: RetrievedFeatures, column: number): string {

@@ -3,7 +3,7 @@ import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { SERVER_TIMING, timingOf } from '../request-timing.ts';
 import { LOST_VALUES, parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
 import { parseFeastRequest } from './feast-request.ts';
-import { feastResponseText } from './feast-response.ts';
+import { feastResponseJson } from './feast-response.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
 import { releaseFeatures } from '../retrieval/retrieved-features.ts';
 import type { JsonRoute } from './json-route.ts';
@@ -29,9 +29,9 @@ export function getOnlineFeaturesRoute(
     });
     call.lostCount = retrieved.lostCount;
     call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
-    const text = feastResponseText(retrieved, nonFiniteJson);
+    const json = feastResponseJson(retrieved, nonFiniteJson);
     releaseFeatures(retrieved);
-    timing?.assembled(Buffer.byteLength(text));
+    timing?.assembled(json.length);
     if (performance.now() > call.deadlineAtMs) {
       throw deadlineExceeded('while the answer was written');
     }
@@ -40,6 +40,6 @@ export function getOnlineFeaturesRoute(
       ...(lostCount === 0 ? {} : { [LOST_VALUES]: String(lostCount) }),
       ...(timing === undefined ? {} : { [SERVER_TIMING]: timing.toString() }),
     };
-    return { status: 200, body: text, headers };
+    return { status: 200, body: json, headers };
   };
 }

@@ -1,4 +1,4 @@
-import { BodyRejected, detailAnswer, type JsonAnswer } from './feast-error.ts';
+import { BodyRejected, detailAnswer, type RouteAnswer } from './feast-error.ts';
 import {
   runAdmitted,
   type Admission,
@@ -15,7 +15,7 @@ export interface RouteCall extends HttpCall {
 }
 
 /** A route that takes a body and answers JSON; knows nothing of sockets. Rejects with what `sendError` can tell. */
-export type JsonRoute = (body: Buffer, call: RouteCall) => Promise<JsonAnswer>;
+export type JsonRoute = (body: Buffer, call: RouteCall) => Promise<RouteAnswer>;
 
 /** Limits of every route. */
 export interface JsonRouteLimits extends HttpAdmission {

@@ -5,6 +5,9 @@ const NANOS_PER_SECOND = 1_000_000_000n;
 const MAX_DATE_SECONDS = 8_640_000_000_000n;
 /** Seconds of Feast's "not a time", the smallest int64. */
 const NOT_A_TIME = -(2n ** 63n);
+const SECONDS_PER_DAY = 86_400;
+const CLOCK_LENGTH = '00:00:00.000Z'.length;
+const TWO_DIGITS = Array.from({ length: 60 }, (_, i) => String(i).padStart(2, '0'));
 const FIXED_OFFSET = /^([+-])(\d\d):(\d\d)(?::(\d\d))?$/;
 
 /**
@@ -36,8 +39,21 @@ function fractionText(nanos: bigint): string {
 /** `2025-01-01T00:00:00` for seconds since the epoch; `undefined` beyond what a date holds. */
 function dateTimeText(seconds: bigint): string | undefined {
   if (seconds > MAX_DATE_SECONDS || seconds < -MAX_DATE_SECONDS) return undefined;
-  return new Date(Number(seconds) * 1000).toISOString().slice(0, -'.000Z'.length);
+  const whole = Number(seconds);
+  const day = Math.floor(whole / SECONDS_PER_DAY);
+  if (day !== lastDay) {
+    lastDayText = new Date(day * SECONDS_PER_DAY * 1000).toISOString().slice(0, -CLOCK_LENGTH);
+    lastDay = day;
+  }
+  const rest = whole - day * SECONDS_PER_DAY;
+  const minutes = Math.floor(rest / 60);
+  return `${lastDayText}${TWO_DIGITS[Math.floor(minutes / 60)]!}:${TWO_DIGITS[minutes % 60]!}:${TWO_DIGITS[rest % 60]!}`;
 }
+
+/** Rows of one answer are mostly of few days. */
+let lastDay = Number.NaN;
+/** With the `T` after it. */
+let lastDayText = '';
 
 /**
  * A zoned timestamp as ISO 8601 local time with its offset from UTC, as Python's `isoformat` prints it. A zone that is

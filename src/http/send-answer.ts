@@ -1,7 +1,12 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { BodyRejected, feastErrorAnswer, type JsonAnswer } from './feast-error.ts';
+import {
+  BodyRejected,
+  feastErrorAnswer,
+  type JsonAnswer,
+  type RouteAnswer,
+} from './feast-error.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 
 const zip = promisify(gzip);
@@ -18,7 +23,7 @@ const MAX_UNREAD_BYTES = 64 * 1024;
 
 /** Sends an answer with a body of JSON, or none; a HEAD request gets its headers. */
 export function sendAnswer(request: HttpRequest, response: HttpResponse, answer: JsonAnswer): void {
-  sendBody(request, response, answer.status, Buffer.from(answer.body), answer.headers);
+  sendBody(request, response, answer.status, bytesOf(answer), answer.headers);
 }
 
 /** Sends what was thrown, in the shape that Feast's clients read. */
@@ -34,9 +39,9 @@ export function sendError(request: HttpRequest, response: HttpResponse, error: u
 export async function sendJson(
   request: HttpRequest,
   response: HttpResponse,
-  answer: JsonAnswer,
+  answer: RouteAnswer,
 ): Promise<void> {
-  const body = Buffer.from(answer.body);
+  const body = bytesOf(answer);
   if (body.length < MIN_GZIP_BYTES || !acceptsGzip(request)) {
     sendBody(request, response, answer.status, body, answer.headers);
     return;
@@ -47,6 +52,10 @@ export async function sendJson(
     vary: 'accept-encoding',
     ...answer.headers,
   });
+}
+
+function bytesOf({ body }: RouteAnswer): Buffer {
+  return typeof body === 'string' ? Buffer.from(body) : body;
 }
 
 function acceptsGzip(request: HttpRequest): boolean {
