@@ -1,15 +1,37 @@
 import { once } from 'node:events';
 import type { ContextValues } from '@connectrpc/connect';
-import type { UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol';
+import type {
+  UniversalHandler,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from '@connectrpc/connect/protocol';
 import type { Exchange } from './http-call.ts';
 import type { HttpResponse } from './http-message.ts';
+import { endAnswer, isMuchPending } from './unread-request.ts';
 
 const NOTHING: AsyncIterator<Uint8Array> = {
   next: () => Promise.resolve({ done: true, value: undefined }),
 };
 
+/** Lets a handler of the Connect library answer an exchange. Never rejects. */
+export async function answerThrough(
+  handler: UniversalHandler,
+  exchange: Exchange,
+  contextValues: ContextValues,
+): Promise<void> {
+  const { response } = exchange;
+  try {
+    const answer = await handler(universalRequest(exchange, contextValues));
+    await sendUniversalResponse(answer, exchange);
+  } catch (error) {
+    exchange.error ??= error;
+    if (!response.headersSent) response.writeHead(500, { connection: 'close' });
+    response.end();
+  }
+}
+
 /** An exchange as the handlers of the Connect library take it. */
-export function universalRequest(
+function universalRequest(
   { request, signal }: Exchange,
   contextValues: ContextValues,
 ): UniversalServerRequest {
@@ -23,7 +45,8 @@ export function universalRequest(
     // The library wants an absolute URL and looks at its path and query alone.
     url: `http://localhost${request.url ?? '/'}`,
     header,
-    body: request,
+    // Whoever stops reading leaves the rest to `endAnswer`: a destroyed request would keep it in the socket.
+    body: request.iterator({ destroyOnReturn: false }),
     signal,
     contextValues,
   };
@@ -33,19 +56,23 @@ export function universalRequest(
  * Sends what a handler of the Connect library answers. The head leaves with the first part of the body, so that a handler
  * can still set fields until then. A caller that goes away ends it early.
  */
-export async function sendUniversalResponse(
+async function sendUniversalResponse(
   { status, header, body }: UniversalServerResponse,
-  response: HttpResponse,
+  { request, response }: Exchange,
 ): Promise<void> {
   const parts = body?.[Symbol.asyncIterator]() ?? NOTHING;
   try {
     let part = await parts.next();
-    response.writeHead(status, Object.fromEntries(header ?? []));
+    const isLast = isMuchPending(request);
+    response.writeHead(status, {
+      ...Object.fromEntries(header ?? []),
+      ...(isLast ? { connection: 'close' } : {}),
+    });
     while (part.done !== true && !response.destroyed) {
       if (!response.write(part.value)) await drained(response);
       part = await parts.next();
     }
-    response.end();
+    endAnswer(request, response, isLast);
   } finally {
     // Tells a handler that still streams; what it says to that interests nobody.
     parts.return?.().catch(() => {});

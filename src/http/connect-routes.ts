@@ -23,7 +23,7 @@ import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { OverloadedError, SideboardError } from '../errors.ts';
 import { SERVER_TIMING } from '../request-timing.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
-import { sendUniversalResponse, universalRequest } from './connect-exchange.ts';
+import { answerThrough } from './connect-exchange.ts';
 import {
   runAdmitted,
   type Admission,
@@ -96,7 +96,8 @@ export function createConnectRoutes(options: ConnectRoutesOptions): ConnectRoute
     has: (path) => json.has(path),
     answer: (exchange) => {
       const isJson = /json/i.test(exchange.metadata('content-type') ?? '');
-      return answerWith((isJson ? json : binary).get(exchange.path)!, exchange);
+      const values = createContextValues().set(exchangeKey, exchange);
+      return answerThrough((isJson ? json : binary).get(exchange.path)!, exchange, values);
     },
   };
 }
@@ -129,18 +130,6 @@ function createHandlers(
 
 function isUnary(method: DescMethod): method is DescMethodUnary {
   return method.methodKind === 'unary';
-}
-
-async function answerWith(handler: UniversalHandler, exchange: Exchange): Promise<void> {
-  const { response } = exchange;
-  try {
-    const values = createContextValues().set(exchangeKey, exchange);
-    await sendUniversalResponse(await handler(universalRequest(exchange, values)), response);
-  } catch (error) {
-    exchange.error ??= error;
-    if (!response.headersSent) response.writeHead(500, { connection: 'close' });
-    response.end();
-  }
 }
 
 /** One unary call: the request back to bytes, the method, its bytes to a message. */

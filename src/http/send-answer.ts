@@ -8,6 +8,7 @@ import {
   type RouteAnswer,
 } from './feast-error.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
+import { endAnswer, isMuchPending } from './unread-request.ts';
 
 const zip = promisify(gzip);
 
@@ -15,11 +16,6 @@ const zip = promisify(gzip);
 const MIN_GZIP_BYTES = 64 * 1024;
 /** Answers are mostly digits and repeated words: the fastest level takes them to a fifth. */
 const GZIP_LEVEL = 1;
-
-/** The rest of a refused request is thrown away for this long before its connection is closed. */
-const LINGER_MS = 1000;
-/** A refused request of no more than this is read to its end, and its connection kept. */
-const MAX_UNREAD_BYTES = 64 * 1024;
 
 /** Sends an answer with a body of JSON, or none; a HEAD request gets its headers. */
 export function sendAnswer(request: HttpRequest, response: HttpResponse, answer: JsonAnswer): void {
@@ -83,26 +79,6 @@ function sendBody(
     response.end(request.method === 'HEAD' ? undefined : body);
     return;
   }
-  // Closing at once would reset the connection under a caller that still sends, and it would never see the answer.
   response.write(body);
-  request.resume();
-  const end = (): void => {
-    clearTimeout(timer);
-    response.end();
-  };
-  const timer = setTimeout(end, LINGER_MS);
-  request.once('close', end);
-}
-
-/**
- * Whether more of the request is still to come than is worth reading to its end for the sake of the connection.
- * (A request that has just arrived whole is not `complete` yet while it is handed over.)
- */
-function isMuchPending(request: HttpRequest): boolean {
-  // A stream of HTTP/2 is simply reset once it is answered.
-  if (request.complete || !request.httpVersion.startsWith('1')) return false;
-  return (
-    request.headers['transfer-encoding'] !== undefined ||
-    Number(request.headers['content-length'] ?? 0) > MAX_UNREAD_BYTES
-  );
+  endAnswer(request, response, pending);
 }
