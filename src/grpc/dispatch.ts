@@ -5,12 +5,7 @@ import type {
   ResponseStream,
   StreamListener,
 } from '../http2/http2-engine.ts';
-import {
-  FRAME_HEADROOM,
-  type GrpcMethod,
-  type GrpcService,
-  type StreamingMethod,
-} from './grpc-service.ts';
+import { FRAME_HEADROOM, type GrpcMethod, type GrpcService } from './grpc-service.ts';
 import {
   createMessageReader,
   frameMessage,
@@ -21,9 +16,12 @@ import { ServerCall, type CallLimits, type CallObserver } from './server-call.ts
 import { GrpcCode, GrpcStatusError } from './status.ts';
 import { createTrailers, type TrailersOf } from './trailers.ts';
 
+/** Messages are protobuf, named or not. Anything else is refused with 415, as the protocol asks for. */
+const CONTENT_TYPE = 'application/grpc';
+
 const RESPONSE_HEADERS = encodeHeaderBlock({
   ':status': 200,
-  'content-type': 'application/grpc',
+  'content-type': CONTENT_TYPE,
   'grpc-accept-encoding': 'identity,gzip',
 });
 const GZIP_RESPONSE_HEADERS = encodeHeaderBlock({
@@ -91,7 +89,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     if (method.kind === 'unary') return new UnaryBody(call, method, encoding, common);
     openStreams.add(call);
     call.waitForEver();
-    const body = serveStreaming(call, method.open, encoding, common);
+    const body = serveStreaming(call, method, encoding, common);
     return {
       ...body,
       onClose(): void {
@@ -113,9 +111,9 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
 
 function isGrpc(head: RequestHead): boolean {
   const type = head.header('content-type');
-  if (type === undefined || !type.startsWith('application/grpc')) return false;
-  const next = type[16];
-  return next === undefined || next === '+' || next === ';';
+  if (type === undefined || !type.startsWith(CONTENT_TYPE)) return false;
+  const rest = type.slice(CONTENT_TYPE.length);
+  return rest === '' || rest === '+proto' || rest.startsWith(';') || rest.startsWith('+proto;');
 }
 
 /** Answers what is not gRPC with a plain HTTP status, as gRPC over HTTP/2 asks for. */
@@ -145,6 +143,7 @@ interface CommonParts {
 }
 
 type UnaryCall = Extract<GrpcMethod, { kind: 'unary' }>;
+type StreamingCall = Extract<GrpcMethod, { kind: 'streaming' }>;
 
 /** The body of a call with one request and one response. A class, so that a call costs one object and no closures. */
 class UnaryBody implements RequestBody {
@@ -180,7 +179,7 @@ class UnaryBody implements RequestBody {
     const { call, message } = this;
     if (call.isOver) return;
     if (message === undefined) {
-      call.fail(this.reader?.isMidMessage === true ? cutOff() : notOneMessage());
+      call.fail(this.reader?.isMidMessage === true ? cutOff() : notOneMessage(call.path));
       return;
     }
     if (!call.begin(this.method.admission)) return;
@@ -202,7 +201,7 @@ class UnaryBody implements RequestBody {
     this.reader ??= createMessageReader(this.encoding, this.common.limits.maxRequestBytes);
     this.reader.push(chunk);
     this.message ??= this.reader.next();
-    if (this.message !== undefined && this.reader.isMidMessage) throw notOneMessage();
+    if (this.message !== undefined && this.reader.isMidMessage) throw notOneMessage(this.call.path);
   }
 
   private succeed(framed: Uint8Array): void {
@@ -220,19 +219,20 @@ function cutOff(): GrpcStatusError {
   return new GrpcStatusError(GrpcCode.INTERNAL, 'the request message is cut off');
 }
 
-function notOneMessage(): GrpcStatusError {
-  return new GrpcStatusError(GrpcCode.UNIMPLEMENTED, 'a unary call has one request message');
+function notOneMessage(path: string): GrpcStatusError {
+  return new GrpcStatusError(GrpcCode.UNIMPLEMENTED, `${path} takes one request message`);
 }
 
-/** Any number of requests, any number of responses. */
 function serveStreaming(
   call: ServerCall,
-  method: StreamingMethod,
+  { open, requests }: StreamingCall,
   encoding: string,
   { limits, trailersOf }: CommonParts,
 ): RequestBody {
   const reader = createMessageReader(encoding, limits.maxRequestBytes);
-  const streaming = method(call, {
+  let messageCount = 0;
+  const streaming = open(call, {
+    open: () => call.open(RESPONSE_HEADERS),
     send(message: Uint8Array): void {
       if (call.isOver) return;
       const framed = Buffer.allocUnsafe(FRAME_HEADROOM + message.length);
@@ -247,6 +247,8 @@ function serveStreaming(
   });
   const drainMessages = (): void => {
     for (let next = reader.next(); next !== undefined; next = reader.next()) {
+      messageCount += 1;
+      if (requests === 'one' && messageCount > 1) throw notOneMessage(call.path);
       streaming.onMessage(next);
       if (call.isOver) return;
     }
@@ -267,6 +269,8 @@ function serveStreaming(
       if (call.isOver) return;
       if (reader.isMidMessage) {
         call.fail(cutOff());
+      } else if (requests === 'one' && messageCount === 0) {
+        call.fail(notOneMessage(call.path));
       } else {
         streaming.onEnd();
       }

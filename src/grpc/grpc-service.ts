@@ -7,6 +7,7 @@ import {
   type MessageShape,
 } from '@bufbuild/protobuf';
 import type { CallerSignal } from '../caller-signal.ts';
+import type { HeaderFields } from '../http2/header-block.ts';
 import type { RequestTiming } from '../request-timing.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 
@@ -30,6 +31,9 @@ export interface CallContext {
   featureCount: number;
   /** Values that the answer misses because they could not be read; the trailers say so. */
   lostCount: number;
+  /** Further metadata of the answer, by lower-case name; a value of a `-bin` name is base64. Only gRPC over HTTP/2 sends it. */
+  responseHeaders?: HeaderFields | undefined;
+  responseTrailers?: HeaderFields | undefined;
   /** Set by the method for a caller who asks; the trailers say it. */
   timing: RequestTiming | undefined;
 }
@@ -43,6 +47,8 @@ export type UnaryMethod = (message: Uint8Array, call: CallContext) => Promise<Ui
 
 /** The responses of a streaming call; `send` takes a message without headroom. */
 export interface ResponseSink {
+  /** Sends the head before there is a response. */
+  open(): void;
   send(message: Uint8Array): void;
   /** Holds the caller back, or lets it go on; what is on its way still comes. */
   hold(isHeld: boolean): void;
@@ -68,7 +74,12 @@ export type Admission = 'measured' | 'always';
 
 export type GrpcMethod =
   | { readonly kind: 'unary'; readonly call: UnaryMethod; readonly admission?: Admission }
-  | { readonly kind: 'streaming'; readonly open: StreamingMethod };
+  | {
+      readonly kind: 'streaming';
+      /** How many a caller sends; another number than one is refused where it is `one`. */
+      readonly requests: 'one' | 'many';
+      readonly open: StreamingMethod;
+    };
 
 export interface GrpcService {
   /** Full name, with its package if it has one. */

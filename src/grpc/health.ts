@@ -91,7 +91,7 @@ export function createHealthService(state: HealthState): GrpcService {
           state.serviceNames.map((name) => [name, { status: statusFor(name) }]),
         ),
       })),
-      Watch: { kind: 'streaming', open: watch },
+      Watch: { kind: 'streaming', requests: 'one', open: watch },
     },
   };
 }

@@ -18,7 +18,10 @@ export function createIngestService(writer: FeatureWriter): GrpcService {
           acknowledgedId,
           writtenCount: BigInt(written),
           staleCount: BigInt(stale),
-          rejections: rejections.map(({ id, error }) => ({ id, ...statusOf(error) })),
+          rejections: rejections.map(({ id, error }) => {
+            const { code, message } = statusOf(error);
+            return { id, code, message };
+          }),
         });
         responses.send(toBinary(WriteResponseSchema, response));
       },
@@ -29,5 +32,8 @@ export function createIngestService(writer: FeatureWriter): GrpcService {
     });
     return { onMessage: (message) => stream.onRequest(message), onEnd: () => stream.onEnd() };
   };
-  return { name: INGEST_SERVICE, methods: { Write: { kind: 'streaming', open: write } } };
+  return {
+    name: INGEST_SERVICE,
+    methods: { Write: { kind: 'streaming', requests: 'many', open: write } },
+  };
 }

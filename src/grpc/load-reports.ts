@@ -52,7 +52,6 @@ export function createLoadReports(measure: (nowMs: number) => LoadFigures): Load
     const report = (): void => responses.send(encode(measure(performance.now())));
     return {
       onMessage(message): void {
-        if (timer !== undefined) return;
         const { reportInterval } = parseMessage(OrcaLoadReportRequestSchema, message);
         const wantedMs =
           reportInterval === undefined ? DEFAULT_INTERVAL_MS : durationMs(reportInterval);
@@ -76,7 +75,7 @@ export function createLoadReports(measure: (nowMs: number) => LoadFigures): Load
     },
     service: {
       name: LOAD_REPORT_SERVICE,
-      methods: { StreamCoreMetrics: { kind: 'streaming', open: stream } },
+      methods: { StreamCoreMetrics: { kind: 'streaming', requests: 'one', open: stream } },
     },
   };
 }

@@ -55,7 +55,7 @@ export function createReflectionServices(
   });
   return REFLECTION_SERVICES.map((name) => ({
     name,
-    methods: { ServerReflectionInfo: { kind: 'streaming', open: info } },
+    methods: { ServerReflectionInfo: { kind: 'streaming', requests: 'many', open: info } },
   }));
 }
 

@@ -12,10 +12,14 @@ import {
   statusOf,
   type GrpcStatus,
 } from './status.ts';
+import { encodeStatusDetails, STATUS_DETAILS } from './status-details.ts';
 import { parseTimeoutMs } from './timeout.ts';
 
 /** Timers of Node hold at most this; a longer deadline needs none. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** The head of an answer that has more to say than its status. */
+const CONTENT_TYPE = encodeHeaderBlock({ ':status': 200, 'content-type': 'application/grpc' });
 
 const OK: GrpcStatus = { code: GrpcCode.OK, message: '' };
 
@@ -49,6 +53,8 @@ export class ServerCall implements CallContext {
   rowCount = 0;
   featureCount = 0;
   lostCount = 0;
+  responseHeaders: HeaderFields | undefined;
+  responseTrailers: HeaderFields | undefined;
   timing: RequestTiming | undefined;
   isOver = false;
   private readonly head: RequestHead;
@@ -106,10 +112,16 @@ export class ServerCall implements CallContext {
     return true;
   }
 
+  /** Sends the head, once. */
+  open(headers: HeaderBlock): void {
+    if (this.isOver || this.responded) return;
+    this.responded = true;
+    this.response.respond(withFields(headers, this.responseHeaders), false);
+  }
+
   send(headers: HeaderBlock, bytes: Uint8Array): void {
     if (this.isOver) return;
-    if (!this.responded) this.response.respond(headers, false);
-    this.responded = true;
+    this.open(headers);
     this.response.write(bytes);
   }
 
@@ -133,13 +145,14 @@ export class ServerCall implements CallContext {
   /** Ends the call with OK; `bytes` is the last or only message. */
   finish(headers: HeaderBlock, bytes: Uint8Array | undefined, trailers: HeaderBlock): void {
     if (this.isOver) return;
+    const end = withFields(trailers, this.responseTrailers);
     if (bytes !== undefined && !this.responded) {
-      this.response.reply(headers, bytes, trailers);
+      this.response.reply(withFields(headers, this.responseHeaders), bytes, end);
+      this.responded = true;
     } else {
-      if (!this.responded) this.response.respond(headers, false);
-      this.response.end(bytes, trailers);
+      this.open(headers);
+      this.response.end(bytes, end);
     }
-    this.responded = true;
     this.settle(OK);
   }
 
@@ -147,10 +160,15 @@ export class ServerCall implements CallContext {
   fail(error: unknown): void {
     if (this.isOver) return;
     const status = statusOf(error);
+    if (this.responseHeaders !== undefined) this.open(CONTENT_TYPE);
     if (this.responded) {
-      this.response.end(undefined, encodeHeaderBlock(errorFields(status, error, this.timing)));
+      const fields = errorFields(status, error, this.timing);
+      this.response.end(undefined, encodeHeaderBlock({ ...fields, ...this.responseTrailers }));
     } else {
-      this.response.respond(errorHead(status, error, this.timing), true);
+      this.response.respond(
+        withFields(errorHead(status, error, this.timing), this.responseTrailers),
+        true,
+      );
     }
     this.settle(status, error);
     this.signal.abort();
@@ -192,18 +210,26 @@ export class ServerCall implements CallContext {
   }
 }
 
+/** The same block where there is nothing to add. */
+function withFields(block: HeaderBlock, fields: HeaderFields | undefined): HeaderBlock {
+  return fields === undefined ? block : encodeHeaderBlock({ ...block.fields, ...fields });
+}
+
 function expire(call: ServerCall): void {
   call.fail(new GrpcStatusError(GrpcCode.DEADLINE_EXCEEDED, 'deadline exceeded'));
 }
 
 function errorFields(
-  { code, message }: GrpcStatus,
+  status: GrpcStatus,
   error: unknown,
   timing: RequestTiming | undefined,
 ): HeaderFields {
   const fields = {
-    'grpc-status': code,
-    'grpc-message': encodeStatusMessage(message),
+    'grpc-status': status.code,
+    'grpc-message': encodeStatusMessage(status.message),
+    ...((status.details?.length ?? 0) === 0
+      ? {}
+      : { [STATUS_DETAILS]: encodeStatusDetails(status) }),
     ...(timing === undefined ? {} : { [SERVER_TIMING]: timing.toString() }),
   };
   if (!(error instanceof OverloadedError)) return fields;
@@ -224,8 +250,7 @@ function errorHead(
   const known = isShared ? OVERLOADED_HEADS.get(error) : undefined;
   if (known !== undefined) return known;
   const head = encodeHeaderBlock({
-    ':status': 200,
-    'content-type': 'application/grpc',
+    ...CONTENT_TYPE.fields,
     ...errorFields(status, error, timing),
   });
   if (isShared) OVERLOADED_HEADS.set(error, head);

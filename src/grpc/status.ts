@@ -1,4 +1,6 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
 import { isSideboardError, type ErrorCode } from '../errors.ts';
+import { detailsOf } from './status-details.ts';
 
 /** gRPC status codes (https://grpc.io/docs/guides/status-codes/). This file alone knows which error becomes which. */
 export const GrpcCode = {
@@ -8,13 +10,17 @@ export const GrpcCode = {
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
   NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
   PERMISSION_DENIED: 7,
   RESOURCE_EXHAUSTED: 8,
   FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
   UNIMPLEMENTED: 12,
   INTERNAL: 13,
   UNAVAILABLE: 14,
   DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
 } as const;
 
 export type GrpcCode = (typeof GrpcCode)[keyof typeof GrpcCode];
@@ -69,25 +75,35 @@ export interface GrpcStatus {
   readonly code: GrpcCode;
   /** For the caller; empty when OK. */
   readonly message: string;
+  /** For programs. */
+  readonly details?: readonly Any[];
 }
 
 /** What a gRPC error raised by the protocol itself (not by Feast's semantics) carries. */
 export class GrpcStatusError extends Error {
   override readonly name = 'GrpcStatusError';
   readonly code: GrpcCode;
+  readonly details: readonly Any[];
 
-  constructor(code: GrpcCode, message: string) {
+  constructor(code: GrpcCode, message: string, details: readonly Any[] = []) {
     super(message);
     this.code = code;
+    this.details = details;
   }
 }
 
 /** The status that a caller sees for whatever was thrown. What is not an error of ours stays inside. */
 export function statusOf(error: unknown): GrpcStatus {
   if (isSideboardError(error)) {
-    return { code: GRPC_CODE_BY_ERROR[error.code], message: error.message };
+    return {
+      code: GRPC_CODE_BY_ERROR[error.code],
+      message: error.message,
+      details: detailsOf(error),
+    };
   }
-  if (error instanceof GrpcStatusError) return { code: error.code, message: error.message };
+  if (error instanceof GrpcStatusError) {
+    return { code: error.code, message: error.message, details: error.details };
+  }
   return { code: GrpcCode.INTERNAL, message: 'internal error' };
 }
 

@@ -30,6 +30,7 @@ import {
   type Exchange,
   type HttpAdmission,
   type HttpCall,
+  type HttpCallStatus,
 } from './http-call.ts';
 
 /** A method as bytes, shared with gRPC over HTTP/2; its answer begins with free bytes for a frame's prefix. */
@@ -56,8 +57,8 @@ export interface ConnectRoutesOptions extends HttpAdmission {
   readonly headroomBytes: number;
   readonly maxRequestBytes: number;
   readonly maxResponseBytes: number;
-  /** The gRPC status of an error. */
-  readonly statusOf: (error: unknown) => { readonly code: number; readonly message: string };
+  /** The gRPC status of an error, and its details for programs. */
+  readonly statusOf: (error: unknown) => HttpCallStatus;
 }
 
 /** Connect, gRPC-Web and Connect with JSON, by full method path. */
@@ -155,11 +156,15 @@ async function callOnBytes(
     return decodeAnswer(method, answer.subarray(options.headroomBytes));
   } catch (error) {
     exchange.error = error;
-    const { code, message: text } = options.statusOf(error);
-    throw new ConnectError(text, CODE_BY_NUMBER.get(code) ?? Code.Internal, {
+    const { code, message: text, details = [] } = options.statusOf(error);
+    const failure = new ConnectError(text, CODE_BY_NUMBER.get(code) ?? Code.Internal, {
       ...metadataOf(error),
       ...(exchange.timing === undefined ? {} : { [SERVER_TIMING]: exchange.timing.toString() }),
     });
+    for (const { typeUrl, value } of details) {
+      failure.details.push({ type: typeUrl.slice(typeUrl.lastIndexOf('/') + 1), value });
+    }
+    throw failure;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { cancelled, SideboardError } from '../errors.ts';
 import type { RequestTiming } from '../request-timing.ts';
@@ -25,15 +26,20 @@ export interface HttpCall {
   timing: RequestTiming | undefined;
 }
 
+/** How a call ended. */
+export interface HttpCallStatus {
+  /** A gRPC code. */
+  readonly code: number;
+  /** What the caller saw; empty when all went well. */
+  readonly message: string;
+  /** For programs. */
+  readonly details?: readonly Any[];
+}
+
 /** Told about every call, once, when it is over. */
 export interface HttpCallObserver {
-  /** @param status a gRPC code and the message that the caller saw; `error` is what was thrown, if anything was. */
-  onCallEnd(
-    call: HttpCall,
-    status: { readonly code: number; readonly message: string },
-    durationMs: number,
-    error?: unknown,
-  ): void;
+  /** @param error what was thrown, if anything was */
+  onCallEnd(call: HttpCall, status: HttpCallStatus, durationMs: number, error?: unknown): void;
   /** Calls being answered now, by all protocols of the server together. */
   inFlightCount: number;
 }
@@ -55,7 +61,7 @@ export interface ExchangeOptions {
   readonly defaultDeadlineMs: number;
   readonly observer: HttpCallObserver;
   /** The gRPC status of an error: `grpc/status.ts` alone knows it. */
-  readonly statusOf: (error: unknown) => { readonly code: number; readonly message: string };
+  readonly statusOf: (error: unknown) => HttpCallStatus;
 }
 
 /** The deadline is counted from here; the observer hears when the response has left, or the caller has. */

@@ -2,7 +2,7 @@ import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { createConnectRoutes, type ConnectRoutes, type ServiceOnBytes } from './connect-routes.ts';
 import { createCors } from './cors.ts';
 import { detailAnswer } from './feast-error.ts';
-import { beginExchange, type HttpCallObserver } from './http-call.ts';
+import { beginExchange, type HttpCallObserver, type HttpCallStatus } from './http-call.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts';
 import { answerRoute } from './json-route.ts';
 import { createRoutes, HEALTH, type Routes, type RoutesOptions } from './routes.ts';
@@ -27,7 +27,7 @@ export interface HttpHandlerOptions extends RoutesOptions {
   /** Lets in reads; without it they are as many as `maxConcurrentRequests`. */
   readonly gate?: AdmissionGate | undefined;
   /** The gRPC status of an error. */
-  readonly statusOf: (error: unknown) => { readonly code: number; readonly message: string };
+  readonly statusOf: (error: unknown) => HttpCallStatus;
 }
 
 /** Observed under this name: callers must not be able to make up the values of a metric's label. */

@@ -24,6 +24,7 @@ function ask(
   if (method.kind !== 'streaming') throw new Error('reflection streams');
   const sent: Uint8Array[] = [];
   const call = method.open({} as CallContext, {
+    open: () => {},
     send: (each) => sent.push(each),
     hold: () => {},
     end: () => {},

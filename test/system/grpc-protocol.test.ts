@@ -244,6 +244,33 @@ describe('gRPC on a port', () => {
     expect((await raw({ ':method': 'GET' }, []))[':status']).toBe(405);
   });
 
+  it.each(['application/grpc', 'application/grpc+proto', 'application/grpc;charset=utf-8'])(
+    'takes messages of %s',
+    async (type) => {
+      const fields = await raw({ 'content-type': type }, [Buffer.from([0, 0, 0, 0, 0])]);
+      expect([fields[':status'], fields['grpc-status']]).toEqual([200, '0']);
+    },
+  );
+
+  it.each(['application/grpc+json', 'application/grpc+thrift', 'application/grpcs'])(
+    'refuses messages of %s',
+    async (type) => {
+      const fields = await raw({ 'content-type': type }, [Buffer.from([0, 0, 0, 0, 0])]);
+      expect(fields[':status']).toBe(415);
+    },
+  );
+
+  it.each([0, 2])('refuses %i requests where one is taken, also of a stream', async (count) => {
+    const message = Buffer.from([0, 0, 0, 0, 0]);
+    for (const path of ['/probe.Probe/Echo', '/grpc.health.v1.Health/Watch']) {
+      const fields = await raw({ ':path': path }, Array<Uint8Array>(count).fill(message));
+      expect(fields).toMatchObject({
+        'grpc-status': String(GrpcCode.UNIMPLEMENTED),
+        'grpc-message': `${path} takes one request message`,
+      });
+    }
+  });
+
   it('survives bytes that are no protocol at all', async () => {
     for (const garbage of [
       'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff',
