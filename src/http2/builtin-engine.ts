@@ -12,7 +12,6 @@ import type {
 } from './http2-engine.ts';
 
 const MIB = 1024 * 1024;
-const NO_ERROR = http2.constants.NGHTTP2_NO_ERROR;
 
 /** An `Http2Engine` on `node:http2`. Of the limits it knows those of streams, headers, windows and memory. */
 export function createBuiltinEngine(limits: EngineLimits, listener: StreamListener): Http2Engine {
@@ -157,8 +156,7 @@ function responseStream(stream: http2.ServerHttp2Stream): ResponseStream {
       stream.once('wantTrailers', () => stream.sendTrailers(trailers?.fields ?? {}));
       if (bytes === undefined) stream.end();
       else stream.end(bytes);
-      // It waits until the response has left. With trailers a client is left to find out by itself: they would be lost.
-      if (trailers === undefined && !stream.readableEnded) stream.close(NO_ERROR);
+      // A client that still sends is left to find out by itself: Node's reset overtakes the last of the answer.
     },
     reply(headers: HeaderBlock, body: Uint8Array, trailers: HeaderBlock | undefined): void {
       this.respond(headers, false);

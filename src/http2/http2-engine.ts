@@ -49,7 +49,7 @@ export interface ResponseStream {
   onDrain(callback: () => void): void;
   /**
    * Sends the last bytes of the body, if any, and the trailer fields, if any, and ends the stream. A client that is not done
-   * with its request is told to stop once all has left (RST_STREAM with NO_ERROR, RFC 9113 section 8.1).
+   * with its request may be told to stop, once all has left (RST_STREAM with NO_ERROR, RFC 9113 section 8.1).
    */
   end(bytes: Uint8Array | undefined, trailers: HeaderBlock | undefined): void;
   /** `respond` and `end` in one: the way of a unary call. */
