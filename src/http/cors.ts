@@ -1,11 +1,18 @@
 import { cors as connectCors } from '@connectrpc/connect';
+import { REQUEST_TIMING, SERVER_TIMING } from '../request-timing.ts';
+import { LOST_VALUES, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 
 /** How long a browser may keep what a preflight was answered with. */
 const MAX_AGE_SECONDS = '7200';
 
-const ALLOWED_HEADERS = [...connectCors.allowedHeaders, 'Authorization'].join(', ');
-const EXPOSED_HEADERS = connectCors.exposedHeaders.join(', ');
+const ALLOWED_HEADERS = [
+  ...connectCors.allowedHeaders,
+  'Authorization',
+  PARTIAL_RESULTS,
+  REQUEST_TIMING,
+].join(', ');
+const EXPOSED_HEADERS = [...connectCors.exposedHeaders, LOST_VALUES, SERVER_TIMING].join(', ');
 
 /** Lets pages of other origins call (https://fetch.spec.whatwg.org/#http-cors-protocol). */
 export interface Cors {

@@ -39,6 +39,8 @@ describe('a page of another origin', () => {
         'x-grpc-web',
         'connect-protocol-version',
         'authorization',
+        'sideboard-partial-results',
+        'sideboard-timing',
       ]),
     );
     const answer = await fetch(server.url + path, {
@@ -47,7 +49,10 @@ describe('a page of another origin', () => {
       body: '{}',
     });
     expect(answer.headers.get('access-control-allow-origin')).toBe(SHOP);
-    expect(answer.headers.get('access-control-expose-headers')).toMatch(/grpc-status/i);
+    const exposed = answer.headers.get('access-control-expose-headers')!.toLowerCase().split(', ');
+    expect(exposed).toEqual(
+      expect.arrayContaining(['grpc-status', 'sideboard-lost-values', 'server-timing']),
+    );
     expect(answer.headers.get('vary')).toMatch(/origin/);
   });
 
