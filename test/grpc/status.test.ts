@@ -5,7 +5,7 @@ import { parseTimeoutMs } from '../../src/grpc/timeout.ts';
 
 describe('statusOf', () => {
   it('shows errors of ours and hides all others', () => {
-    expect(statusOf(new SideboardError('FEATURE_NOT_FOUND', 'no such feature'))).toEqual({
+    expect(statusOf(new SideboardError('FEATURE_NOT_FOUND', 'no such feature'))).toMatchObject({
       code: GrpcCode.NOT_FOUND,
       message: 'no such feature',
     });
