@@ -1,12 +1,8 @@
 import type { AddressInfo } from 'node:net';
-import { file_feast_serving_GrpcServer } from '../gen/feast/serving/GrpcServer_pb.ts';
-import { file_feast_serving_ServingService } from '../gen/feast/serving/ServingService_pb.ts';
-import { file_grpc_health_v1_health } from '../gen/grpc/health/v1/health_pb.ts';
 import { createAdmissionGate } from './admission/admission-gate.ts';
-import { file_sideboard_v1_ingest } from '../gen/sideboard/v1/ingest_pb.ts';
-import { file_xds_service_orca_v3_orca } from '../gen/xds/service/orca/v3/orca_pb.ts';
 import type { Config } from './config/config.ts';
 import type { ConnectionRouter } from './connection-router.ts';
+import { CONTRACT_FILES } from './contract-files.ts';
 import { createDispatcher } from './grpc/dispatch.ts';
 import { createFeatureServices } from './grpc/feature-services.ts';
 import { FRAME_HEADROOM, type GrpcService } from './grpc/grpc-service.ts';
@@ -35,6 +31,7 @@ import { createLoadMeter } from './telemetry/load-meter.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { observeOnlineStore } from './telemetry/observed-online-store.ts';
+import { openTransformation } from './transformation/open-transformation.ts';
 import { VERSION } from './version.ts';
 
 /** Each is some names and two moments. */
@@ -157,7 +154,14 @@ async function composeServer({
   const store = observeOnlineStore(await openOnlineStore(config.onlineStore), metrics);
   opened.push(() => store.close());
 
+  const transformation = await openTransformation(
+    config.transformationEndpoint,
+    config.limits.maxResponseBytes,
+  );
+  opened.push(async () => transformation?.close());
+
   const reader = createFeatureReader({
+    transform: transformation?.transform,
     registry,
     store,
     entityKeyVersion: config.entityKeySerializationVersion,
@@ -198,13 +202,7 @@ async function composeServer({
   if (config.server.loadReports !== 'none') services.push(loadReports.service);
   services.push(
     ...createReflectionServices(
-      [
-        file_feast_serving_ServingService,
-        file_feast_serving_GrpcServer,
-        file_grpc_health_v1_health,
-        file_sideboard_v1_ingest,
-        file_xds_service_orca_v3_orca,
-      ],
+      CONTRACT_FILES,
       services.map((service) => service.name),
     ),
   );

@@ -62,6 +62,18 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     mayForTypes: ['caller-signal.ts', 'online-store/online-store.ts'],
     packages: ['@duckdb/node-api', 'node:buffer', ...FILES],
   },
+  transformation: {
+    may: [
+      'errors.ts',
+      'gen',
+      'feast-encoding',
+      'ingestion/plain-conversion.ts',
+      'ingestion/plain-value.ts',
+      'ingestion/value-encoder.ts',
+    ],
+    mayForTypes: ['registry/registry-model.ts', 'retrieval/on-demand-plan.ts'],
+    packages: ['@bufbuild/protobuf', '@grpc/grpc-js', 'apache-arrow', 'node:buffer'],
+  },
   training: {
     may: [
       'errors.ts',
@@ -334,9 +346,9 @@ describe('files of src/', () => {
     expect(placesOf(/\bprocess\.env\b/, (file) => folderOf(file) !== 'config')).toEqual([]);
   });
 
-  test('load the libraries of registries elsewhere only when one is configured', () => {
+  test('load the libraries of registries and servers elsewhere only when one is configured', () => {
     const origins =
-      /\bfrom '.*\/(s3|gcs|azure|remote|sql)-origin\.ts'|\bfrom '.*\/(postgres|mysql)-registry\.ts'/;
+      /\bfrom '.*\/((s3|gcs|azure|remote|sql)-origin|(postgres|mysql)-registry|transformation-client)\.ts'/;
     expect(placesOf(origins, () => true)).toEqual([]);
   });
 

@@ -18,6 +18,8 @@ export interface Config {
   readonly limits: LimitsConfig;
   readonly semantics: SemanticsConfig;
   readonly materialization: MaterializationConfig;
+  /** `host:port` of Feast's transformation server, which runs on-demand views; `undefined` = they are refused. */
+  readonly transformationEndpoint: string | undefined;
   /** What the operator should know but what stops nothing, one sentence each; to be logged at start. */
   readonly warnings: readonly string[];
 }

@@ -77,7 +77,7 @@ function readConfig(
   );
   const onlineStore = readOnlineStore(yaml['online_store'], { repoPath, settings }, problems);
   const materialization = readMaterialization(yaml['materialization'], problems);
-  readFeatureServer(yaml['feature_server'], problems);
+  const transformationEndpoint = readFeatureServer(yaml['feature_server'], problems);
   readStrictBlocks(yaml, problems);
   refuseAuth(yaml['auth'], problems);
   if (configFile === undefined) {
@@ -94,6 +94,7 @@ function readConfig(
     registry,
     onlineStore,
     materialization,
+    transformationEndpoint,
     server: readServer(settings.values, repoPath, problems),
     ...groupSettings(settings.values),
   };
@@ -171,20 +172,26 @@ function readMaterialization(value: unknown, problems: ProblemList): Config['mat
   return { onlineWriteBatchSize: block?.online_write_batch_size ?? undefined };
 }
 
-/** Settings of Feast's own server: checked so that typos show, but ours has settings of its own. */
-function readFeatureServer(value: unknown, problems: ProblemList): void {
-  if (value === undefined || value === null) return;
+/**
+ * Settings of Feast's own server: checked so that typos show, but ours has settings of its own.
+ *
+ * @returns `host:port` of the transformation server; `undefined` = there is none.
+ */
+function readFeatureServer(value: unknown, problems: ProblemList): string | undefined {
+  if (value === undefined || value === null) return undefined;
   const options = { path: ['feature_server'], unknownKeys: 'refuse' } as const;
   const block = readBlock(featureServerSchema, value, options, problems);
   if (block?.type === 'mcp' || block?.mcp_enabled === true) {
     problems.warnAt(['feature_server'], 'MCP is not served');
   }
-  if (block?.transformation_service_endpoint != null) {
-    problems.warnAt(
-      ['feature_server', 'transformation_service_endpoint'],
-      'on-demand transformations are not delegated yet; requests for them are refused',
-    );
-  }
+  const endpoint = block?.transformation_service_endpoint;
+  if (endpoint == null) return undefined;
+  if (/^(\[[^\]]+\]|[^:/[\]]+):\d{1,5}$/.test(endpoint)) return endpoint;
+  problems.addAt(
+    ['feature_server', 'transformation_service_endpoint'],
+    'feature_server.transformation_service_endpoint has to be host:port of the transformation server',
+  );
+  return undefined;
 }
 
 function readStrictBlocks(yaml: Readonly<Record<string, unknown>>, problems: ProblemList): void {

@@ -39,6 +39,8 @@ const HTTP_BY_ERROR: Readonly<Record<ErrorCode, FeastHttpError>> = {
   UNSUPPORTED_OPERATION: { status: 501 },
   OFFLINE_WRITE_UNSUPPORTED: { status: 422 },
   REGISTRY_UNAVAILABLE: { status: 503 },
+  TRANSFORMATION_FAILED: { status: 500 },
+  TRANSFORMATION_UNAVAILABLE: { status: 503 },
   ONLINE_STORE_UNAVAILABLE: { status: 503 },
   OVERLOADED: { status: 429 },
   DEADLINE_EXCEEDED: { status: 504 },

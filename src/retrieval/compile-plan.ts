@@ -2,7 +2,8 @@ import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import { isEntityKeyType, valueTypeName } from '../feast-encoding/value-type.ts';
 import type { OnlineStore } from '../online-store/online-store.ts';
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
-import { compileGroups, type CompiledGroups } from './compile-groups.ts';
+import { compileGroups, type CompiledGroups, type FeatureCell } from './compile-groups.ts';
+import { compileOnDemandView, computedGroup, placeFeatures } from './compile-on-demand.ts';
 import { encodeMetadataField } from './encode-metadata.ts';
 import {
   DUMMY_JOIN_KEY,
@@ -11,7 +12,8 @@ import {
   type EntityColumns,
   type JoinKeySource,
 } from './entity-columns.ts';
-import { refuseOnDemandViews, sourceViews } from './refuse-on-demand.ts';
+import { expandOnDemand } from './expand-on-demand.ts';
+import { refuseOnDemandViews } from './refuse-on-demand.ts';
 import { resolveSelection, type RequestedView } from './resolve-selection.ts';
 import { unsupportedJoinKeyType } from './retrieval-errors.ts';
 import type { EntityColumnPlan, RetrievalPlan, ViewVersion } from './retrieval-plan.ts';
@@ -24,6 +26,8 @@ export interface CompileContext {
   readonly entityKeyVersion: EntityKeyVersion;
   readonly readEntitylessPushes: boolean;
   readonly maxFeatures: number;
+  /** Whether there is somebody to run the functions of on-demand views. */
+  readonly canDelegate: boolean;
 }
 
 /** Rough costs in memory: of an output column, and of a cell of a prepared read. */
@@ -40,14 +44,14 @@ const BYTES_PER_PLAN = 2048;
 export function compilePlan(selection: Selection, context: CompileContext): RetrievalPlan {
   const { snapshot } = context;
   const resolved = resolveSelection(selection, snapshot, context.maxFeatures);
-  const needed = [...resolved.views, ...sourceViews(resolved.views, snapshot)];
-  const columns = nameEntityColumns(selection.entityColumnNames, needed, snapshot);
-  const joinKeys = locateJoinKeys(needed, columns, selection.entityColumnNames);
-  refuseOnDemandViews(resolved.views, selection);
+  const expanded = expandOnDemand(resolved, snapshot);
+  const columns = nameEntityColumns(selection.entityColumnNames, expanded.read.views, snapshot);
+  const joinKeys = locateJoinKeys(expanded.read.views, columns, selection.entityColumnNames);
+  refuseOnDemandViews(expanded.computed, selection, context);
   refuseUnsupportedJoinKeys(joinKeys);
 
   const entityColumns = listEntityColumns(joinKeys, columns);
-  const compiled = compileGroups(resolved, joinKeys, {
+  const compiled = compileGroups(expanded.read, joinKeys, {
     project: snapshot.project,
     store: context.store,
     entityKeyVersion: context.entityKeyVersion,
@@ -60,16 +64,36 @@ export function compilePlan(selection: Selection, context: CompileContext): Retr
   ];
   const viewVersions = selection.includeVersionMetadata ? listViewVersions(resolved.views) : [];
   const metadataField = encodeMetadataField(outputNames, viewVersions);
-  return Object.freeze({
+  const cells = placeFeatures(expanded, compiled);
+  const plan: RetrievalPlan = Object.freeze({
     outputNames,
     entityColumns: entityColumns.plans,
     entityOutputs: Int32Array.from(entityColumns.outputs.values()),
     groups: compiled.groups,
-    ...alignFeatures(compiled, entityColumns.outputs.size),
+    ...alignFeatures(cells, entityColumns.outputs.size),
     metadataField,
     viewVersions,
+    onDemand: undefined,
     sizeBytes: approximateSize(outputNames, metadataField, compiled),
   });
+  if (expanded.computed.length === 0) return plan;
+  const keyInputs = new Map(
+    Array.from(entityColumns.outputs, ([name, column]) => [
+      name,
+      { column, valueType: entityColumns.plans[column]!.valueType },
+    ]),
+  );
+  const answer = { ...plan, groups: [...plan.groups, ...expanded.computed.map(computedGroup)] };
+  const views = expanded.computed.map((view) =>
+    compileOnDemandView(view, compiled, keyInputs, selection),
+  );
+  const onDemand = Object.freeze({
+    project: snapshot.project,
+    views,
+    inputCount: views.reduce((sum, { inputs }) => sum + inputs.length, 0),
+    answer: Object.freeze(answer),
+  });
+  return Object.freeze({ ...plan, onDemand });
 }
 
 /** The distinct uses of request columns, and which of them are columns of the answer. */
@@ -122,7 +146,7 @@ function refuseUnsupportedJoinKeys(joinKeys: readonly ReadonlyMap<string, JoinKe
 }
 
 function alignFeatures(
-  { cells }: CompiledGroups,
+  cells: readonly FeatureCell[],
   entityOutputCount: number,
 ): Pick<RetrievalPlan, 'groupOfColumn' | 'viewOfColumn' | 'cellOfColumn'> {
   const groupOfColumn = new Int32Array(entityOutputCount + cells.length).fill(-1);

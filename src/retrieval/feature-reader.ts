@@ -14,6 +14,8 @@ import { bindEntities, type BoundEntities } from './bind-entities.ts';
 import { checkStoredRows } from './check-stored-rows.ts';
 import { coerceEntityColumn } from './coerce-entity-column.ts';
 import { compilePlan } from './compile-plan.ts';
+import { computeOnDemand } from './compute-on-demand.ts';
+import type { TransformOnDemand } from './on-demand-plan.ts';
 import { createPlanCache, type PlanCache } from './plan-cache.ts';
 import { entityRowLengthMismatch, limitExceeded, messageTooLarge } from './retrieval-errors.ts';
 import type { RetrievalPlan } from './retrieval-plan.ts';
@@ -33,6 +35,8 @@ export interface FeatureReaderOptions {
   readonly entityKeyVersion: EntityKeyVersion;
   readonly limits: RetrievalLimits;
   readonly semantics: RetrievalSemantics;
+  /** Runs the functions of on-demand views; absent = they are refused. */
+  readonly transform?: TransformOnDemand | undefined;
   /** Hears of every answer before it is written. */
   readonly onRetrieved?: (retrieved: RetrievedFeatures) => void;
 }
@@ -67,7 +71,7 @@ export interface FeatureReader {
 
 /** Creates a feature reader; it holds the compiled plans of the current registry snapshot. */
 export function createFeatureReader(options: FeatureReaderOptions): FeatureReader {
-  const { registry, store, limits, semantics } = options;
+  const { registry, store, limits, semantics, transform } = options;
   let planned: { readonly snapshot: RegistrySnapshot; readonly cache: PlanCache } | undefined;
 
   function planFor(request: RetrievalRequest): RetrievalPlan {
@@ -96,12 +100,23 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
       timing?.planned();
       const groupCells = await store.read(readsOf(plan, bound), limitsOfRead);
       timing?.stored();
-      const retrieved = settle(plan, columns, bound, groupCells, {
-        rowCount,
-        readOptions,
-        limits,
-        semantics,
-      });
+      const settling = { rowCount, readOptions, limits, semantics };
+      let retrieved: RetrievedFeatures;
+      if (plan.onDemand === undefined) {
+        retrieved = settle(plan, columns, bound, groupCells, settling);
+      } else {
+        // Functions of on-demand views run elsewhere: the one kind of answer that waits twice.
+        checkGroups(plan, bound, groupCells);
+        const rows = { request, rowCount, columns, bound, groupCells };
+        const computed = await computeOnDemand(plan.onDemand, rows, transform!, readOptions);
+        retrieved = settle(
+          plan.onDemand.answer,
+          columns,
+          [...bound, ...computed.map((view) => view.bound)],
+          [...groupCells, ...computed.map(({ cells }) => cells)],
+          settling,
+        );
+      }
       options.onRetrieved?.(retrieved);
       return retrieved;
     },
@@ -116,6 +131,7 @@ function planCacheOf(snapshot: RegistrySnapshot, options: FeatureReaderOptions):
     entityKeyVersion,
     readEntitylessPushes: semantics.readEntitylessPushes,
     maxFeatures: limits.maxFeatures,
+    canDelegate: options.transform !== undefined,
   };
   return createPlanCache(limits.planCacheBytes, (selection) => compilePlan(selection, context));
 }
@@ -133,7 +149,9 @@ function countRows(
     );
   }
   if (rowCount > maxRows) throw limitExceeded('rows', rowCount, maxRows, 'max_rows');
-  const cellCount = rowCount * (plan.outputNames.length - plan.entityOutputs.length);
+  const { outputNames, entityOutputs, onDemand } = plan;
+  const width = outputNames.length - entityOutputs.length + (onDemand?.inputCount ?? 0);
+  const cellCount = rowCount * width;
   if (cellCount > maxCells) {
     throw limitExceeded('values (rows × features)', cellCount, maxCells, 'max_cells');
   }
@@ -161,14 +179,10 @@ function settle(
   },
 ): RetrievedFeatures {
   const { rowCount, readOptions, limits, semantics } = request;
-  const groups = plan.groups.map((group, g) => {
+  checkGroups(plan, bound, groupCells);
+  const groups = plan.groups.map(({ prepared: { width } }, g) => {
     const { keys, entityOfRow } = bound[g]!;
-    const cells = groupCells[g]!;
-    const { width } = group.prepared;
-    assert.equal(cells.starts.length, keys.length * width, 'a store returns what it was asked for');
-    checkStoredRows(group, keys, cells);
-    if (group.fallbackKey !== undefined && isAbsent(cells, width)) entityOfRow.fill(1);
-    return { cells, width, entityCount: keys.length, entityOfRow };
+    return { cells: groupCells[g]!, width, entityCount: keys.length, entityOfRow };
   });
   const entityColumns = Array.from(plan.entityOutputs, (index) => columns[index]!);
   const settled = settleRows(plan, entityColumns, groups, rowCount, {
@@ -182,6 +196,23 @@ function settle(
     throw messageTooLarge('response', responseBytes, limits.maxResponseBytes, 'max_response_bytes');
   }
   return { ...retrieved, responseBytes };
+}
+
+/** Checks what was read; where a group has no row under its key, that under its fallback key counts from here on. */
+function checkGroups(
+  plan: RetrievalPlan,
+  bound: readonly BoundEntities[],
+  groupCells: readonly StoredCells[],
+): void {
+  for (let g = 0; g < plan.groups.length; g++) {
+    const group = plan.groups[g]!;
+    const { keys, entityOfRow } = bound[g]!;
+    const cells = groupCells[g]!;
+    const { width } = group.prepared;
+    assert.equal(cells.starts.length, keys.length * width, 'a store returns what it was asked for');
+    checkStoredRows(group, keys, cells);
+    if (group.fallbackKey !== undefined && isAbsent(cells, width)) entityOfRow.fill(1);
+  }
 }
 
 /** What a cell that the store does not hold begins at. */

@@ -1,51 +1,42 @@
-import type { OnDemandDefinition, RegistrySnapshot } from '../registry/registry-model.ts';
+import type { RegistrySnapshot } from '../registry/registry-model.ts';
+import type { ComputedView } from './expand-on-demand.ts';
 import { onDemandFeatureViewUnsupported, requestDataNotFound } from './retrieval-errors.ts';
-import type { RequestedView } from './resolve-selection.ts';
 import type { Selection } from './retrieval-request.ts';
 
-/** Whether the view has to be computed for each request; one that is written to the online store is read like any other. */
-export function isComputed(
-  view: RequestedView,
-): view is RequestedView & { definition: { onDemand: OnDemandDefinition } } {
-  return view.definition.onDemand?.writeToOnlineStore === false;
-}
-
-/** The views that the sources of on-demand views name, so that their join keys can be asked for too. */
-export function sourceViews(
-  views: readonly RequestedView[],
-  snapshot: RegistrySnapshot,
-): readonly RequestedView[] {
-  return views.filter(isComputed).flatMap(({ definition }) =>
-    definition.onDemand.sources.flatMap((source) => {
-      const view = snapshot.views.get(source.viewName);
-      if (view === undefined) return [];
-      const { joinKeyMap, viewName } = source;
-      return {
-        definition: view,
-        version: view.versionNumber,
-        storedName: viewName,
-        nameToUse: viewName,
-        joinKeyMap,
-      };
-    }),
-  );
-}
+/** The only mode that Feast's transformation server runs. */
+const DELEGATED_MODE = 'pandas';
 
 /**
- * On-demand views are not computed here (yet): says what is missing from the request, or else that.
+ * Says what is missing from a request for on-demand views, or else which of them cannot be computed.
  *
+ * @param canDelegate whether there is a transformation server.
  * @throws SideboardError REQUEST_DATA_NOT_FOUND, ON_DEMAND_FEATURE_VIEW_UNSUPPORTED
  */
-export function refuseOnDemandViews(views: readonly RequestedView[], selection: Selection): void {
+export function refuseOnDemandViews(
+  computed: readonly ComputedView[],
+  selection: Selection,
+  { snapshot, canDelegate }: { readonly snapshot: RegistrySnapshot; readonly canDelegate: boolean },
+): void {
   const given = new Set([...selection.entityColumnNames, ...selection.contextColumnNames]);
-  const computed = views.filter(isComputed);
-  for (const { definition } of computed) {
-    const missing = definition.onDemand.requestFields
-      .map(({ name }) => name)
-      .filter((name) => !given.has(name));
-    if (missing.length > 0) throw requestDataNotFound(missing, definition.name);
+  for (const { requested, requestFields } of computed) {
+    const missing = requestFields.map(({ name }) => name).filter((name) => !given.has(name));
+    if (missing.length > 0) throw requestDataNotFound(missing, requested.definition.name);
   }
-  for (const { definition } of computed) {
-    throw onDemandFeatureViewUnsupported(definition.name, definition.onDemand.mode);
+  for (const { requested, computedSource } of computed) {
+    const { name, onDemand } = requested.definition;
+    const { mode } = onDemand!;
+    const refuse = (why: string): never => {
+      throw onDemandFeatureViewUnsupported(name, mode, why);
+    };
+    if (mode !== DELEGATED_MODE) refuse('the transformation server runs functions of mode pandas');
+    if (!canDelegate) {
+      refuse(
+        'start "feast serve_transformations" and name it in feature_server.transformation_service_endpoint',
+      );
+    }
+    if (snapshot.views.get(name) !== requested.definition) {
+      refuse('the transformation server knows its current version alone');
+    }
+    if (computedSource !== undefined) refuse(`its source ${computedSource} is computed as well`);
   }
 }

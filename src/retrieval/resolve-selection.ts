@@ -165,8 +165,11 @@ function mention(view: RequestedView, featureName: string): Mention {
   return { view, featureName };
 }
 
-/** @param pinned `undefined` = the current version, also for a service that pins none. */
-function viewAtVersion(
+/**
+ * @param pinned `undefined` = the current version, also for a service that pins none.
+ * @throws SideboardError FEATURE_VIEW_NOT_FOUND, FEATURE_VIEW_VERSION_NOT_FOUND, VERSIONED_READ_UNSUPPORTED
+ */
+export function viewAtVersion(
   viewName: string,
   pinned: number | undefined,
   snapshot: RegistrySnapshot,

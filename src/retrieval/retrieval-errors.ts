@@ -164,10 +164,15 @@ export function requestDataNotFound(names: readonly string[], view: string): Sid
   );
 }
 
-export function onDemandFeatureViewUnsupported(view: string, mode: string): SideboardError {
+/** @param why or what would help, as a clause. */
+export function onDemandFeatureViewUnsupported(
+  view: string,
+  mode: string,
+  why: string,
+): SideboardError {
   return new SideboardError(
     'ON_DEMAND_FEATURE_VIEW_UNSUPPORTED',
-    `On-demand feature view ${view} (mode ${mode === '' ? 'pandas' : mode}) cannot be computed here: materialize it with write_to_online_store, or leave it out`,
+    `On-demand feature view ${view} (mode ${mode}) cannot be computed here: ${why}; or store its outputs (write_to_online_store), or leave it out`,
   );
 }
 

@@ -1,4 +1,5 @@
 import type { PreparedRead } from '../online-store/online-store.ts';
+import type { OnDemandPlan } from './on-demand-plan.ts';
 import type { ValueTypeNumber } from '../registry/registry-model.ts';
 
 /** One use of a request column: as (part of) entity keys, as a column of the answer, or both. */
@@ -61,6 +62,8 @@ export interface RetrievalPlan {
   readonly metadataField: Uint8Array;
   /** The views that were read and their versions; empty unless the selection asked for it. */
   readonly viewVersions: readonly ViewVersion[];
+  /** What is computed from what was read; `undefined` = nothing. `groups` are then those that are read. */
+  readonly onDemand: OnDemandPlan | undefined;
   /** Memory that the plan occupies, roughly; for the bound of the cache. */
   readonly sizeBytes: number;
 }

@@ -27,10 +27,9 @@ describe("Feast's own keys", () => {
         skipStale: true,
       },
       materialization: { onlineWriteBatchSize: 500 },
+      transformationEndpoint: 'localhost:6569',
     });
-    expect(config.warnings).toEqual([
-      expect.stringMatching(/every-key\.yaml:\d+: on-demand transformations are not delegated yet/),
-    ]);
+    expect(config.warnings).toEqual([]);
   });
 
   test('those of Redis too', () => {

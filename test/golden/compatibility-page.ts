@@ -2,6 +2,7 @@ import type { Expectation } from './departures.ts';
 import { DEPARTURES } from './departures.ts';
 import { GOLDEN_PROTOCOLS, type Departure, type GoldenCase } from './golden-case.ts';
 import { NOT_SERVED } from './not-served.ts';
+import { ON_DEMAND_DEPARTURES } from './on-demand-departures.ts';
 
 /** What became of the requests so far. */
 export interface Tally {
@@ -104,6 +105,15 @@ out by running Feast.
 ${DEPARTURES.toSorted(byNumber)
   .map((departure) => departureRow(departure, tally))
   .join('\n')}
+
+## Computed on demand
+
+With Feast's transformation server, \`test/interop/on-demand-golden.test.ts\` asks the requests for on-demand views of mode
+pandas again. The departures above hold for them, and these:
+
+| number | about | Feast | sideboard | why |
+|---|---|---|---|---|
+${ON_DEMAND_DEPARTURES.map(({ number, point, feast, ours, why }) => `| ${number} | ${point} | ${feast} | ${ours} | ${why} |`).join('\n')}
 
 ## Not served
 

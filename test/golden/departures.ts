@@ -5,6 +5,7 @@ import { FEATURE_DEPARTURES } from './feature-departures.ts';
 import { feastAnswer, type Departure, type GoldenCase } from './golden-case.ts';
 import { lossyValue } from './golden-entities.ts';
 import { GRPC_DEPARTURES } from './grpc-departures.ts';
+import { ON_DEMAND_DEPARTURES } from './on-demand-departures.ts';
 import { notServedAnswer, partNotServed, type NotServed } from './not-served.ts';
 import { storedAnswer } from './stored-answer.ts';
 import { REFUSAL_DEPARTURES } from './refusal-departures.ts';
@@ -38,7 +39,7 @@ export function expectedAnswer(golden: GoldenCase): Expectation | undefined {
   const isShuffled = recorded.kind === 'digest' && (golden.outputs?.length ?? 0) > 1;
   let answer: GoldenAnswer = isShuffled ? storedAnswer({ ...golden, asFeast: true }) : recorded;
   const departures: Departure[] = [];
-  for (const departure of DEPARTURES) {
+  for (const departure of golden.computes ? [...ON_DEMAND_DEPARTURES, ...DEPARTURES] : DEPARTURES) {
     if (golden.asFeast && departure.offWith !== undefined) continue;
     const changed = departure.apply(answer, golden);
     if (changed === undefined) continue;

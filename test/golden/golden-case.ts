@@ -35,6 +35,8 @@ export interface GoldenCase {
   readonly sent: EntityColumns | undefined;
   /** Whether the settings that do as Feast does are on. */
   readonly asFeast: boolean;
+  /** Whether there is a transformation server that runs on-demand views of mode pandas. */
+  readonly computes: boolean;
   /** The server's clock. */
   readonly nowSeconds: number;
 }
@@ -96,7 +98,7 @@ export const FEATURE_NOT_FOUND = {
   feastClass: 'FeastObjectNotFoundException',
 } as const;
 
-/** `answer` with each cell of each column of features replaced. */
+/** `answer` with each cell of each column of stored features replaced; what was computed is as it is. */
 export function mapFeatureCells(
   answer: FeaturesAnswer,
   golden: GoldenCase,
@@ -105,7 +107,10 @@ export function mapFeatureCells(
     at: { readonly output: RequestedOutput; readonly row: number },
   ) => GoldenCell,
 ): FeaturesAnswer {
-  const outputs = new Map(golden.outputs?.map((output) => [output.name, output]));
+  const stored = golden.outputs?.filter(
+    ({ viewName }) => !golden.registry.onDemandViews.has(viewName),
+  );
+  const outputs = new Map(stored?.map((output) => [output.name, output]));
   const columns = answer.columns.map((column): GoldenColumn => {
     const output = outputs.get(column.name);
     if (output === undefined) return column;

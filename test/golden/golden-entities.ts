@@ -50,7 +50,9 @@ export function keySources(
 
 /** The views that are asked for, and those that on-demand views are computed of. */
 function neededViews({ outputs = [], registry }: GoldenCase): readonly ViewUse[] {
-  return outputs.flatMap((output) => registry.onDemandViews.get(output.viewName) ?? [output]);
+  return outputs.flatMap(
+    (output) => registry.onDemandViews.get(output.viewName)?.sources ?? [output],
+  );
 }
 
 /** All join keys that the request gives values for. */

@@ -14,11 +14,17 @@ export interface GoldenRegistry {
   /** Views that are stored, by name: all but the on-demand views below. */
   readonly views: ReadonlyMap<string, GoldenView>;
   /** On-demand feature views whose outputs are computed when they are asked for, and what of. */
-  readonly onDemandViews: ReadonlyMap<string, readonly ViewUse[]>;
+  readonly onDemandViews: ReadonlyMap<string, GoldenOnDemandView>;
   readonly joinKeyByEntityName: ReadonlyMap<string, string>;
   /** Names of the fields of request sources. */
   readonly requestFields: ReadonlySet<string>;
   readonly services: ReadonlyMap<string, GoldenService>;
+}
+
+/** What an on-demand view is computed of, and how. */
+export interface GoldenOnDemandView {
+  readonly mode: string;
+  readonly sources: readonly ViewUse[];
 }
 
 /** What is stored for a view, and how it is found. */
@@ -87,7 +93,10 @@ export function readGoldenRegistry(scenario: string, variant: string): GoldenReg
     onDemandViews: new Map(
       onDemand
         .filter(({ writeToOnlineStore }) => !writeToOnlineStore)
-        .map(({ name, sources }) => [name, Object.values(sources).flatMap(viewUse)]),
+        .map(({ name, mode, sources }) => [
+          name,
+          { mode, sources: Object.values(sources).flatMap(viewUse) },
+        ]),
     ),
     joinKeyByEntityName: new Map(
       ofProject(registry.entities).map(({ name, joinKey }) => [name, joinKey]),

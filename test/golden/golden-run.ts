@@ -15,6 +15,7 @@ export interface GoldenRun {
   readonly clients: GoldenClients;
   /** Whether every setting that does as Feast does is on: the departures that have one do not happen then. */
   readonly asFeast: boolean;
+  readonly computes?: boolean;
   /** Hears of every request before it is sent. */
   readonly onRequest: (golden: GoldenCase, expectation: Expectation) => void;
 }
@@ -23,10 +24,10 @@ export interface GoldenRun {
 export async function runGolden(
   variant: GoldenVariant,
   protocol: GoldenProtocol,
-  { clients, asFeast, onRequest }: GoldenRun,
+  { clients, asFeast, computes = false, onRequest }: GoldenRun,
 ): Promise<void> {
   const problems: string[] = [];
-  for (const golden of goldenCases(variant, protocol, asFeast)) {
+  for (const golden of goldenCases(variant, protocol, { asFeast, computes })) {
     const expectation = expectedAnswer(golden);
     if (expectation === undefined) continue;
     onRequest(golden, expectation);
@@ -45,7 +46,7 @@ export function isRefused({ variant }: GoldenVariant): boolean {
 function goldenCases(
   variant: GoldenVariant,
   protocol: GoldenProtocol,
-  asFeast: boolean,
+  modes: Pick<GoldenCase, 'asFeast' | 'computes'>,
 ): readonly GoldenCase[] {
   const registry = readGoldenRegistry(variant.scenario, variant.variant);
   const store = openGoldenStore(variant, registry.project);
@@ -55,7 +56,7 @@ function goldenCases(
     vector,
     registry,
     store,
-    asFeast,
+    ...modes,
     asked: whatIsAsked(vector),
     outputs: requestedOutputs(whatIsAsked(vector), registry),
     sent: sentColumns(vector, protocol === 'JSON'),

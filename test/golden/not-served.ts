@@ -18,11 +18,14 @@ const FOUND_FIRST = /not found in projection|Missing join key values|Required re
 
 export const NOT_SERVED: readonly NotServed[] = [
   {
-    what: 'on-demand feature views that are computed when they are asked for',
+    what: 'on-demand feature views that are computed when they are asked for, without a transformation server or in other modes than pandas',
     answer: 'gRPC UNIMPLEMENTED, HTTP 501, naming the view and its mode (decisions 39 and 40)',
     says: /On-demand feature view \S+ \(mode \w+\) cannot be computed here/,
-    concerns: ({ outputs = [], registry, vector }) => {
-      if (!outputs.some(({ viewName }) => registry.onDemandViews.has(viewName))) return false;
+    concerns: ({ outputs = [], registry, computes, vector }) => {
+      const modes = outputs.flatMap(
+        ({ viewName }) => registry.onDemandViews.get(viewName)?.mode ?? [],
+      );
+      if (!modes.some((mode) => !computes || mode !== 'pandas')) return false;
       const sdk = sdkAnswer(vector);
       return sdk?.kind !== 'refused' || !FOUND_FIRST.test(sdk.text);
     },

@@ -22,7 +22,7 @@ import {
   startGcs,
   startS3,
   type ForeignServer,
-} from './registry-servers.ts';
+} from './foreign-servers.ts';
 
 const OBJECT = 'team a/registry.db';
 

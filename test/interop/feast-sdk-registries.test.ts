@@ -12,7 +12,7 @@ import { runPython } from '../support/python.ts';
 import { startMariadb, startPostgres } from '../support/sql-servers.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { runSideboard } from '../system/apply-fixture.ts';
-import { startFeastRegistryServer } from './registry-servers.ts';
+import { startFeastRegistryServer } from './foreign-servers.ts';
 
 const APPLY = join(import.meta.dirname, 'python', 'apply_registry.py');
 

@@ -111,6 +111,7 @@ export function fixtureOf(
     readonly store?: MemoryOnlineStore;
     readonly entityKeyVersion?: 2 | 3;
     readonly onRetrieved?: FeatureReaderOptions['onRetrieved'];
+    readonly transform?: FeatureReaderOptions['transform'];
   } = {},
 ): Fixture {
   const store = overrides.store ?? createMemoryOnlineStore();
@@ -120,6 +121,7 @@ export function fixtureOf(
     entityKeyVersion: overrides.entityKeyVersion ?? 3,
     limits: { ...LIMITS, ...overrides.limits },
     semantics: { ...SEMANTICS, ...overrides.semantics },
+    transform: overrides.transform,
     ...(overrides.onRetrieved === undefined ? {} : { onRetrieved: overrides.onRetrieved }),
   });
   return { store, reader, snapshot };

@@ -8,12 +8,14 @@ import { startRepositoryServer, type RepositoryServer } from './repository-serve
  *
  * @param redisPort of a Redis that this variant may overwrite; unused for SQLite
  * @param settings of the block `sideboard:`
+ * @param moreYaml to be appended to `feature_store.yaml`
  * @throws SideboardError INVALID_CONFIGURATION where the variant is configured for what is not served
  */
 export async function startGoldenServer(
   { scenario, variant, store }: GoldenVariant,
   redisPort: number,
   settings: Readonly<Record<string, unknown>> = {},
+  moreYaml = '',
 ): Promise<RepositoryServer> {
   const recorded = (name: string): Buffer => readFileSync(scenarioFile(scenario, name));
   const yaml = recorded(`feature_store.${variant}.yaml`).toString();
@@ -21,7 +23,7 @@ export async function startGoldenServer(
   if (store === 'sqlite') files['online.db'] = recorded(`online.${variant}.db`);
   else await loadRedisDump(scenarioFile(scenario, `redis_dump.${variant}.jsonl`), redisPort);
   return startRepositoryServer(
-    { yaml: yaml.replace('127.0.0.1:6379', `127.0.0.1:${redisPort}`), files },
+    { yaml: yaml.replace('127.0.0.1:6379', `127.0.0.1:${redisPort}`) + moreYaml, files },
     settings,
   );
 }

@@ -191,6 +191,8 @@ def read_view(repo):
 
 
 def to_value(item):
+    if isinstance(item, float):
+        return Value(double_val=item)
     return Value(int64_val=item) if isinstance(item, int) else Value(string_val=item)
 
 

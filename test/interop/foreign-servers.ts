@@ -26,6 +26,18 @@ export function startFeastRegistryServer(
   ]);
 }
 
+/** Feast's transformation server on a repository. */
+export function startFeastTransformationServer(repoPath: string): Promise<ForeignServer> {
+  return startServer((port) => [
+    interopPath('venv/bin/feast'),
+    '-c',
+    repoPath,
+    'serve_transformations',
+    '-p',
+    String(port),
+  ]);
+}
+
 /** A store that speaks S3 (moto). */
 export function startS3(): Promise<ForeignServer> {
   return startServer((port) => [
