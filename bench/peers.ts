@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { NODE_FLAGS } from '../test/support/sideboard-process.ts';
 import type { Cores } from './processes.ts';
 import { spreadOf, type Spread } from './spread.ts';
 
@@ -91,7 +92,7 @@ async function benchmark(
 ): Promise<PeerFigures[]> {
   const out = join(workPath, `bench-${protocol}.json`);
   const name = protocol === 'grpc' ? 'sideboard' : 'sideboard-json';
-  const serve = `${process.execPath} --disable-warning=ExperimentalWarning ${MAIN} -c {repo} serve --host 127.0.0.1 --port {port}`;
+  const serve = `${process.execPath} ${NODE_FLAGS.join(' ')} ${MAIN} -c {repo} serve --host 127.0.0.1 --port {port}`;
   const ours = `SIDEBOARD_ADMIN_PORT=0 NODE_ENV=production ${serve}`;
   const args = ['bench', '--work', workPath, '--out', out, '--peers', peers.join(',')];
   args.push('--ours', `${name}=env ${ours}`, '--ours-protocol', protocol);

@@ -1,4 +1,5 @@
-#!/usr/bin/env -S node --disable-warning=ExperimentalWarning
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=4
+// A small young generation, MiB: V8's own limit of three times 32 costs memory and, as requests leave little garbage, saves no CPU.
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
@@ -6,6 +7,11 @@ const ROOT = join(import.meta.dirname, '..', '..');
 /** The Node that npm installed; the one that runs us may be another. */
 const NODE = join(ROOT, 'node_modules', '.bin', 'node');
 const MAIN = join(ROOT, 'src', 'main.ts');
+/** The flags that the command gives Node, as its first line has them. */
+export const NODE_FLAGS: readonly string[] = readFileSync(MAIN, 'utf8')
+  .split('\n', 1)[0]!
+  .split(' ')
+  .filter((word) => word.startsWith('--'));
 
 /** Our server in a process of its own, started as a user starts it. */
 export interface SideboardProcess {
@@ -47,7 +53,7 @@ export async function startSideboard(options: SideboardOptions): Promise<Sideboa
   const startedAtMs = performance.now();
   const { repoPath, configFile, core, nodeArguments = [] } = options;
   const pin = core === undefined ? [] : ['taskset', '-c', String(core)];
-  const node = [NODE, '--disable-warning=ExperimentalWarning', ...nodeArguments, MAIN];
+  const node = [NODE, ...NODE_FLAGS, ...nodeArguments, MAIN];
   const config = configFile === undefined ? [] : ['-f', configFile];
   const serve = ['-c', repoPath, ...config, 'serve', '--host', '127.0.0.1', '--port', '0'];
   serve.push(...(options.serveArguments ?? []));
