@@ -162,7 +162,7 @@ export class Connection implements FrameSink {
     this.queuedBytes -= stream.queuedBytes;
     this.core.queuedBytes -= stream.queuedBytes;
     stream.queuedBytes = 0;
-    stream.queue = [];
+    stream.queue = undefined;
     if (this.streams.size === 0) this.times.idleSinceMs = this.core.nowMs;
     this.core.closeLater(stream);
   }

@@ -122,7 +122,7 @@ function enqueue(stream: Stream, bytes: Uint8Array): void {
     stream.stalledSinceMs = core.nowMs;
     stream.progressBytes = 0;
   }
-  stream.queue.push(bytes);
+  (stream.queue ??= []).push(bytes);
   stream.queuedBytes += bytes.length;
   connection.queuedBytes += bytes.length;
   core.queuedBytes += bytes.length;
@@ -152,7 +152,8 @@ function sendFrame(stream: Stream): void {
 
 /** Moves `size` bytes from the queue to the output. */
 function takeQueued(stream: Stream, size: number): void {
-  const { connection, queue } = stream;
+  const { connection } = stream;
+  const queue = stream.queue!;
   let rest = size;
   let done = 0;
   while (rest > 0) {

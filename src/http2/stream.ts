@@ -34,7 +34,7 @@ export class Stream implements ResponseStream {
   isEnding = false;
   trailers: HeaderBlock | undefined;
   /** Parts of the body that wait; the first from `queueAt` on. */
-  queue: Uint8Array[] = [];
+  queue: Uint8Array[] | undefined;
   queueAt = 0;
   queuedBytes = 0;
   /** It is in the connection's line of those who may send. */
