@@ -1,3 +1,4 @@
+import { echoTable } from './echo.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { barsTable, ghzTable, loadTable, peersTable } from './report-load.ts';
@@ -51,6 +52,7 @@ const section = <Name extends PartName>(
 const SECTIONS = [
   section('peers', 'Beside Feast’s own servers and the stock stack', peersTable),
   section('load', 'Our server at saturation', loadTable),
+  section('echo', 'The transport alone', echoTable),
   section('redis', 'The Redis client beside others', redisTable),
   section('writes', 'Rows written one by one, many at once, as a stream', writesTable),
   section('materialize', 'A Parquet file, materialized', materializeTable),

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ColdStartFigures } from './cold-start.ts';
 import type { Machine } from './machine.ts';
+import type { EchoFigures } from './echo.ts';
 import type { FaultReport } from './faults.ts';
 import type { LoadFigures } from './measure-load.ts';
 import type { MaterializeFigures } from './materialize.ts';
@@ -37,6 +38,7 @@ export interface Parts {
   readonly redis: readonly ReadRow[];
   readonly profile: readonly ProfileFigures[];
   readonly writes: readonly WriteFigures[];
+  readonly echo: readonly EchoFigures[];
   readonly materialize: readonly MaterializeFigures[];
 }
 

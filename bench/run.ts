@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { startRedis } from '../test/support/redis-server.ts';
 import { measureColdStart, type ColdStartFigures } from './cold-start.ts';
+import { measureEchoes } from './echo.ts';
 import { describeMachine } from './machine.ts';
 import { measureFaults } from './faults.ts';
 import { measureGhz } from './measure-ghz.ts';
@@ -73,6 +74,7 @@ const PARTS: { readonly [Name in PartName]: (bench: Bench) => Promise<Parts[Name
   soak: (bench) => measureSoak({ ...bench, core: bench.cores.server }, bench.soakRequests),
   faults: () => measureFaults({ slots: FAULT_SLOTS, stopMs: FAULT_STOP_MS, say }),
   redis: (bench) => measureRedisReads({ ...bench, say }),
+  echo: (bench) => measureEchoes({ ...bench, say }),
   writes: (bench) => measureWrites({ ...bench, say }),
   materialize: (bench) => measureMaterialize({ ...bench, rows: bench.materializedRows, say }),
   peers: ({ scenarios, ...bench }) =>
