@@ -3,6 +3,7 @@ import { createAdmissionGate } from './admission/admission-gate.ts';
 import type { Config } from './config/config.ts';
 import type { ConnectionRouter } from './connection-router.ts';
 import { CONTRACT_FILES } from './contract-files.ts';
+import { openFeatureEngine } from './feature-engine.ts';
 import { createDispatcher } from './grpc/dispatch.ts';
 import { createFeatureServices } from './grpc/feature-services.ts';
 import { FRAME_HEADROOM, type GrpcService } from './grpc/grpc-service.ts';
@@ -16,26 +17,14 @@ import { createEngine } from './http2/engine.ts';
 import { createHttpHandler } from './http/http-handler.ts';
 import { HTTP_ROUTE_PATHS } from './http/routes.ts';
 import { createStreamListener } from './http/stream-exchange.ts';
-import { createFeatureWriter } from './ingestion/feature-writer.ts';
-import { createMaterializationJobs } from './ingestion/materialization-jobs.ts';
-import { createMaterializationBackend } from './materialization-backend.ts';
-import { openOnlineStore } from './online-store/open-online-store.ts';
 import type { RegistryOrigin } from './registry/registry-origin.ts';
-import { createFeatureReader } from './retrieval/feature-reader.ts';
 import { openSecurePort } from './secure-port.ts';
-import { openServedRegistry } from './served-registry.ts';
 import { startAdminServer } from './telemetry/admin-server.ts';
-import { createAnswerCounter } from './telemetry/answer-counter.ts';
 import { createCallObserver } from './telemetry/call-observer.ts';
 import { createLoadMeter } from './telemetry/load-meter.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
-import { observeOnlineStore } from './telemetry/observed-online-store.ts';
-import { openTransformation } from './transformation/open-transformation.ts';
 import { VERSION } from './version.ts';
-
-/** Each is some names and two moments. */
-const MAX_WAITING_MATERIALIZATIONS = 100;
 
 /** What answers requests: a whole server but for its admin port. */
 export interface RequestServer {
@@ -148,43 +137,12 @@ async function composeServer({
 }: Composition): Promise<RequestServer> {
   const metrics = createMetrics();
 
-  const registry = await openServedRegistry(config, { logger, metrics, origin: registryOrigin });
-  opened.push(() => registry.close());
-
-  const store = observeOnlineStore(await openOnlineStore(config.onlineStore), metrics);
-  opened.push(() => store.close());
-
-  const transformation = await openTransformation(
-    config.transformationEndpoint,
-    config.limits.maxResponseBytes,
-  );
-  opened.push(async () => transformation?.close());
-
-  const reader = createFeatureReader({
-    transform: transformation?.transform,
-    registry,
-    store,
-    entityKeyVersion: config.entityKeySerializationVersion,
-    limits: config.limits,
-    semantics: config.semantics,
-    onRetrieved: createAnswerCounter(metrics),
+  const { registry, reader, writer, materializations } = await openFeatureEngine(config, {
+    logger,
+    metrics,
+    registryOrigin,
+    onOpened: (close) => opened.push(close),
   });
-
-  const writer = createFeatureWriter({
-    registry,
-    store,
-    entityKeyVersion: config.entityKeySerializationVersion,
-    maxPendingBytes: config.limits.maxPendingWriteBytes,
-  });
-
-  const materializations = createMaterializationJobs({
-    ...createMaterializationBackend(config),
-    registry,
-    maxRunning: config.limits.maxMaterializations,
-    maxWaiting: MAX_WAITING_MATERIALIZATIONS,
-    onFailure: (viewNames, err) => logger.error({ err, viewNames }, 'materialization failed'),
-  });
-  opened.push(() => materializations.close());
 
   const featureServices = createFeatureServices({
     reader,

@@ -1,0 +1,86 @@
+import type { Config } from './config/config.ts';
+import { createFeatureWriter, type FeatureWriter } from './ingestion/feature-writer.ts';
+import {
+  createMaterializationJobs,
+  type MaterializationJobs,
+} from './ingestion/materialization-jobs.ts';
+import { createMaterializationBackend } from './materialization-backend.ts';
+import { openOnlineStore } from './online-store/open-online-store.ts';
+import type { NamedRegistrySource } from './registry/kept-registry.ts';
+import type { RegistryOrigin } from './registry/registry-origin.ts';
+import { createFeatureReader, type FeatureReader } from './retrieval/feature-reader.ts';
+import { openServedRegistry } from './served-registry.ts';
+import { createAnswerCounter } from './telemetry/answer-counter.ts';
+import type { Logger } from './telemetry/logger.ts';
+import type { Metrics } from './telemetry/metrics.ts';
+import { observeOnlineStore } from './telemetry/observed-online-store.ts';
+import { openTransformation } from './transformation/open-transformation.ts';
+
+/** Each is some names and two moments. */
+const MAX_WAITING_MATERIALIZATIONS = 100;
+
+/** What a server does for its callers, whatever protocol they speak. */
+export interface FeatureEngine {
+  readonly registry: NamedRegistrySource;
+  readonly reader: FeatureReader;
+  readonly writer: FeatureWriter;
+  readonly materializations: MaterializationJobs;
+}
+
+/** Whom to tell, and where else to read the registry. */
+export interface FeatureEngineOptions {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Where to read the registry, instead of the place that the configuration names. */
+  readonly registryOrigin?: RegistryOrigin | undefined;
+  /** Told how to close each part, in the order in which they are opened. */
+  readonly onOpened: (close: () => Promise<unknown>) => void;
+}
+
+/**
+ * Opens what reads, writes and materializes features. What was opened before a later part fails is left to the caller.
+ *
+ * @throws SideboardError INVALID_CONFIGURATION, REGISTRY_UNAVAILABLE, ONLINE_STORE_UNAVAILABLE
+ */
+export async function openFeatureEngine(
+  config: Config,
+  { logger, metrics, registryOrigin, onOpened }: FeatureEngineOptions,
+): Promise<FeatureEngine> {
+  const { limits, entityKeySerializationVersion: entityKeyVersion } = config;
+  const registry = await openServedRegistry(config, { logger, metrics, origin: registryOrigin });
+  onOpened(() => registry.close());
+
+  const store = observeOnlineStore(await openOnlineStore(config.onlineStore), metrics);
+  onOpened(() => store.close());
+
+  const transformation = await openTransformation(
+    config.transformationEndpoint,
+    limits.maxResponseBytes,
+  );
+  onOpened(async () => transformation?.close());
+
+  const reader = createFeatureReader({
+    transform: transformation?.transform,
+    registry,
+    store,
+    entityKeyVersion,
+    limits,
+    semantics: config.semantics,
+    onRetrieved: createAnswerCounter(metrics),
+  });
+  const writer = createFeatureWriter({
+    registry,
+    store,
+    entityKeyVersion,
+    maxPendingBytes: limits.maxPendingWriteBytes,
+  });
+  const materializations = createMaterializationJobs({
+    ...createMaterializationBackend(config),
+    registry,
+    maxRunning: limits.maxMaterializations,
+    maxWaiting: MAX_WAITING_MATERIALIZATIONS,
+    onFailure: (viewNames, err) => logger.error({ err, viewNames }, 'materialization failed'),
+  });
+  onOpened(() => materializations.close());
+  return { registry, reader, writer, materializations };
+}
