@@ -99,7 +99,10 @@ export function openClusterTopology(
     opened: refresher.first,
     shardOf: (slot) => bySlot[slot],
     shards: () => shards,
-    redirected: (address, from) => nodeAt(parseAddress(address, from)),
+    redirected(address, from) {
+      const target = parseAddress(address, from);
+      return target === undefined ? undefined : nodeAt(target);
+    },
     moved(slot, node) {
       const replicas = bySlot[slot]?.replicas.filter((replica) => replica !== node) ?? [];
       bySlot[slot] = { primary: node, replicas };

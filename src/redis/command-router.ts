@@ -101,7 +101,7 @@ export class CommandRouter {
     switch (word) {
       case 'MOVED':
       case 'ASK':
-        this.redirect(command, word, address ?? '', connection);
+        this.redirect(command, word, address ?? '', replyError(text, connection), connection);
         break;
       case 'LOADING':
       case 'MASTERDOWN':
@@ -152,6 +152,7 @@ export class CommandRouter {
     command: RoutedCommand,
     word: 'MOVED' | 'ASK',
     address: string,
+    error: RedisError,
     connection: RedisConnection,
   ): void {
     if (++command.retries > MAX_REDIRECTIONS) {
@@ -160,6 +161,12 @@ export class CommandRouter {
       return;
     }
     const node = this.topology.redirected(address, connection.target);
+    if (node === undefined) {
+      // It does not know itself where to.
+      this.topology.refresh();
+      this.retryLater(command, error);
+      return;
+    }
     if (word === 'ASK') {
       this.counts.asked++;
       command.isAsking = true;

@@ -3,7 +3,7 @@ import type { ConnectionOptions } from './connection-options.ts';
 import type { RedisReply } from './decode-reply.ts';
 import type { GroupTargets } from './group-topology.ts';
 import type { NodePool } from './node-pool.ts';
-import { textOf } from './parse-cluster.ts';
+import { listOf, targetAt, textOf } from './parse-cluster.ts';
 import { addressOf, RedisConnection, type NodeTarget } from './redis-connection.ts';
 import { isReplyError, RedisError } from './redis-error.ts';
 import { shuffled } from './shuffled.ts';
@@ -23,14 +23,14 @@ export function findReplicas(
       await callNode(reads, ['PING']);
       return { primary, replicas };
     }
-    const [role, , third] = (await callNode(reads, ['ROLE'])) as readonly RedisReply[];
-    const listed = textOf(role) === 'master' && Array.isArray(third) ? third : [];
+    const [role, , third] = listOf(await callNode(reads, ['ROLE']));
+    const listed = textOf(role) === 'master' && Array.isArray(third) ? listOf(third) : [];
     return {
       primary,
-      replicas: (listed as readonly (readonly RedisReply[])[]).map(([host, port]) => ({
-        host: textOf(host),
-        port: Number(textOf(port)),
-      })),
+      replicas: listed.flatMap((replica) => {
+        const [host, port] = listOf(replica);
+        return targetAt(textOf(host), port) ?? [];
+      }),
     };
   };
 }
@@ -57,9 +57,10 @@ export function findBySentinel(options: SentinelOptions): () => Promise<GroupTar
       const connection = new RedisConnection(target, connectionOptions, false);
       try {
         const words = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName];
-        const reply = (await callNode(connection, words)) as readonly RedisReply[] | null;
-        if (reply !== null) {
-          const primary = { host: textOf(reply[0]), port: Number(textOf(reply[1])) };
+        const reply = await callNode(connection, words);
+        const [host, port] = reply === null ? [] : listOf(reply);
+        const primary = targetAt(textOf(host), port);
+        if (primary !== undefined) {
           const replicas = wantsReplicas ? await listReplicas(connection, masterName) : [];
           return { primary, replicas };
         }
@@ -86,13 +87,14 @@ async function listReplicas(
     if (isReplyError(error, 'ERR')) return ask('SLAVES');
     throw error;
   });
-  return (reply as readonly (readonly RedisReply[])[]).flatMap((flat) => {
+  return listOf(reply).flatMap((replica) => {
+    const flat = listOf(replica);
     const details = new Map<string, string>();
     for (let i = 0; i + 1 < flat.length; i += 2) details.set(textOf(flat[i]), textOf(flat[i + 1]));
     const isUp = !/s_down|o_down|disconnected/.test(details.get('flags') ?? '');
     const isFed = details.get('master-link-status') !== 'err';
-    const target = { host: details.get('ip') ?? '', port: Number(details.get('port')) };
-    return isUp && isFed ? [target] : [];
+    const target = targetAt(details.get('ip') ?? '', details.get('port'));
+    return isUp && isFed && target !== undefined ? [target] : [];
   });
 }
 

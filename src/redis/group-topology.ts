@@ -56,7 +56,10 @@ export function openGroupTopology(
     opened: refresher.first,
     shardOf: () => shard,
     shards: () => (shard === undefined ? [] : [shard]),
-    redirected: (address, from) => pool.nodeAt(parseAddress(address, from)),
+    redirected(address, from) {
+      const target = parseAddress(address, from);
+      return target === undefined ? undefined : pool.nodeAt(target);
+    },
     moved() {},
     refresh: () => refresher.request(),
     get problem() {

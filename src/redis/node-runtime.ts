@@ -30,7 +30,13 @@ export const nodeRuntime: RedisRuntime = {
 function openSocket(target: SocketTarget, handlers: SocketHandlers): RedisSocket {
   let isOver = false;
   let failure: Error | undefined;
-  const socket = createSocket(target, handlers);
+  let socket: Socket;
+  try {
+    socket = createSocket(target, handlers);
+  } catch (error) {
+    // A port that is none, a certificate that cannot be read: Node throws what it tells otherwise.
+    return failedSocket(handlers, error instanceof Error ? error : new Error(String(error)));
+  }
   socket.setNoDelay(true);
   socket.setKeepAlive(target.keepAliveMs > 0, target.keepAliveMs);
   socket.once(target.tls === false ? 'connect' : 'secureConnect', () => {
@@ -58,6 +64,12 @@ function openSocket(target: SocketTarget, handlers: SocketHandlers): RedisSocket
       socket.destroy();
     },
   };
+}
+
+/** A socket that never came to be. */
+function failedSocket({ onClose }: SocketHandlers, error: Error): RedisSocket {
+  const told = setImmediate(onClose, error);
+  return { write: () => {}, destroy: () => clearImmediate(told) };
 }
 
 /** Bytes go straight into the buffers of `handlers`: no stream, no copy, no allocation of Node's. */

@@ -76,16 +76,17 @@ function targetOf(
   from: NodeTarget,
 ): NodeTarget[] {
   const name = host === null || host === undefined ? '' : textOf(host);
-  const number = Number(port);
-  if (name === '?' || !Number.isInteger(number) || number <= 0) {
+  const target = targetAt(name === '' ? from.host : name, port);
+  if (name === '?' || target === undefined) {
     return [];
   }
-  return [name === '' ? { ...from, port: number } : { host: name, port: number }];
+  return [name === '' ? { ...from, port: target.port } : target];
 }
 
-function listOf(reply: RedisReply | undefined): readonly RedisReply[] {
+/** A reply that is a list. @throws RedisError PROTOCOL */
+export function listOf(reply: RedisReply | undefined): readonly RedisReply[] {
   if (!Array.isArray(reply)) {
-    throw new RedisError('PROTOCOL', 'Redis described its cluster in a way that is not known');
+    throw new RedisError('PROTOCOL', 'Redis described its nodes in a way that is not known');
   }
   return reply as readonly RedisReply[];
 }
@@ -102,10 +103,24 @@ export function textOf(reply: RedisReply | undefined): string {
   return Buffer.isBuffer(reply) ? reply.toString('utf8') : String(reply ?? '');
 }
 
-/** `host:port`, IPv6 without brackets as Redis writes it; an empty host is that of `from`. */
-export function parseAddress(address: string, from: NodeTarget): NodeTarget {
+/** `undefined` for what is no address: nobody is connected to because of it. */
+export function targetAt(host: string, port: RedisReply | undefined): NodeTarget | undefined {
+  const number = Number(textOf(port) || Number.NaN);
+  const isPort = Number.isInteger(number) && number > 0 && number < 65_536;
+  return host !== '' && isPort ? { host, port: number } : undefined;
+}
+
+/**
+ * `host:port`, IPv6 without brackets as Redis writes it; an empty host is that of `from`.
+ *
+ * @returns `undefined` for what is no address
+ */
+export function parseAddress(address: string, from: NodeTarget): NodeTarget | undefined {
   const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon);
-  const port = Number(address.slice(colon + 1));
-  return host === '' ? { ...from, port } : { host, port };
+  const host = address.slice(0, Math.max(colon, 0));
+  const target = targetAt(host === '' ? from.host : host, address.slice(colon + 1));
+  if (colon < 0 || target === undefined) {
+    return undefined;
+  }
+  return host === '' ? { ...from, port: target.port } : target;
 }

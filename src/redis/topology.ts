@@ -15,8 +15,12 @@ export interface Topology {
   /** Who has the slot (which means nothing but in a cluster); `undefined` = nobody that is known. */
   shardOf(slot: number): Shard | undefined;
   shards(): readonly Shard[];
-  /** The node at an address that a redirection named; `from` answers for a missing host. */
-  redirected(address: string, from: NodeTarget): RedisNode;
+  /**
+   * The node at an address that a redirection named; `from` answers for a missing host.
+   *
+   * @returns `undefined` where that is no address
+   */
+  redirected(address: string, from: NodeTarget): RedisNode | undefined;
   /** A redirection said that the slot is at this node now. */
   moved(slot: number, node: RedisNode): void;
   /** Has a look soon, because something is wrong: one at a time, and not more often than a few times a second. */

@@ -198,6 +198,35 @@ describe('redirections', () => {
     });
   });
 
+  test.each([
+    'MOVED 1 nowhere',
+    'MOVED 1 b:70000',
+    'MOVED 1 b:x',
+    'MOVED 1',
+    'ASK 1 b:',
+    'MOVED 1 :',
+  ])('%s, which leads nowhere, is an error and connects to nobody', async (error) => {
+    const client = await open();
+    nodes.a.handler = clusterHandler(([name]) => (name === 'HMGET' ? `-${error}\r\n` : null));
+    const attempts = world.attempts.length;
+    await expect(read(client, [LOW[0]!])).rejects.toMatchObject({ code: 'REPLY', message: error });
+    expect(world.attempts.length).toBe(attempts);
+    nodes.a.handler = clusterHandler(() => null);
+    expect(await read(client, [LOW[0]!])).toEqual(rows([LOW[0]!]));
+  });
+
+  test('nodes that are announced at no address are left out', async () => {
+    ranges = [[0, 16_383, 'a']];
+    const client = await open();
+    nodes.a.handler = (words) =>
+      String(words[0]) === 'CLUSTER'
+        ? array([[0, 16_383, ['a', 1, 'id-a'], ['b', 70_000, 'id-b'], ['c', 'x', 'id-c']]])
+        : null;
+    await world.pass(10_000);
+    expect(client.nodes().map(({ address }) => address)).toEqual(['a:1']);
+    expect(await read(client, LOW)).toEqual(rows(LOW));
+  });
+
   test('ASK goes to the other node with ASKING right before it, and is not remembered', async () => {
     const client = await open();
     nodes.a.handler = clusterHandler(([name]) => (name === 'HMGET' ? '-ASK 1 b:1\r\n' : null));
