@@ -19,8 +19,9 @@ export interface ConnectionTimes {
   idleSinceMs: number;
   /** The socket is full since then. */
   congestedSinceMs: number | undefined;
-  /** A tick found a frame half done, and none has ended since. */
-  midFrameSinceMs: number | undefined;
+  /** What the last tick found half done, and since when ticks have found that. */
+  unfinished: object | undefined;
+  unfinishedSinceMs: number;
   drainingSinceMs: number;
   closedAtMs: number;
   /** The client's pings. */
@@ -50,7 +51,8 @@ export function startTimes({ maxConnectionAgeMs }: EngineLimits): ConnectionTime
     askedAtMs: undefined,
     idleSinceMs: nowMs,
     congestedSinceMs: undefined,
-    midFrameSinceMs: undefined,
+    unfinished: undefined,
+    unfinishedSinceMs: 0,
     drainingSinceMs: 0,
     closedAtMs: 0,
     lastPingAtMs: -Infinity,
@@ -98,11 +100,14 @@ function checkFrames(connection: Connection, nowMs: number): void {
   const { times } = connection;
   if (!connection.hasSettings && nowMs - times.openedAtMs > FRAME_TIMEOUT_MS) {
     connection.fail(ErrorCode.SETTINGS_TIMEOUT, 'no SETTINGS came');
-  } else if (!connection.isMidFrame) {
-    times.midFrameSinceMs = undefined;
-  } else if (times.midFrameSinceMs === undefined) {
-    times.midFrameSinceMs = nowMs;
-  } else if (nowMs - times.midFrameSinceMs > FRAME_TIMEOUT_MS) {
+    return;
+  }
+  // A busy client has always begun one; what counts is that it is another one each time.
+  const { unfinished } = connection;
+  if (unfinished !== times.unfinished) {
+    times.unfinished = unfinished;
+    times.unfinishedSinceMs = nowMs;
+  } else if (unfinished !== undefined && nowMs - times.unfinishedSinceMs > FRAME_TIMEOUT_MS) {
     connection.fail(ErrorCode.ENHANCE_YOUR_CALM, 'a frame did not end');
   }
 }

@@ -88,9 +88,9 @@ export class Connection implements FrameSink {
     socket.resume();
   }
 
-  /** A frame has begun and its rest is missing. */
-  get isMidFrame(): boolean {
-    return this.reader.isMidFrame || this.assembly !== undefined;
+  /** A header block or a frame whose rest is missing; the same object as long as it is the same one. */
+  get unfinished(): object | undefined {
+    return this.assembly ?? this.reader.unfinished;
   }
 
   onFrame(

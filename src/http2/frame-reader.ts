@@ -35,9 +35,9 @@ export class FrameReader {
   private partBytes = 0;
   private prefaceBytes = 0;
 
-  /** A frame, or the preface, has begun and is not complete. */
-  get isMidFrame(): boolean {
-    return this.part !== undefined || this.prefaceBytes < PREFACE.length;
+  /** What has begun and is not complete: the same object as long as it is the same frame, or preface. */
+  get unfinished(): object | undefined {
+    return this.part ?? (this.prefaceBytes < PREFACE.length ? PREFACE : undefined);
   }
 
   /** @throws ConnectionError PROTOCOL_ERROR for a wrong preface, FRAME_SIZE_ERROR for a frame that is too large */

@@ -280,10 +280,33 @@ describe('slow clients', () => {
     expect(client.body(1)).toHaveLength(LARGE.length);
   });
 
+  it('are not those that send large requests, a frame of which is always half done', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+    try {
+      const rig = createRig();
+      const client = rig.connect();
+      const part = data(1, Buffer.alloc(1000, 1), 0);
+      client.send(headers(1, POST, 0), part.subarray(0, 500));
+      for (let second = 0; second < 30; second++) {
+        await eventually(() => expect(rig.requests[0]?.body).toHaveLength(second * 1000));
+        vi.advanceTimersByTime(1000);
+        client.send(part.subarray(500), part.subarray(0, 500));
+      }
+      expect(goaways(client)).toEqual([]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it.each([
     ['their settings', ErrorCode.SETTINGS_TIMEOUT, [PREFACE]],
     ['a frame that they began', ErrorCode.ENHANCE_YOUR_CALM, [HELLO, Buffer.from([0, 0])]],
     ['a header block', ErrorCode.ENHANCE_YOUR_CALM, [HELLO, frame(1, 0, 1, [0x82])]],
+    [
+      'a header block, and begin a frame',
+      ErrorCode.ENHANCE_YOUR_CALM,
+      [HELLO, frame(1, 0, 1, [0x82]), Buffer.from([0, 0, 1, 9])],
+    ],
   ])('that do not finish %s are turned away', async (_name, code, bytes) => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
     try {
