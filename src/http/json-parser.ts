@@ -34,6 +34,8 @@ export class JsonSyntaxError extends Error {
 
 /** Arrays and objects inside each other. Python gives up at about a thousand; nothing in a request needs ten. */
 const MAX_DEPTH = 200;
+/** Python's limit: reading an integer takes more than linear time. */
+const MAX_INTEGER_DIGITS = 4300;
 
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
 const NON_FINITE: ReadonlyMap<string, number> = new Map([
@@ -97,6 +99,9 @@ function parseNumber(cursor: Cursor): JsonValue {
   cursor.at = NUMBER.lastIndex;
   const digits = match[0];
   if (match[1] !== undefined || match[2] !== undefined) return { float: Number(digits) };
+  if (digits.length - (digits.startsWith('-') ? 1 : 0) > MAX_INTEGER_DIGITS) {
+    throw new JsonSyntaxError(`Integer of more than ${MAX_INTEGER_DIGITS} digits`, text, at);
+  }
   const value = Number(digits);
   // Minus zero is an integer here, and integers have no sign of zero.
   return Number.isSafeInteger(value) ? value + 0 : BigInt(digits);

@@ -69,6 +69,15 @@ describe('parseJson', () => {
     expect(failure('['.repeat(100_000)).message).toMatch(/^Nested more than/);
   });
 
+  it('refuses integers of more digits than Python reads, which would take seconds to read', () => {
+    const longest = '9'.repeat(4300);
+    expect(parseJson(`-${longest}`)).toBe(-BigInt(longest));
+    expect(failure(`[1, 9${longest}]`)).toEqual({
+      message: 'Integer of more than 4300 digits',
+      position: 4,
+    });
+  });
+
   it('agrees with JSON.parse on what both understand', () => {
     const texts = [
       '{"a":{"b":[1,2,{"c":"d"}]}}',
