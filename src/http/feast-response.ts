@@ -6,6 +6,7 @@ import {
   valueAt,
   type RetrievedFeatures,
 } from '../retrieval/retrieved-features.ts';
+import { invalidRequest } from '../retrieval/retrieval-errors.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
 import { timestampText } from './json-timestamps.ts';
 import { JsonWriter } from './json-writer.ts';
@@ -30,7 +31,8 @@ const COLUMN_SIZE_HINT = 128;
  * (unless there are no rows) event timestamps, then the names. Written from the stored bytes column by column; no tree of
  * objects in between.
  *
- * @throws SideboardError CORRUPT_STORED_VALUE where stored bytes have no JSON, naming the column
+ * @throws SideboardError CORRUPT_STORED_VALUE where stored bytes have no JSON, INVALID_REQUEST where a value of the request
+ *   has none, naming the column
  */
 export function feastResponseJson(retrieved: RetrievedFeatures, nonFinite: NonFiniteJson): Buffer {
   const { plan, rowCount } = retrieved;
@@ -89,7 +91,12 @@ function timestampsText(retrieved: RetrievedFeatures, column: number): string {
   return times;
 }
 
+/** Stored bytes have been checked to be a `Value`; what a caller sent as JSON may be nested too deeply for one. */
 function notJson(retrieved: RetrievedFeatures, column: number, what: string): SideboardError {
+  if (column < retrieved.entityColumns.length) {
+    const name = retrieved.plan.outputNames[column];
+    return invalidRequest(`a value of column ${name} is nested too deeply for a feast.types.Value`);
+  }
   return new SideboardError(
     'CORRUPT_STORED_VALUE',
     `The stored ${what} of ${retrieved.plan.outputNames[column]} cannot be read; write that entity's row again`,

@@ -1,3 +1,5 @@
+import type { TypedValue } from '../feast-encoding/typed-value.ts';
+import { isValueMessage } from '../feast-encoding/value-check.ts';
 import { readValue } from '../feast-encoding/value-reader.ts';
 import { createScannedValue, scanValue } from '../feast-encoding/value-scan.ts';
 import { isEntityKeyType, ValueType, valueTypeName } from '../feast-encoding/value-type.ts';
@@ -44,7 +46,7 @@ function convertColumn(column: EntityColumn, valueType: number, lossy: boolean):
   const values: Uint8Array[] = [];
   for (let row = 0; row < starts.length; row++) {
     const encoded = bytes.subarray(starts[row], ends[row]);
-    const typed = readValue(encoded);
+    const typed = readEntityValue(encoded);
     if (isNullType(typed.type)) {
       values.push(encoded);
       continue;
@@ -58,4 +60,12 @@ function convertColumn(column: EntityColumn, valueType: number, lossy: boolean):
     values.push(writeValue(valueType, value));
   }
   return packColumn({ name, values });
+}
+
+/** JSON nests lists and objects deeper than a message can be: of those the type alone is known, and no key has it. */
+function readEntityValue(encoded: Uint8Array): TypedValue {
+  if (isValueMessage(encoded, 0, encoded.length)) return readValue(encoded);
+  const scanned = createScannedValue();
+  scanValue(encoded, 0, encoded.length, scanned);
+  return { type: scanned.valueType, value: null };
 }

@@ -19,6 +19,7 @@ import {
 } from 'apache-arrow';
 import type { DataType } from 'apache-arrow';
 import type { FeatureValue, ScalarValue, TypedValue } from '../feast-encoding/typed-value.ts';
+import { isValueMessage } from '../feast-encoding/value-check.ts';
 import { readValue } from '../feast-encoding/value-reader.ts';
 import { ValueType } from '../feast-encoding/value-type.ts';
 import { compilePlainReader, type PlainReader } from '../ingestion/plain-conversion.ts';
@@ -43,7 +44,12 @@ export function encodeInputs(
   rowCount: number,
 ): Uint8Array {
   const vectors = columns.flatMap((column) => {
-    const values = Array.from({ length: rowCount }, (_, row) => readValue(column.valueAt(row)));
+    const values = Array.from({ length: rowCount }, (_, row) => {
+      const encoded = column.valueAt(row);
+      // What was stored has been checked; JSON nests request data deeper than a message can be.
+      if (isValueMessage(encoded, 0, encoded.length)) return readValue(encoded);
+      throw invalidInput(viewName, column.name, row, column.valueType);
+    });
     const valueType =
       column.valueType || (values.find(({ type }) => type !== 0)?.type ?? ValueType.STRING);
     const type = arrowType(valueType);

@@ -136,6 +136,26 @@ describe('POST /get-online-features', () => {
     expect(await response.text()).not.toContain('hunter2');
   });
 
+  it('refuses values nested deeper than a protobuf message can be', async () => {
+    const server = await start();
+    for (const [open, close, type] of [
+      ['[', ']', 'VALUE_LIST'],
+      ['{"a":', '}', 'MAP'],
+    ] as const) {
+      for (const depth of [10, 50, 51, 190]) {
+        const value = `${open.repeat(depth)}1${close.repeat(depth)}`;
+        const ask = (entities: string): Promise<Response> =>
+          post(server, `{"entities":{${entities}},${ALL}}`);
+        const asKey = await ask(`"driver_id":[${value}]`);
+        expect(await asKey.json()).toBe(`Entity column driver_id, row 0: this ${type} is no INT64`);
+        expect(asKey.status).toBe(400);
+        const echoed = await ask(`"driver_id":[1],"rider_id":[${value}]`);
+        if (depth > 50) expect(await echoed.text()).toContain('column rider_id is nested too deep');
+        expect(echoed.status).toBe(depth > 50 ? 400 : 200);
+      }
+    }
+  });
+
   it('takes gzip and gives it for long answers', async () => {
     const server = await start();
     const ids = Array.from({ length: 2000 }, () => 1001).join(',');

@@ -349,6 +349,7 @@ function registrySource(): RegistrySource {
     lastUpdatedMs: 0,
     entities: new Map([
       ['driver', { name: 'driver', joinKey: 'driver_id', valueType: ValueType.INT64 }],
+      ['rider', { name: 'rider', joinKey: 'rider_id', valueType: ValueType.STRING }],
     ]),
     views: new Map([[view.name, view]]),
     viewVersions: new Map([[view.name, new Map([[0, view]])]]),
