@@ -131,11 +131,13 @@ class KeptRegistry implements NamedRegistrySource {
   /** Looks without reading; reads when it changed, when that cannot be told, or when what is known of it is too old. */
   async #poll(): Promise<void> {
     const ttlMs = this.#options.cacheTtlSeconds * 1000;
-    const isDue = ttlMs > 0 && performance.now() - this.#readAtMs >= ttlMs;
+    const lookedAtMs = performance.now();
+    const isDue = ttlMs > 0 && lookedAtMs - this.#readAtMs >= ttlMs;
     const identity = await this.#identify();
     if (this.#isClosed) return;
     if (identity !== undefined && identity === this.#seen && !isDue) {
-      if (this.#isSeenServed) this.#confirmedAtMs = performance.now();
+      // Looks that take long may end in another order than they began.
+      if (this.#isSeenServed) this.#confirmedAtMs = Math.max(this.#confirmedAtMs, lookedAtMs);
       return;
     }
     try {
