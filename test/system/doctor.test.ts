@@ -103,7 +103,8 @@ describe('a store whose hashes are packed too wide', () => {
     expect(gain).toBeGreaterThan(promisedGain / 2);
   });
 
-  it('estimates where it may not measure, near what it would measure', async () => {
+  // Two times are compared: a machine that is busy during one of them is asked again.
+  it('estimates where it may not measure, near what it would measure', { retry: 4 }, async () => {
     await client.config('SET', 'hash-max-listpack-entries', '512');
     await client.flushall();
     for (const view of WIDE) await repository.store(view, ids(60), 600);
