@@ -33,7 +33,7 @@ export interface SqliteDatabase {
 
 /** Opens the file, created with its folder where it is missing; a file that may not be written is opened for reading. */
 export function openSqliteDatabase(path: string): SqliteDatabase {
-  let open = openFile(path);
+  let open = openAtStart(path);
   let isClosed = false;
   return {
     path,
@@ -42,7 +42,7 @@ export function openSqliteDatabase(path: string): SqliteDatabase {
       for (;;) {
         throwIfOver(options);
         if (isClosed) {
-          throw onlineStoreUnavailable(`SQLite file ${path} is closed`);
+          throw onlineStoreUnavailable('SQLite is closed');
         }
         try {
           if (performance.now() - open.checkedAtMs > REPLACED_CHECK_MS) {
@@ -83,14 +83,21 @@ interface OpenFile {
   readonly checkedAtMs: number;
 }
 
-function openFile(path: string): OpenFile {
+/** Whoever starts something on a file may know which. */
+function openAtStart(path: string): OpenFile {
   try {
-    mkdirSync(dirname(path), { recursive: true });
-    const database = openForWritingOrReading(path);
-    return { database, identity: fileIdentity(path), checkedAtMs: performance.now() };
+    return openFile(path);
   } catch (error) {
-    throw asStoreError(path, error);
+    throw isSqliteError(error)
+      ? onlineStoreUnavailable(`SQLite file ${path}: ${error.message}`, error)
+      : error;
   }
+}
+
+function openFile(path: string): OpenFile {
+  mkdirSync(dirname(path), { recursive: true });
+  const database = openForWritingOrReading(path);
+  return { database, identity: fileIdentity(path), checkedAtMs: performance.now() };
 }
 
 function openForWritingOrReading(path: string): DatabaseSync {
@@ -125,6 +132,7 @@ function isBusy(error: unknown): boolean {
   return typeof code === 'number' && ((code & 0xff) === 5 || (code & 0xff) === 6);
 }
 
+/** Callers see the message; the path of the file is in the cause, which the log keeps. */
 function asStoreError(path: string, error: unknown): unknown {
   if (isSideboardError(error) || !isSqliteError(error)) {
     return error;
@@ -132,9 +140,15 @@ function asStoreError(path: string, error: unknown): unknown {
   const missing = /^no such table: (.*)$/.exec(error.message);
   const detail =
     missing === null
-      ? `SQLite file ${path}: ${error.message}`
-      : `SQLite file ${path} has no table ${missing[1]}: create it with sideboard apply (or feast apply), then materialize`;
-  return onlineStoreUnavailable(detail, error);
+      ? `SQLite: ${withoutPath(error, path)}`
+      : `SQLite has no table ${missing[1]}: create it with sideboard apply (or feast apply), then materialize`;
+  const cause = new Error(`SQLite file ${path}: ${error.message}`, { cause: error });
+  return onlineStoreUnavailable(detail, cause);
+}
+
+/** Errors of the file system name the path that they are about. */
+function withoutPath({ message }: Error, path: string): string {
+  return message.replaceAll(path, 'its file').replaceAll(dirname(path), 'its folder');
 }
 
 function isSqliteError(error: unknown): error is Error {

@@ -37,7 +37,8 @@ export async function checkSqlite(file: SqliteDatabase): Promise<readonly StoreF
       throw error;
     }
     const remedy = 'set online_store.path to a database file that this user may read and write';
-    return [{ level: 'error', message: error.message, remedy }];
+    const message = `SQLite file ${file.path}: ${error.message}`;
+    return [{ level: 'error', message, remedy }];
   }
 }
 
