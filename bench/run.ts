@@ -7,7 +7,8 @@ import { measureColdStart, type ColdStartFigures } from './cold-start.ts';
 import { measureEchoes } from './echo.ts';
 import { describeMachine } from './machine.ts';
 import { measureFaults } from './faults.ts';
-import { measureGhz } from './measure-ghz.ts';
+import { GHZ_CAVEAT } from './ghz.ts';
+import { measureGhz, type GhzFigures } from './measure-ghz.ts';
 import { measureLoad, type LoadFigures } from './measure-load.ts';
 import { measureMaterialize } from './materialize.ts';
 import { measureMemory, measureSoak } from './memory.ts';
@@ -19,13 +20,7 @@ import { measureProfile, type ProfileFigures } from './profile.ts';
 import { measureRegistryReload, type RegistryReloadFigures } from './registry-reload.ts';
 import { measureRedisReads } from './redis-reads.ts';
 import { writeReport } from './report.ts';
-import {
-  RESULTS_FOLDER,
-  saveResults,
-  type GhzFigures,
-  type PartName,
-  type Parts,
-} from './results.ts';
+import { RESULTS_FOLDER, saveResults, type PartName, type Parts } from './results.ts';
 import { loadScenarios, type Scenario } from './scenario.ts';
 import { fillStore, makeRepo, type SeededRepo } from './seed.ts';
 import { startSideboard, type SideboardProcess } from '../test/support/sideboard-process.ts';
@@ -125,10 +120,11 @@ async function measureLoads(bench: Bench): Promise<LoadFigures[]> {
 }
 
 async function measureGhzRuns(bench: Bench): Promise<GhzFigures[]> {
+  say(GHZ_CAVEAT);
   return withServer(bench, async (server) => {
     const figures: GhzFigures[] = [];
     for (const scenario of bench.scenarios) {
-      figures.push(await measureGhz(server, scenario, bench));
+      figures.push(...(await measureGhz(server, scenario, bench)));
     }
     return figures;
   });
