@@ -13,6 +13,7 @@ import type { PeerFigures } from './peers.ts';
 import type { ProfileFigures } from './profile.ts';
 import type { ReadRow } from './redis-reads.ts';
 import type { RegistryReloadFigures } from './registry-reload.ts';
+import type { ScalingFigures } from './scaling.ts';
 import type { WriteFigures } from './writes.ts';
 
 /** What can be measured; each part is one entry of a results file. */
@@ -29,6 +30,7 @@ export interface Parts {
   readonly redis: readonly ReadRow[];
   readonly profile: readonly ProfileFigures[];
   readonly writes: readonly WriteFigures[];
+  readonly scaling: readonly ScalingFigures[];
   readonly echo: readonly EchoFigures[];
   readonly materialize: readonly MaterializeFigures[];
 }
