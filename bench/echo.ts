@@ -10,7 +10,6 @@ const REPLY_BYTES = [100, 1600];
 const LOADS = [
   { connections: 1, streamsPerConnection: 1 },
   { connections: 4, streamsPerConnection: 8 },
-  { connections: 10, streamsPerConnection: 10 },
   { connections: 100, streamsPerConnection: 1 },
 ];
 const WARM_UP_SECONDS = 2;
