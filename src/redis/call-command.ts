@@ -39,12 +39,13 @@ export function callTogether(
   return new Promise((resolve, reject) => {
     const replies: RedisReply[] = [];
     let isOver = false;
+    let isBegun = false;
     const end = (): void => {
       isOver = true;
       timer.cancel();
     };
     const take = (reply: RedisReply): void => {
-      if (replies.push(reply) === commands.length) {
+      if (!isOver && replies.push(reply) === commands.length) {
         end();
         resolve(replies);
       }
@@ -62,12 +63,14 @@ export function callTogether(
       commands.map((words): RedisCommand => {
         const bytes = encodeCommand(words);
         return {
+          // What was begun is sent to its end: a `MULTI` without its `EXEC` would swallow the commands of others.
           get isOver() {
-            return isOver;
+            return isOver && !isBegun;
           },
           isAsking: false,
           encodedLength: () => bytes.length,
           encode(out, at) {
+            isBegun = true;
             out.set(bytes, at);
             return at + bytes.length;
           },
