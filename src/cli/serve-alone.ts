@@ -10,7 +10,11 @@ const LINGER_MS = 100;
  * the certificate again.
  */
 export async function serveAlone(config: Config): Promise<void> {
+  // From the first moment on: whoever reloads a server that starts does not want it to end.
+  let reload = (): void => {};
+  process.on('SIGHUP', () => reload());
   const server = await startServer(config);
+  reload = () => void server.reload();
   const { logger } = server;
   logServing(logger, config, { address: server.address, admin: server.adminAddress, workers: 1 });
 
@@ -33,5 +37,4 @@ export async function serveAlone(config: Config): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  process.on('SIGHUP', () => void server.reload());
 }

@@ -25,6 +25,12 @@ const LASTING = ['host', 'port', 'unixSocket', 'adminHost', 'adminPort', 'portSh
  * @param load the configuration, as it is now
  */
 export async function serveWithWorkers(load: () => Config): Promise<void> {
+  const started = Promise.withResolvers<void>();
+  let replacing = started.promise;
+  // From the first moment on: whoever reloads a server that starts does not want it to end.
+  process.on('SIGHUP', () => {
+    replacing = replacing.then(() => replace());
+  });
   const config = load();
   const { port, workers, drainTimeoutMs } = config.server;
   const logger = createLogger(config.server.logLevel);
@@ -67,28 +73,6 @@ export async function serveWithWorkers(load: () => Config): Promise<void> {
   });
 
   let doors: Doors | undefined;
-  try {
-    if (handover) doors = await openHandover(config, supervisor);
-    // The first one alone: what is wrong is said once, and tells the others which port is shared.
-    await supervisor.grow(1);
-    if (doors === undefined) {
-      const sharedPort = (await supervisor.serving[0]?.serving) ?? port;
-      workerArguments.push('--port', String(sharedPort));
-      doors = await openShared(config, supervisor, sharedPort);
-    }
-    await supervisor.grow(workers);
-  } catch (error) {
-    doors?.close();
-    await supervisor.stop();
-    await registry?.close();
-    await admin.close();
-    if (!(error instanceof WorkerFailed)) throw error;
-    // It has said why.
-    process.exitCode = error.exit.code ?? 1;
-    return;
-  }
-  logServing(logger, config, { address: doors.address, admin: admin.address, workers });
-
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) {
       supervisor.kill();
@@ -96,7 +80,7 @@ export async function serveWithWorkers(load: () => Config): Promise<void> {
     }
     stopping = true;
     logger.info({ signal }, 'draining');
-    doors.close();
+    doors?.close();
     void supervisor
       .stop()
       .then(() => registry?.close())
@@ -119,12 +103,37 @@ export async function serveWithWorkers(load: () => Config): Promise<void> {
       logger.error(`the workers that are left stay as they were: ${error.message}`);
     }
   };
-  let replacing = Promise.resolve();
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  process.on('SIGHUP', () => {
-    replacing = replacing.then(replace);
-  });
+
+  try {
+    if (handover) doors = await openHandover(config, supervisor);
+    // The first one alone: what is wrong is said once, and tells the others which port is shared.
+    await supervisor.grow(1);
+    if (doors === undefined && !stopping) {
+      const sharedPort = (await supervisor.serving[0]?.serving) ?? port;
+      workerArguments.push('--port', String(sharedPort));
+      doors = await openShared(config, supervisor, sharedPort);
+    }
+    await supervisor.grow(workers);
+  } catch (error) {
+    if (stopping) return;
+    doors?.close();
+    await supervisor.stop();
+    await registry?.close();
+    await admin.close();
+    if (!(error instanceof WorkerFailed)) throw error;
+    // It has said why.
+    process.exitCode = error.exit.code ?? 1;
+    return;
+  }
+  if (stopping || doors === undefined) {
+    // It was opened while the rest was being closed.
+    doors?.close();
+    return;
+  }
+  logServing(logger, config, { address: doors.address, admin: admin.address, workers });
+  started.resolve();
 }
 
 /** Accepts every connection here and gives it to a worker. */

@@ -31,7 +31,7 @@ export interface Supervisor {
   /** Workers that were started again after they had ended by themselves. */
   readonly restartCount: number;
   /**
-   * Starts workers until there are `count`.
+   * Starts workers until there are `count`; none once it stops.
    *
    * @throws WorkerFailed (by rejection) when one of them ends before it serves
    */
@@ -175,7 +175,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       return restartCount;
     },
     async grow(count): Promise<void> {
-      await Promise.all(Array.from({ length: Math.max(0, count - slots.size) }, addSlot));
+      const missing = stopping ? 0 : Math.max(0, count - slots.size);
+      await Promise.all(Array.from({ length: missing }, addSlot));
     },
     async replaceAll(count): Promise<void> {
       const old = [...slots];

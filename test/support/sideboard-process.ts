@@ -42,6 +42,8 @@ export interface SideboardOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** More flags of `serve`. */
   readonly serveArguments?: readonly string[];
+  /** Is told its process id before it serves. */
+  readonly onStart?: (pid: number) => void;
 }
 
 /**
@@ -74,6 +76,7 @@ export async function startSideboard(options: SideboardOptions): Promise<Sideboa
   child.once('exit', () => process.off('exit', kill));
   const log: string[] = [];
   const errorOutput: string[] = [];
+  options.onStart?.(child.pid ?? 0);
   const { address, admin } = await whenServing(child, log, errorOutput);
   return {
     pid: child.pid ?? 0,

@@ -33,7 +33,7 @@ async function start(workers: number, ...flags: string[]): Promise<Started> {
 }
 
 /** Process ids of the workers, as the system knows them. */
-function workerPids({ pid }: SideboardProcess): number[] {
+function workerPids({ pid }: Pick<SideboardProcess, 'pid'>): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
   return children.trim().split(' ').filter(Boolean).map(Number);
 }
@@ -413,6 +413,47 @@ describe('what keeps workers from starting', () => {
     expect((error as Error).message).toMatch(
       /^the server ended \(2\)[^]*is in use by another process; choose another with --port/,
     );
+  });
+});
+
+describe('a supervisor that hears a signal before its workers serve', () => {
+  /** Starts one, and sends it a signal as soon as it has a worker. */
+  async function startAndSignal(name: NodeJS.Signals): Promise<{
+    readonly pid: number;
+    readonly workers: readonly number[];
+    readonly serving: Promise<SideboardProcess>;
+  }> {
+    const repository = await makeServedRepository();
+    closers.push(() => repository.remove());
+    let pid = 0;
+    const serving = startSideboard({
+      repoPath: repository.path,
+      serveArguments: ['--workers', '2'],
+      onStart: (started) => (pid = started),
+    });
+    serving.catch(() => {});
+    await waitUntil(() => workerPids({ pid }).length > 0, { what: 'a worker to start' });
+    const workers = workerPids({ pid });
+    process.kill(pid, name);
+    return { pid, workers, serving };
+  }
+
+  it('replaces them once they do after SIGHUP', async () => {
+    const { workers, serving } = await startAndSignal('SIGHUP');
+    const sideboard = await serving;
+    closers.push(() => sideboard.stop());
+    await waitUntil(() => sideboard.log.some((line) => line.includes('workers replaced')), {
+      what: 'the workers to be replaced',
+      timeoutMs: 30_000,
+    });
+    expect(workers.filter(isAlive)).toEqual([]);
+    expect(await ask(sideboard.port, 1)).toBe(1);
+  });
+
+  it('ends without a failure after SIGTERM, and leaves none behind', async () => {
+    const { pid, workers, serving } = await startAndSignal('SIGTERM');
+    await expect(serving).rejects.toThrow(/^the server ended \(0\)/);
+    expect([pid, ...workers].filter(isAlive)).toEqual([]);
   });
 });
 
