@@ -11,7 +11,7 @@ import { createTlsServer, type TlsServerOptions } from './tls/tls-server.ts';
 
 /** A connection that has not said its first bytes by then is closed. */
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
-/** How long idle HTTP/1.1 connections stay when the server drains: a request may be on its way. */
+/** How long connections that ask for nothing stay when the server drains: a request may be on its way. */
 const IDLE_GRACE_MS = 100;
 const DRAIN_CHECK_MS = 50;
 
@@ -47,6 +47,8 @@ export interface ConnectionRouter {
 
 export function createConnectionRouter({ engine, handler, tls }: RouterOptions): ConnectionRouter {
   const sockets = new Set<Socket>();
+  /** Of those, the ones whose protocol is not known yet. */
+  const undecided = new Set<Socket>();
   let draining = false;
   let onEmpty = (): void => {};
 
@@ -64,7 +66,16 @@ export function createConnectionRouter({ engine, handler, tls }: RouterOptions):
     // A paused socket stays paused when the parser starts to listen.
     socket.resume();
   };
-  const routes = { http2: (socket: Socket) => engine.accept(socket), http1: speakHttp1 };
+  const routes = {
+    http2(socket: Socket): void {
+      undecided.delete(socket);
+      engine.accept(socket);
+    },
+    http1(socket: Socket): void {
+      undecided.delete(socket);
+      speakHttp1(socket);
+    },
+  };
   const secure =
     tls === undefined
       ? undefined
@@ -80,10 +91,14 @@ export function createConnectionRouter({ engine, handler, tls }: RouterOptions):
       sockets.add(socket);
       socket.once('close', () => {
         sockets.delete(socket);
+        undecided.delete(socket);
         if (sockets.size === 0) onEmpty();
       });
       if (secure !== undefined && door === 'port') secure.server.emit('connection', socket);
-      else routeByFirstBytes(socket, routes, FIRST_BYTES_TIMEOUT_MS);
+      else {
+        undecided.add(socket);
+        routeByFirstBytes(socket, routes, FIRST_BYTES_TIMEOUT_MS);
+      }
     },
     useCertificate: (certificate) => secure?.use(certificate),
     async drain(timeoutMs): Promise<number> {
@@ -95,7 +110,9 @@ export function createConnectionRouter({ engine, handler, tls }: RouterOptions):
       void engine.drain();
       const startedAtMs = performance.now();
       const idleCheck = setInterval(() => {
-        if (performance.now() - startedAtMs >= IDLE_GRACE_MS) http1.closeIdleConnections();
+        if (performance.now() - startedAtMs < IDLE_GRACE_MS) return;
+        http1.closeIdleConnections();
+        for (const socket of undecided) if (socket.bytesRead === 0) socket.destroy();
       }, DRAIN_CHECK_MS);
       let timer: NodeJS.Timeout | undefined;
       const timedOut = new Promise<void>((resolve) => {

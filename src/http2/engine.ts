@@ -8,6 +8,8 @@ import type { EngineLimits, EngineObserver, Http2Engine, StreamListener } from '
 
 /** Times of connections are looked at every second, or four times in the shortest of them. */
 const MAX_TICK_MS = 1000;
+/** Why clients are sent elsewhere, for their logs. */
+const STOPS = 'the server stops';
 
 /**
  * Our own HTTP/2 server (RFC 9113, RFC 7541), written for small requests and answers in great number: frames are read where
@@ -23,6 +25,7 @@ export function createEngine(
   const preface = encodeServerPreface(limits, DEFAULT_WINDOW_BYTES);
   let ticker: NodeJS.Timeout | undefined;
   let onEmpty: (() => void)[] = [];
+  let isDraining = false;
 
   const tick = (): void => {
     const nowMs = performance.now();
@@ -47,7 +50,10 @@ export function createEngine(
         ticker.unref();
       }
       core.counters.connections += 1;
-      core.connections.add(new Connection(core, socket, preface));
+      const connection = new Connection(core, socket, preface);
+      core.connections.add(connection);
+      // It was opened before, and came to be known as HTTP/2 now.
+      if (isDraining) connection.startDrain(STOPS);
     },
     get connectionCount(): number {
       return core.connections.size;
@@ -56,7 +62,8 @@ export function createEngine(
       return core.queuedBytes;
     },
     drain(): Promise<void> {
-      for (const connection of core.connections) connection.startDrain('the server stops');
+      isDraining = true;
+      for (const connection of core.connections) connection.startDrain(STOPS);
       if (core.connections.size === 0) return Promise.resolve();
       return new Promise((resolve) => onEmpty.push(resolve));
     },

@@ -77,6 +77,22 @@ describe('draining', () => {
     expect(goaways(client).map(([last]) => last)).toEqual([MAX_STREAM_ID, 0]);
   });
 
+  it('is told to a client whose connection turns out to be HTTP/2 only then', async () => {
+    const rig = createRig({}, () => {});
+    rig.connect().send(headers(1, GET));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
+    const drained = rig.engine.drain();
+    const late = rig.connect(HELLO, headers(1, GET));
+    await late.frame('GOAWAY', ({ type }) => type === 7);
+    await eventually(() => expect(rig.requests).toHaveLength(2));
+    rig.requests.forEach(echo);
+    await late.fields(1, 2);
+    await answerPing(late);
+    await drained;
+    expect(late.isEnded).toBe(true);
+    expect(goaways(late).map(([last]) => last)).toEqual([MAX_STREAM_ID, 1]);
+  });
+
   it('does not wait for ever for the answer', async () => {
     const rig = createRig({ keepAliveMs: 200 });
     const client = rig.connect();

@@ -135,6 +135,21 @@ describe('SIGTERM', () => {
     expect(server.log.filter((line) => /"level":(?:40|50|60)/.test(line))).toEqual([]);
   });
 
+  it('does not wait for a connection that has said nothing', async () => {
+    await server.stop();
+    // Less than a connection may take to say its first bytes.
+    server = await startSideboard({
+      repoPath: repository.path,
+      env: { SIDEBOARD_DRAIN_TIMEOUT_MS: '5000' },
+    });
+    const silent = createConnection(server.port, '127.0.0.1');
+    await new Promise((resolve) => silent.once('connect', resolve));
+    const closed = new Promise((resolve) => silent.once('close', resolve));
+    expect(await server.stop()).toBe(0);
+    await closed;
+    expect(server.log.filter((line) => line.includes('connections cut'))).toEqual([]);
+  });
+
   it('cuts what is not done after drain_timeout_ms, says so, and still exits with 0', async () => {
     await server.stop();
     server = await startSideboard({
