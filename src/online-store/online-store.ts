@@ -70,6 +70,21 @@ export interface ReadOptions {
   readonly signal?: CallerSignal | undefined;
   /** Whether a read answers what it can and marks the rest as `LOST`, instead of failing. */
   readonly isPartial?: boolean | undefined;
+  /** Hears of every node that was asked, when the read is over; a store without nodes tells nothing. */
+  readonly onNodeRead?: ((read: NodeRead) => void) | undefined;
+}
+
+/** What one node of a store did for one read. */
+export interface NodeRead {
+  /** `host:port` of the node that answered; of what nobody answered, of the one that was asked, '' = none is known. */
+  readonly address: string;
+  /** Entities that it was asked for. */
+  readonly keyCount: number;
+  /** From the beginning of the read to its last answer, on the clock of `performance.now()`. */
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** Whether these entities were read. */
+  readonly isAnswered: boolean;
 }
 
 /** One row to write: all or some features of one view for one entity, as of one moment. */

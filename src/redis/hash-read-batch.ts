@@ -4,6 +4,7 @@ import { HashReadCommand, type HashRow, type HashRowOwner } from './hash-read-co
 import { HashRows } from './hash-rows.ts';
 import type { HashFields, ReadShape } from './hash-fields.ts';
 import type { HedgeBudget } from './hedge-budget.ts';
+import { NodeReads, type NodeReadObserver } from './node-reads.ts';
 import { LOST } from './read-hash-reply.ts';
 import { RedisError } from './redis-error.ts';
 import type { RedisNode } from './redis-node.ts';
@@ -20,6 +21,7 @@ export interface HashRead {
 export interface HashReadLimits extends CallLimits {
   /** Answer what can be read and mark the rest `LOST`, instead of failing. */
   readonly isPartial?: boolean | undefined;
+  readonly onNodeRead?: NodeReadObserver | undefined;
 }
 
 /** What was read, aligned with the reads. */
@@ -80,6 +82,8 @@ export class HashReadBatch implements HashRowOwner {
   private readonly isPartial: boolean;
   private readonly cells: HashRows[];
   private readonly startedAtMs: number;
+  /** Absent = nobody wants to know. */
+  private readonly nodeReads: NodeReads | undefined;
   private lostCount = 0;
   private lostReason: RedisError | undefined = undefined;
   private hedgeTimer: RedisTimer | undefined = undefined;
@@ -88,12 +92,16 @@ export class HashReadBatch implements HashRowOwner {
     this.options = options;
     this.reads = reads;
     this.isPartial = limits.isPartial === true;
-    this.startedAtMs = options.runtime.now();
+    const { runtime } = options;
+    const { onNodeRead } = limits;
+    this.startedAtMs = runtime.now();
+    this.nodeReads =
+      onNodeRead === undefined ? undefined : new NodeReads(() => runtime.now(), onNodeRead);
     let count = 0;
     for (const { keys } of reads) count += keys.length;
     this.pendingCount = count;
     this.waiting = new Waiting(
-      options.runtime,
+      runtime,
       limits,
       options.commandTimeoutMs,
       count,
@@ -140,11 +148,13 @@ export class HashReadBatch implements HashRowOwner {
     this.hedgeLater();
   }
 
-  onRow(): void {
+  onRow(address: string): void {
+    this.nodeReads?.note(address, true);
     this.waiting.countDown();
   }
 
   onRowLost({ cells, index }: HashRow, key: Uint8Array, error: RedisError): void {
+    this.nodeReads?.note(error.address ?? UNKNOWN_NODE, false);
     if (!this.isPartial || error.code === 'OVERLOADED' || isAboutTheKey(error)) {
       this.waiting.fail(new HashReadError(key, error));
       return;
@@ -232,20 +242,24 @@ export class HashReadBatch implements HashRowOwner {
     }
     const named = [...addresses].slice(0, MAX_NAMED_NODES).join(', ');
     const message = `no answer from Redis within ${this.options.commandTimeoutMs} ms: ${named}`;
-    const error = new RedisError('NO_ANSWER', message, { address: [...addresses][0] });
     if (this.isPartial) {
       for (const command of unsettled) {
         const row = command.release(this);
+        const error = new RedisError('NO_ANSWER', message, { address: command.node?.address });
         if (row !== undefined) this.onRowLost(row, command.key, error);
       }
     } else {
-      this.waiting.fail(error);
+      this.waiting.fail(new RedisError('NO_ANSWER', message, { address: [...addresses][0] }));
     }
   }
 
   private onEnd(): void {
     this.hedgeTimer?.cancel();
-    for (const command of this.unsettled()) command.release(this);
+    for (const command of this.unsettled()) {
+      this.nodeReads?.note(command.node?.address ?? UNKNOWN_NODE, false);
+      command.release(this);
+    }
+    this.nodeReads?.tell();
   }
 
   /** Its own commands, and those of others that fill rows of it: whoever sent them may be gone. */
@@ -259,6 +273,9 @@ export class HashReadBatch implements HashRowOwner {
 }
 
 const NO_BYTES = new Uint8Array(0);
+
+/** The address of nobody: no node has the slot. */
+const UNKNOWN_NODE = '';
 
 /** Errors that say something of what is stored, not of the node. */
 function isAboutTheKey(error: RedisError): boolean {

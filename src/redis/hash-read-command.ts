@@ -26,7 +26,8 @@ export interface HashRow {
 export interface HashRowOwner {
   /** The owner waits no more. */
   readonly isOver: boolean;
-  onRow(): void;
+  /** @param address of the node that answered */
+  onRow(address: string): void;
   onRowLost(row: HashRow, key: Uint8Array, error: RedisError): void;
 }
 
@@ -147,11 +148,11 @@ export class HashReadCommand implements RoutedCommand {
     this.isOver = true;
     const { cells, index, owner } = this.row;
     cells.put(index, reader.slab);
-    owner.onRow();
+    owner.onRow(connection.address);
     if (this.followers !== undefined) {
       for (const follower of this.followers) {
         copyRow(this.row, follower, this.fields.width, reader.slab);
-        follower.owner.onRow();
+        follower.owner.onRow(connection.address);
       }
     }
   }

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { NodeRead } from '../../src/redis/node-reads.ts';
 import type { RedisClient, RedisClientOptions } from '../../src/redis/redis-client.ts';
 import { redisSlot } from '../../src/redis/redis-slot.ts';
 import { openClient, readKeys, slotsAnswer } from './simulated-client.ts';
@@ -322,6 +323,27 @@ describe('a shard that fails', () => {
     await world.pass(10);
     expect(answer[0]).toEqual(['lost', 'lost']);
     expect(await read(client, LOW)).toEqual(rows(LOW));
+  });
+
+  test('is told of beside the one that answered, to those who want to hear of nodes', async () => {
+    const client = await open({ commandTimeoutMs: 300 });
+    nodes.a.isStopped = true;
+    const told: NodeRead[] = [];
+    const startedAtMs = world.now();
+    const limits = {
+      deadlineAtMs: startedAtMs + 100,
+      onNodeRead: (nodeRead: NodeRead) => void told.push(nodeRead),
+    };
+    const keys = [LOW[0]!, HIGH[0]!, HIGH[1]!];
+    await expect(world.until(readKeys(client, keys, limits))).rejects.toMatchObject({
+      code: 'DEADLINE',
+    });
+    expect(told).toEqual([
+      { address: 'b:1', keyCount: 2, startedAtMs, endedAtMs: told[0]?.endedAtMs, isAnswered: true },
+      { address: 'a:1', keyCount: 1, startedAtMs, endedAtMs: world.now(), isAnswered: false },
+    ]);
+    expect(told[0]!.endedAtMs).toBeGreaterThan(startedAtMs);
+    expect(told[0]!.endedAtMs).toBeLessThan(startedAtMs + 50);
   });
 
   test('is served by the node that the cluster elected', async () => {

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { HashReadError } from '../../src/redis/hash-read-batch.ts';
 import type { RedisClient, RedisClientOptions } from '../../src/redis/redis-client.ts';
+import type { NodeRead } from '../../src/redis/node-reads.ts';
 import { RedisError } from '../../src/redis/redis-error.ts';
 import { redisSlot } from '../../src/redis/redis-slot.ts';
 import { createRandom, type Random } from '../support/random.ts';
@@ -243,13 +244,13 @@ class Play {
     if (isAborted) world.at(world.now() + random.below(50), () => abort.abort());
     const { signal } = abort;
     const read = { fields: FIELDS, keys: keys.map((key) => Buffer.from(key)), shape };
+    const nodeReads: NodeRead[] = [];
+    const onNodeRead = (nodeRead: NodeRead): void => void nodeReads.push(nodeRead);
+    const limits = { deadlineAtMs, isPartial, signal, onNodeRead };
     this.underWay.add(name);
     try {
-      const { cells, lostCount } = await this.client.readHashes([read], {
-        deadlineAtMs,
-        isPartial,
-        signal,
-      });
+      const { cells, lostCount } = await this.client.readHashes([read], limits);
+      this.expectNodeReads(name, nodeReads, { keys: keys.length, lost: lostCount });
       const check = (): void =>
         this.expectRows(name, textOf(cells[0]!, FIELDS.width), keys, isPartial);
       check();
@@ -267,6 +268,23 @@ class Play {
     this.underWay.delete(name);
     if (world.now() > deadlineAtMs + 0.01) {
       this.problems.push(`${name} ended ${world.now() - deadlineAtMs} ms after its deadline`);
+    }
+  }
+
+  /** Every key is told of once, with whether it was read. */
+  private expectNodeReads(
+    name: string,
+    nodeReads: readonly NodeRead[],
+    expected: { keys: number; lost: number },
+  ): void {
+    const told = { keys: 0, lost: 0 };
+    for (const { keyCount, isAnswered } of nodeReads) {
+      told.keys += keyCount;
+      if (!isAnswered) told.lost += keyCount;
+    }
+    if (told.keys !== expected.keys || told.lost !== expected.lost) {
+      const [is, should] = [JSON.stringify(told), JSON.stringify(expected)];
+      this.problems.push(`${name} told of its nodes ${is} instead of ${should}`);
     }
   }
 
