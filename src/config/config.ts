@@ -20,6 +20,8 @@ export interface Config {
   readonly materialization: MaterializationConfig;
   /** `host:port` of Feast's transformation server, which runs on-demand views; `undefined` = they are refused. */
   readonly transformationEndpoint: string | undefined;
+  /** Absent = nothing is traced. */
+  readonly tracing: TracingConfig | undefined;
   /** What the operator should know but what stops nothing, one sentence each; to be logged at start. */
   readonly warnings: readonly string[];
 }
@@ -206,6 +208,21 @@ export interface TlsConfig {
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   /** How often the files are looked at; 0 = never. */
   readonly pollIntervalMs: number;
+}
+
+/** Traces of requests, sent to an OTLP/HTTP receiver. */
+export interface TracingConfig {
+  /** Of the receiver, whole. */
+  readonly url: string;
+  /** Sent with every request to it; may hold a secret. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  /** Share of the requests to trace that no caller has decided about, 0 to 1. */
+  readonly ratio: number;
+  /** Whether a caller's decision is followed; `false` = the share is one of all requests. */
+  readonly followsCaller: boolean;
+  /** What the traces say of this process: `service.name` and others. */
+  readonly resource: Readonly<Record<string, string>>;
 }
 
 /** What one request, and all of them together, may ask for. */

@@ -8,6 +8,7 @@ const SECRETS: readonly string[] = [
   'key',
   'token',
   'accountKey',
+  'headers',
 ];
 
 /** The configuration for logs and `sideboard check`: plain data in which every secret reads `[redacted]`. */

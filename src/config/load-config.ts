@@ -20,6 +20,7 @@ import { readRegistry } from './registry-config.ts';
 import { readServer } from './server-config.ts';
 import { integerFromText } from './setting-value.ts';
 import type { SettingValues } from './settings.ts';
+import { readTracing } from './read-tracing.ts';
 import { isPlainRecord, parseYaml } from './yaml-source.ts';
 
 /** Where the configuration comes from. */
@@ -96,6 +97,7 @@ function readConfig(
     materialization,
     transformationEndpoint,
     server: readServer(settings.values, repoPath, problems),
+    tracing: readTracing(settings.values, env, problems),
     ...groupSettings(settings.values),
   };
 }

@@ -49,6 +49,8 @@ function placeholder({ kind }: Setting): string {
       return `<${kind.choices.join('|')}>`;
     case 'file':
       return '<file>';
+    case 'ratio':
+      return '<0..1>';
     case 'list':
       return '<text,…>';
     case 'file_mode':

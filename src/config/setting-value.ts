@@ -59,6 +59,8 @@ export function describeKind(kind: SettingKind): string {
       return 'text (in quotes where it looks like a number)';
     case 'file':
       return 'the path of a file';
+    case 'ratio':
+      return 'a number from 0 to 1, such as 0.01';
     case 'list':
       return 'texts, as a list or separated by commas';
     case 'file_mode':
@@ -87,6 +89,8 @@ function schemaOfKind(kind: SettingKind, error: string): z.ZodType<SettingValue>
     case 'secret':
     case 'file':
       return z.string({ error }).min(1, error);
+    case 'ratio':
+      return z.preprocess(ratioFromText, z.number({ error }).min(0, error).max(1, error));
     case 'list':
       return z.preprocess(listFromText, z.array(z.string({ error }).min(1, error), { error }));
     case 'file_mode':
@@ -102,6 +106,11 @@ function sizeFromText(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   const [, digits, unit = 'B'] = SIZE.exec(value.trim()) ?? [];
   return digits === undefined ? value : Number(digits) * SIZE_UNITS[unit]!;
+}
+
+/** Text as a number where it is a plain decimal one. */
+export function ratioFromText(value: unknown): unknown {
+  return typeof value === 'string' && /^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : value;
 }
 
 function listFromText(value: unknown): unknown {

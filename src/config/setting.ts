@@ -7,6 +7,7 @@ export type SettingKind =
   | { readonly type: 'text' }
   | { readonly type: 'secret' }
   | { readonly type: 'file' }
+  | { readonly type: 'ratio' }
   | { readonly type: 'list' }
   | { readonly type: 'file_mode' }
   | { readonly type: 'workers' }

@@ -1,6 +1,7 @@
 import { HTTP2_SETTINGS } from './http2-settings.ts';
 import { PORT_SETTINGS } from './port-settings.ts';
 import { REDIS_SETTINGS } from './redis-settings.ts';
+import { TRACING_SETTINGS } from './tracing-settings.ts';
 import { bytes, choice, count, MIB, milliseconds, type Setting } from './setting.ts';
 
 /** Every setting of our own, in the order of the documentation. Schema, flags, variables and docs are made from it. */
@@ -33,6 +34,7 @@ export const SETTINGS = [
     default: 'none',
     doc: 'What clients and proxies that balance by load are told of it (ORCA): nothing, reports as a stream (`xds.service.orca.v3.OpenRcaService`), or that and one in the trailers of every gRPC call (`endpoint-load-metrics-bin`).',
   },
+  ...TRACING_SETTINGS,
   {
     name: 'max_concurrent_requests',
     kind: count(),
@@ -203,7 +205,7 @@ export const SETTINGS = [
 export type SettingName = (typeof SETTINGS)[number]['name'];
 
 type ValueOf<Kind> = Kind extends {
-  type: 'integer' | 'bytes' | 'utc_offset' | 'file_mode' | 'workers';
+  type: 'integer' | 'bytes' | 'ratio' | 'utc_offset' | 'file_mode' | 'workers';
 }
   ? number
   : Kind extends { type: 'list' }

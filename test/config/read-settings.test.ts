@@ -40,6 +40,12 @@ function samplesOf(kind: SettingKind): readonly (readonly [string, unknown])[] {
         ['one, two,', ['one', 'two']],
         [' three ', ['three']],
       ];
+    case 'ratio':
+      return [
+        ['0.25', 0.25],
+        ['1', 1],
+        ['0', 0],
+      ];
     case 'file_mode':
       return [
         ['0600', 0o600],

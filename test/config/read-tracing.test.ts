@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import type { TracingConfig } from '../../src/config/config.ts';
+import { createProblemList } from '../../src/config/configuration-error.ts';
+import type { Environment } from '../../src/config/expand-environment.ts';
+import { readSettings } from '../../src/config/read-settings.ts';
+import { readTracing } from '../../src/config/read-tracing.ts';
+
+interface Read {
+  readonly tracing: TracingConfig | undefined;
+  /** Places of mistakes. */
+  readonly mistakes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+function read(env: Environment, overrides: Readonly<Record<string, unknown>> = {}): Read {
+  const problems = createProblemList(() => 'file');
+  const { values } = readSettings({ block: undefined, env, overrides }, problems);
+  const tracing = readTracing(values, env, problems);
+  const mistakes = problems.problems.map(({ where }) => where);
+  return { tracing, mistakes, warnings: problems.warnings };
+}
+
+const HERE = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+
+test('nothing is traced where nobody says where to', () => {
+  const variables = [
+    {},
+    { OTEL_EXPORTER_OTLP_ENDPOINT: '' },
+    { ...HERE, OTEL_SDK_DISABLED: 'true' },
+    { ...HERE, OTEL_TRACES_EXPORTER: 'none' },
+    { OTEL_SERVICE_NAME: 'features', OTEL_TRACES_SAMPLER: 'always_on' },
+  ];
+  for (const env of variables) {
+    expect(read(env)).toEqual({ tracing: undefined, mistakes: [], warnings: [] });
+  }
+});
+
+test('what cannot be spoken is a warning: the variables are for every program around', () => {
+  for (const env of [
+    { ...HERE, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+    { ...HERE, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' },
+    { ...HERE, OTEL_TRACES_EXPORTER: 'zipkin' },
+  ]) {
+    const { tracing, mistakes, warnings } = read(env);
+    expect([tracing, mistakes]).toEqual([undefined, []]);
+    expect(warnings).toEqual([expect.stringContaining('http/protobuf')]);
+    expect(read(env, { otlp_endpoint: 'http://other' }).tracing?.url).toBe(
+      'http://other/v1/traces',
+    );
+  }
+});
+
+test.each([
+  [HERE, {}, 'http://collector:4318/v1/traces'],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://c/base/' }, {}, 'https://c/base/v1/traces'],
+  [{ ...HERE, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://t/as-it-is' }, {}, 'http://t/as-it-is'],
+  [HERE, { otlp_endpoint: 'http://mine:1' }, 'http://mine:1/v1/traces'],
+  [{ SIDEBOARD_OTLP_ENDPOINT: 'http://mine:1' }, {}, 'http://mine:1/v1/traces'],
+])('%j %j goes to %s', (env, overrides, url) => {
+  expect(read(env, overrides)).toMatchObject({ tracing: { url }, mistakes: [] });
+});
+
+test('headers, time and names come from the variables, decoded; ours win', () => {
+  const env = {
+    ...HERE,
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20t%3D1, x-a=b=c',
+    OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: '2500',
+    OTEL_RESOURCE_ATTRIBUTES: 'service.name=shadowed,team=rides%2C east',
+    OTEL_SERVICE_NAME: 'features',
+  };
+  expect(read(env).tracing).toMatchObject({
+    headers: { authorization: 'Bearer t=1', 'x-a': 'b=c' },
+    timeoutMs: 2500,
+    resource: { 'service.name': 'features', team: 'rides, east' },
+  });
+  expect(read(env, { otlp_headers: 'x-a=1' }).tracing?.headers).toEqual({ 'x-a': '1' });
+  expect(read(HERE).tracing).toMatchObject({ headers: {}, timeoutMs: 10_000 });
+});
+
+test.each([
+  [{}, {}, 0.01, true],
+  [{ OTEL_TRACES_SAMPLER: 'always_on' }, {}, 1, false],
+  [{ OTEL_TRACES_SAMPLER: 'always_off' }, {}, 0, false],
+  [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.2' }, {}, 0.2, false],
+  [{ OTEL_TRACES_SAMPLER: 'parentbased_always_on' }, {}, 1, true],
+  [{ OTEL_TRACES_SAMPLER: 'parentbased_always_off' }, {}, 0, true],
+  [{ OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' }, {}, 0, true],
+  [{ OTEL_TRACES_SAMPLER: 'always_on' }, { trace_ratio: '0.5' }, 0.5, true],
+])('%j %j traces a share of %d, followed: %s', (env, overrides, ratio, followsCaller) => {
+  const { tracing, mistakes } = read({ ...HERE, ...env }, overrides);
+  expect(tracing).toMatchObject({ ratio, followsCaller });
+  expect(mistakes).toEqual([]);
+});
+
+test('an unknown sampler is a warning, and the default is taken', () => {
+  const { tracing, warnings } = read({ ...HERE, OTEL_TRACES_SAMPLER: 'jaeger_remote' });
+  expect(tracing).toMatchObject({ ratio: 0.01, followsCaller: true });
+  expect(warnings).toEqual([expect.stringContaining('jaeger_remote')]);
+});
+
+test.each([
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' }, {}, 'OTEL_EXPORTER_OTLP_ENDPOINT'],
+  [{ ...HERE, OTEL_EXPORTER_OTLP_HEADERS: 'no pair' }, {}, 'OTEL_EXPORTER_OTLP_HEADERS'],
+  [{ ...HERE, OTEL_RESOURCE_ATTRIBUTES: 'a=%E0%A4%A' }, {}, 'OTEL_RESOURCE_ATTRIBUTES'],
+  [
+    { ...HERE, OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '2' },
+    {},
+    'OTEL_TRACES_SAMPLER_ARG',
+  ],
+  [HERE, { trace_ratio: '1.5' }, '--trace-ratio'],
+  [{}, { otlp_endpoint: 'http://user:secret@collector' }, 'otlp_endpoint'],
+])('%j %j is a mistake of %s', (env, overrides, where) => {
+  expect(read(env, overrides).mistakes).toEqual([where]);
+});
