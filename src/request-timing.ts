@@ -1,4 +1,6 @@
 import { SideboardError } from './errors.ts';
+import type { NodeRead } from './online-store/online-store.ts';
+import type { RequestTrace } from './request-trace.ts';
 
 /** Request metadata (gRPC) or header: `true` asks where the time of this request went. */
 export const REQUEST_TIMING = 'sideboard-timing';
@@ -6,7 +8,7 @@ export const REQUEST_TIMING = 'sideboard-timing';
 /** Trailer (gRPC) or response header that says it (https://www.w3.org/TR/server-timing/). */
 export const SERVER_TIMING = 'server-timing';
 
-/** When a request went from one stage to the next, on the clock of `performance.now()`. Made only for those who ask. */
+/** When a request went from one stage to the next, on the clock of `performance.now()`. Made only for those who ask, and for traces. */
 export class RequestTiming {
   /** The head of the request was read. */
   readonly startedAtMs: number;
@@ -20,9 +22,12 @@ export class RequestTiming {
   assembledAtMs = -1;
   /** Size of the answer's message. */
   responseBytes = -1;
+  /** Takes what each node of the store did; `undefined` = nobody wants to know. */
+  readonly onNodeRead: ((read: NodeRead) => void) | undefined;
 
-  constructor(startedAtMs: number) {
+  constructor(startedAtMs: number, onNodeRead?: (read: NodeRead) => void) {
     this.startedAtMs = startedAtMs;
+    this.onNodeRead = onNodeRead;
   }
 
   planned(): void {
@@ -53,18 +58,24 @@ export class RequestTiming {
 }
 
 /**
- * The timing of a request whose message is complete, if it asks for it.
+ * The timing of a request whose message is complete, if it asks for it or is traced. `call.timing` is what its answer says.
  *
  * @throws SideboardError INVALID_REQUEST for anything but `true` and `false`
  */
-export function timingOf(call: {
+export function startTiming(call: {
   readonly startedAtMs: number;
+  readonly trace: RequestTrace | undefined;
+  timing: RequestTiming | undefined;
   metadata(name: string): string | undefined;
 }): RequestTiming | undefined {
   const asked = call.metadata(REQUEST_TIMING);
-  if (asked === undefined || asked === 'false') return undefined;
-  if (asked === 'true') return new RequestTiming(call.startedAtMs);
-  throw new SideboardError('INVALID_REQUEST', `${REQUEST_TIMING} takes true or false`);
+  const traced = call.trace?.timing;
+  if (asked === undefined || asked === 'false') return traced;
+  if (asked !== 'true') {
+    throw new SideboardError('INVALID_REQUEST', `${REQUEST_TIMING} takes true or false`);
+  }
+  call.timing = traced ?? new RequestTiming(call.startedAtMs);
+  return call.timing;
 }
 
 function milliseconds(value: number): string {

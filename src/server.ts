@@ -24,6 +24,7 @@ import { createCallObserver } from './telemetry/call-observer.ts';
 import { createLoadMeter } from './telemetry/load-meter.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { openTracing } from './telemetry/open-tracing.ts';
 import { VERSION } from './version.ts';
 
 /** What answers requests: a whole server but for its admin port. */
@@ -165,12 +166,19 @@ async function composeServer({
     ),
   );
 
-  const observer = createCallObserver(
+  const tracing = await openTracing(config.tracing, {
     metrics,
     logger,
-    new Set([...methodPaths(services), ...HTTP_ROUTE_PATHS]),
-    answerCounts,
-  );
+    methodPaths: methodPaths([...featureServices, ingestService]),
+    routePaths: HTTP_ROUTE_PATHS,
+    storeKind: config.onlineStore.kind,
+  });
+  opened.push(async () => tracing?.close());
+  const observer = createCallObserver(metrics, logger, {
+    knownPaths: new Set([...methodPaths(services), ...HTTP_ROUTE_PATHS]),
+    counts: answerCounts,
+    tracing: tracing?.requests,
+  });
   const gate = createAdmissionGate(
     {
       latencyMs: config.limits.admissionLatencyMs,

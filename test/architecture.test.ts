@@ -121,7 +121,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'retrieval',
       'ingestion',
     ],
-    mayForTypes: ['admission/admission-gate.ts'],
+    mayForTypes: ['admission/admission-gate.ts', 'request-trace.ts'],
     packages: ['@bufbuild/protobuf', 'node:buffer', 'node:zlib', 'node:util'],
   },
   http: {
@@ -134,7 +134,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'ingestion',
       'feast-encoding',
     ],
-    mayForTypes: ['admission/admission-gate.ts'],
+    mayForTypes: ['admission/admission-gate.ts', 'request-trace.ts'],
     packages: [
       '@bufbuild/protobuf',
       '@connectrpc/connect',
@@ -150,8 +150,10 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   auth: { may: ['errors.ts', 'registry/registry-model.ts'], packages: [] },
   telemetry: {
     // It wraps calls and names their status codes; it knows no protocol.
-    may: ['errors.ts', 'listen.ts', 'grpc/status.ts'],
+    may: ['errors.ts', 'listen.ts', 'request-timing.ts', 'version.ts', 'grpc/status.ts'],
     mayForTypes: [
+      'config/config.ts',
+      'request-trace.ts',
       'grpc/load-reports.ts',
       'grpc/server-call.ts',
       'online-store/online-store.ts',
@@ -160,6 +162,10 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'tls/handshake-failure.ts',
     ],
     packages: [
+      '@opentelemetry/api',
+      '@opentelemetry/exporter-trace-otlp-proto',
+      '@opentelemetry/resources',
+      '@opentelemetry/sdk-trace',
       'pino',
       'prom-client',
       'node:buffer',
@@ -167,6 +173,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'node:net',
       'node:os',
       'node:perf_hooks',
+      'node:timers/promises',
     ],
   },
 };
@@ -348,7 +355,7 @@ describe('files of src/', () => {
 
   test('load the libraries of registries and servers elsewhere only when one is configured', () => {
     const origins =
-      /\bfrom '.*\/((s3|gcs|azure|remote|sql)-origin|(postgres|mysql)-registry|transformation-client)\.ts'/;
+      /\bfrom '.*\/((s3|gcs|azure|remote|sql)-origin|(postgres|mysql)-registry|transformation-client|otlp-tracing)\.ts'/;
     expect(placesOf(origins, () => true)).toEqual([]);
   });
 

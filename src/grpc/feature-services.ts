@@ -5,7 +5,7 @@ import {
 import type { FeatureWriter } from '../ingestion/feature-writer.ts';
 import { assembleResponse } from '../retrieval/assemble-response.ts';
 import { decodeRequest } from '../retrieval/decode-request.ts';
-import { timingOf } from '../request-timing.ts';
+import { startTiming } from '../request-timing.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
 import { releaseFeatures } from '../retrieval/retrieved-features.ts';
@@ -60,8 +60,7 @@ function getOnlineFeatures(options: FeatureServicesOptions, enforceTtl: boolean)
     kind: 'unary',
     admission: 'measured',
     async call(message, call) {
-      const timing = timingOf(call);
-      call.timing = timing;
+      const timing = startTiming(call);
       const request = decodeRequest(message, limits);
       call.rowCount = request.columns[0]?.starts.length ?? 0;
       const retrieved = await reader.read(request, {

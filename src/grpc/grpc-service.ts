@@ -9,6 +9,7 @@ import {
 import type { CallerSignal } from '../caller-signal.ts';
 import type { HeaderFields } from '../http2/header-block.ts';
 import type { RequestTiming } from '../request-timing.ts';
+import type { RequestTrace } from '../request-trace.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 
 /** Bytes that a gRPC message is prefixed with: compressed flag and length. */
@@ -36,6 +37,8 @@ export interface CallContext {
   responseTrailers?: HeaderFields | undefined;
   /** Set by the method for a caller who asks; the trailers say it. */
   timing: RequestTiming | undefined;
+  /** Set when the call is let in; `undefined` where nothing is traced. */
+  readonly trace: RequestTrace | undefined;
 }
 
 /**

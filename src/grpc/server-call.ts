@@ -3,6 +3,7 @@ import { CallerAbort } from '../caller-signal.ts';
 import { encodeHeaderBlock, type HeaderBlock, type HeaderFields } from '../http2/header-block.ts';
 import type { RequestHead, ResponseStream } from '../http2/http2-engine.ts';
 import { SERVER_TIMING, type RequestTiming } from '../request-timing.ts';
+import type { RequestTrace, RequestTracing } from '../request-trace.ts';
 import { OverloadedError } from '../errors.ts';
 import type { Admission, CallContext } from './grpc-service.ts';
 import {
@@ -39,6 +40,8 @@ export interface CallObserver {
   onCallEnd(call: CallContext, status: GrpcStatus, durationMs: number, error?: unknown): void;
   /** Calls being answered now; changed by the dispatcher only. */
   inFlightCount: number;
+  /** Decides which calls are traced; absent = none. */
+  readonly tracing?: RequestTracing | undefined;
 }
 
 /**
@@ -56,6 +59,7 @@ export class ServerCall implements CallContext {
   responseHeaders: HeaderFields | undefined;
   responseTrailers: HeaderFields | undefined;
   timing: RequestTiming | undefined;
+  trace: RequestTrace | undefined;
   isOver = false;
   private readonly head: RequestHead;
   private readonly response: ResponseStream;
@@ -108,6 +112,7 @@ export class ServerCall implements CallContext {
       return false;
     }
     observer.inFlightCount += 1;
+    if (observer.tracing !== undefined) this.trace = observer.tracing.begin(this);
     this.running = true;
     return true;
   }

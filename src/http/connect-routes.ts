@@ -144,7 +144,7 @@ async function callOnBytes(
   const timeoutMs = context.timeoutMs();
   if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;
   try {
-    const answer = await runAdmitted(options, onBytes.admission, exchange.deadlineAtMs, () =>
+    const answer = await runAdmitted(options, onBytes.admission, exchange, () =>
       onBytes.call(toBinary(method.input, message), exchange),
     );
     if (exchange.lostCount > 0) {

@@ -1,6 +1,6 @@
 import { deadlineExceeded } from '../errors.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
-import { SERVER_TIMING, timingOf } from '../request-timing.ts';
+import { SERVER_TIMING, startTiming } from '../request-timing.ts';
 import { LOST_VALUES, parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
 import { parseFeastRequest } from './feast-request.ts';
 import { feastResponseJson } from './feast-response.ts';
@@ -14,8 +14,7 @@ export function getOnlineFeaturesRoute(
   nonFiniteJson: NonFiniteJson,
 ): JsonRoute {
   return async (body, call) => {
-    const timing = timingOf(call);
-    call.timing = timing;
+    const timing = startTiming(call);
     const request = parseFeastRequest(body, call.metadata('content-type'));
     call.rowCount = request.columns[0]?.starts.length ?? 0;
     const retrieved = await reader.read(request, {
@@ -38,7 +37,7 @@ export function getOnlineFeaturesRoute(
     const { lostCount } = retrieved;
     const headers = {
       ...(lostCount === 0 ? {} : { [LOST_VALUES]: String(lostCount) }),
-      ...(timing === undefined ? {} : { [SERVER_TIMING]: timing.toString() }),
+      ...(call.timing === undefined ? {} : { [SERVER_TIMING]: call.timing.toString() }),
     };
     return { status: 200, body: json, headers };
   };

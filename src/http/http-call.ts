@@ -2,6 +2,7 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { cancelled, SideboardError } from '../errors.ts';
 import type { RequestTiming } from '../request-timing.ts';
+import type { RequestTrace, RequestTracing } from '../request-trace.ts';
 import { BodyRejected } from './feast-error.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 
@@ -24,6 +25,8 @@ export interface HttpCall {
   lostCount: number;
   /** Set by the method for a caller who asks; a header says it. */
   timing: RequestTiming | undefined;
+  /** Set when the call is let in; `undefined` where nothing is traced. */
+  trace: RequestTrace | undefined;
 }
 
 /** How a call ended. */
@@ -42,6 +45,8 @@ export interface HttpCallObserver {
   onCallEnd(call: HttpCall, status: HttpCallStatus, durationMs: number, error?: unknown): void;
   /** Calls being answered now, by all protocols of the server together. */
   inFlightCount: number;
+  /** Decides which calls are traced; absent = none. */
+  readonly tracing?: RequestTracing | undefined;
 }
 
 /** One HTTP request while it is being answered. */
@@ -93,6 +98,7 @@ export function beginExchange(
     featureCount: 0,
     lostCount: 0,
     timing: undefined,
+    trace: undefined,
     error: undefined,
   };
   response.once('close', () => {
@@ -131,15 +137,15 @@ export interface HttpAdmission {
 export async function runAdmitted<T>(
   { observer, maxConcurrentRequests, gate }: HttpAdmission,
   admission: Admission | undefined,
-  deadlineAtMs: number,
+  call: HttpCall,
   work: () => Promise<T>,
 ): Promise<T> {
   if (admission === 'measured' && gate !== undefined) {
     const enteredAtMs = performance.now();
-    const refusal = gate.enter(enteredAtMs, deadlineAtMs);
+    const refusal = gate.enter(enteredAtMs, call.deadlineAtMs);
     if (refusal !== undefined) throw refusal;
     try {
-      return await runCounted(observer, work);
+      return await runCounted(observer, call, work);
     } finally {
       gate.leave(performance.now(), enteredAtMs);
     }
@@ -150,11 +156,16 @@ export async function runAdmitted<T>(
       `${maxConcurrentRequests} requests are being answered already (max_concurrent_requests)`,
     );
   }
-  return runCounted(observer, work);
+  return runCounted(observer, call, work);
 }
 
-async function runCounted<T>(observer: HttpCallObserver, work: () => Promise<T>): Promise<T> {
+async function runCounted<T>(
+  observer: HttpCallObserver,
+  call: HttpCall,
+  work: () => Promise<T>,
+): Promise<T> {
   observer.inFlightCount += 1;
+  call.trace = observer.tracing?.begin(call);
   try {
     return await work();
   } finally {

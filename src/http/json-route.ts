@@ -35,7 +35,7 @@ export async function answerRoute(
     const timeoutMs = parseConnectTimeoutMs(exchange.metadata('connect-timeout-ms'));
     if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;
     const body = await readRequestBody(exchange, limits.maxRequestBytes);
-    const answer = await runAdmitted(limits, limits.admission, exchange.deadlineAtMs, () =>
+    const answer = await runAdmitted(limits, limits.admission, exchange, () =>
       route(body, exchange),
     );
     await sendJson(request, response, answer);

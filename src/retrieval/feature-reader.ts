@@ -96,7 +96,12 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
       const bound = plan.groups.map((group) => bindEntities(group, columns, rowCount));
       const { deadlineAtMs, signal, timing } = readOptions;
       const { partialResults = semantics.partialResults } = readOptions;
-      const limitsOfRead = { deadlineAtMs, signal, isPartial: partialResults };
+      const limitsOfRead = {
+        deadlineAtMs,
+        signal,
+        isPartial: partialResults,
+        onNodeRead: timing?.onNodeRead,
+      };
       timing?.planned();
       const groupCells = await store.read(readsOf(plan, bound), limitsOfRead);
       timing?.stored();

@@ -1,9 +1,11 @@
 import { isSideboardError } from '../errors.ts';
 import type { CallObserver } from '../grpc/server-call.ts';
 import { GrpcCode, grpcCodeName, GrpcStatusError } from '../grpc/status.ts';
+import type { RequestTracing } from '../request-trace.ts';
 import type { AnswerCounts } from './load-meter.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
+import { parseTraceparent, TRACEPARENT } from './traceparent.ts';
 
 /** Codes that are the server's or its store's doing; the rest is the caller's and is logged at `debug` only. */
 const SERVER_FAULTS: ReadonlySet<GrpcCode> = new Set<GrpcCode>([
@@ -13,6 +15,14 @@ const SERVER_FAULTS: ReadonlySet<GrpcCode> = new Set<GrpcCode>([
   GrpcCode.DATA_LOSS,
 ]);
 
+/** What a call observer needs beside metrics and log. */
+export interface CallObserverOptions {
+  /** Paths of methods and routes that there are. */
+  readonly knownPaths: ReadonlySet<string>;
+  readonly counts: AnswerCounts;
+  readonly tracing?: RequestTracing | undefined;
+}
+
 /**
  * Counts every call, in `counts` too, and logs those that failed, once. A path that no service has counts as "unknown", so that
  * callers cannot make up label values.
@@ -20,11 +30,11 @@ const SERVER_FAULTS: ReadonlySet<GrpcCode> = new Set<GrpcCode>([
 export function createCallObserver(
   metrics: Metrics,
   logger: Logger,
-  knownPaths: ReadonlySet<string>,
-  counts: AnswerCounts = { answeredCount: 0, failedCount: 0 },
+  { knownPaths, counts, tracing }: CallObserverOptions,
 ): CallObserver {
   return {
     inFlightCount: 0,
+    tracing,
     onCallEnd(call, status, durationMs, error): void {
       const method = knownPaths.has(call.path) ? call.path : 'unknown';
       const code = grpcCodeName(status.code);
@@ -32,7 +42,9 @@ export function createCallObserver(
       metrics.observeRequest(method, code, ok, durationMs);
       if (call.lostCount > 0) metrics.observeLostValues(call.lostCount);
       counts.answeredCount += 1;
+      const trace = tracing?.end(call, status);
       if (ok) return;
+      const traceId = trace?.traceId || parseTraceparent(call.metadata(TRACEPARENT))?.traceId;
       // What is wrong with a message or a header is told with INTERNAL in gRPC, and is the caller's doing all the same.
       const isProtocolError = error instanceof GrpcStatusError;
       const fields = {
@@ -42,6 +54,7 @@ export function createCallObserver(
         rows: call.rowCount,
         features: call.featureCount,
         reason: status.message,
+        ...(traceId === undefined ? {} : { traceId }),
         // Errors of ours are explained by their message; a cause or a stranger needs its stack.
         ...(isProtocolError || (isSideboardError(error) && error.cause === undefined)
           ? {}

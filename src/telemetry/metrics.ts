@@ -37,6 +37,7 @@ export interface Metrics {
   /** Values of an answer that are of one view. @param counts one per `STATUS_LABELS`; read at once */
   observeStatuses(viewName: string, counts: Uint32Array): void;
   observeStoreRead(kind: string, keyCount: number, durationMs: number, failed: boolean): void;
+  observeTraceSpans(result: 'sent' | 'failed' | 'dropped', count: number): void;
   observeRegistryReload(result: 'changed' | 'failed'): void;
   /** @param reason a `HandshakeFailureReason` */
   observeHandshakeFailure(reason: string): void;
@@ -121,7 +122,12 @@ export function createMetrics(): Metrics {
     labelNames: ['result'] as const,
     registers,
   });
-
+  const traceSpans = new Counter({
+    name: 'feature_server_trace_spans_total',
+    help: 'Spans of traced requests by what became of them: sent, failed (the receiver did not take them), dropped (too many waited).',
+    labelNames: ['result'] as const,
+    registers,
+  });
   const handshakeFailures = new Counter({
     name: 'feature_server_tls_handshake_failures_total',
     help: 'Connections that came to nothing because of TLS, by reason.',
@@ -180,6 +186,9 @@ export function createMetrics(): Metrics {
       storeRead.observe(durationMs / 1000);
       storeKeys.inc(keyCount);
       storeReads.inc({ store: kind, result: failed ? 'error' : 'ok' });
+    },
+    observeTraceSpans(result, count): void {
+      traceSpans.inc({ result }, count);
     },
     observeRegistryReload(result): void {
       reloads.inc({ result });

@@ -1,0 +1,194 @@
+import {
+  createTraceState,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace as traces,
+  TraceFlags,
+  type Attributes,
+  type Context,
+  type Span,
+  type Tracer,
+} from '@opentelemetry/api';
+import { GrpcCode, grpcCodeName } from '../grpc/status.ts';
+import type { NodeRead } from '../online-store/online-store.ts';
+import { RequestTiming } from '../request-timing.ts';
+import type { RequestTrace, RequestTracing, TracedCall, TracedStatus } from '../request-trace.ts';
+import { parseTraceparent, TRACEPARENT, TRACESTATE } from './traceparent.ts';
+
+/** Further nodes of one read have no span. */
+const MAX_NODE_SPANS = 64;
+/** Codes that count as errors of a server (https://opentelemetry.io/docs/specs/semconv/rpc/grpc/). */
+const SERVER_ERRORS: ReadonlySet<number> = new Set<number>([
+  GrpcCode.UNKNOWN,
+  GrpcCode.DEADLINE_EXCEEDED,
+  GrpcCode.UNIMPLEMENTED,
+  GrpcCode.INTERNAL,
+  GrpcCode.UNAVAILABLE,
+  GrpcCode.DATA_LOSS,
+]);
+
+/** Where spans of requests go. */
+export interface RequestSpansOptions {
+  /** Its sampler decides which requests are recorded. */
+  readonly tracer: Tracer;
+  /** Paths of the methods, and of the JSON routes, that may be traced: neither probes nor what callers make up. */
+  readonly methods: ReadonlySet<string>;
+  readonly routes: ReadonlySet<string>;
+  /** `db.system.name` of the online store. */
+  readonly storeSystem: string;
+  /** Makes room for the spans of one request; `false` = there is none, they are dropped, all of them. */
+  reserve(spanCount: number): boolean;
+}
+
+/** A request that is recorded. Its spans are made when it is over. */
+class RecordedTrace implements RequestTrace {
+  readonly traceId: string;
+  readonly timing: RequestTiming;
+  readonly span: Span;
+  readonly nodeReads: NodeRead[] = [];
+  /** From the clock of `performance.now()` to that of the world; one for all spans of a request, so that they fit. */
+  readonly epochMs: number;
+
+  constructor(span: Span, startedAtMs: number, epochMs: number) {
+    this.span = span;
+    this.traceId = span.spanContext().traceId;
+    this.epochMs = epochMs;
+    this.timing = new RequestTiming(startedAtMs, (read) => {
+      if (this.nodeReads.length < MAX_NODE_SPANS) this.nodeReads.push(read);
+    });
+  }
+}
+
+const NOT_TRACED: RequestTrace = { traceId: '', timing: undefined };
+
+/** Makes a span of each request that is sampled, and of its queue, plan, store, nodes of the store, and assemble. */
+export function createRequestSpans(options: RequestSpansOptions): RequestTracing {
+  const { tracer, methods, routes } = options;
+
+  const begin = (call: TracedCall): RequestTrace => {
+    const isMethod = methods.has(call.path);
+    if (!isMethod && !routes.has(call.path)) return NOT_TRACED;
+    const epochMs = Date.now() - performance.now();
+    const startTime = call.startedAtMs + epochMs;
+    const name = isMethod ? call.path.slice(1) : call.path;
+    const span = tracer.startSpan(name, { kind: SpanKind.SERVER, startTime }, callerOf(call));
+    if (!span.isRecording()) return { traceId: span.spanContext().traceId, timing: undefined };
+    span.setAttributes(isMethod ? methodAttributes(call) : { 'http.route': call.path });
+    return new RecordedTrace(span, call.startedAtMs, epochMs);
+  };
+
+  return {
+    begin,
+    end(call, status): RequestTrace {
+      const trace = call.trace ?? begin(call);
+      if (trace instanceof RecordedTrace) endTrace(call, status, trace, options);
+      return trace;
+    },
+  };
+}
+
+function endTrace(
+  call: TracedCall,
+  status: TracedStatus,
+  trace: RecordedTrace,
+  { tracer, storeSystem, reserve }: RequestSpansOptions,
+): void {
+  const { span, timing, epochMs, nodeReads } = trace;
+  const { startedAtMs, beganAtMs, plannedAtMs, storedAtMs, assembledAtMs } = timing;
+  const isPlanned = plannedAtMs >= 0;
+  const isStored = storedAtMs >= 0;
+  const stageCount = isStored ? 4 : isPlanned ? 3 : 1;
+  if (!reserve(1 + stageCount + nodeReads.length)) return;
+  const endedAtMs = performance.now();
+  const own = traces.setSpan(ROOT_CONTEXT, span);
+  const record = (
+    name: string,
+    [fromMs, toMs]: readonly [number, number],
+    { kind = SpanKind.INTERNAL, parent = own, attributes = {}, isError }: SpanDetails = {},
+  ): Context => {
+    const startTime = fromMs + epochMs;
+    const made = tracer.startSpan(name, { kind, startTime, attributes }, parent);
+    if (isError === true) made.setStatus({ code: SpanStatusCode.ERROR });
+    made.end(toMs + epochMs);
+    return traces.setSpan(parent, made);
+  };
+
+  record('queue', [startedAtMs, beganAtMs]);
+  if (isPlanned) {
+    record('plan', [beganAtMs, plannedAtMs]);
+    const store = record('store', [plannedAtMs, isStored ? storedAtMs : endedAtMs], {
+      isError: !isStored,
+    });
+    for (const read of nodeReads) {
+      record('store node', [read.startedAtMs, read.endedAtMs], {
+        kind: SpanKind.CLIENT,
+        parent: store,
+        attributes: nodeAttributes(read, storeSystem),
+        isError: !read.isAnswered,
+      });
+    }
+    if (isStored) record('assemble', [storedAtMs, assembledAtMs >= 0 ? assembledAtMs : endedAtMs]);
+  }
+  span.setAttributes(callAttributes(call, status, timing));
+  if (SERVER_ERRORS.has(status.code)) span.setStatus({ code: SpanStatusCode.ERROR });
+  span.end(endedAtMs + epochMs);
+}
+
+interface SpanDetails {
+  readonly kind?: SpanKind;
+  readonly parent?: Context;
+  readonly attributes?: Attributes;
+  readonly isError?: boolean;
+}
+
+/** The caller's place in its trace, if it has one. */
+function callerOf(call: TracedCall): Context {
+  const parent = parseTraceparent(call.metadata(TRACEPARENT));
+  if (parent === undefined) return ROOT_CONTEXT;
+  const state = call.metadata(TRACESTATE);
+  return traces.setSpanContext(ROOT_CONTEXT, {
+    traceId: parent.traceId,
+    spanId: parent.spanId,
+    traceFlags: parent.isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+    isRemote: true,
+    ...(state === undefined ? {} : { traceState: createTraceState(state) }),
+  });
+}
+
+/** Names of https://opentelemetry.io/docs/specs/semconv/; sizes, and no value of an entity or a feature. */
+function callAttributes(
+  call: TracedCall,
+  status: TracedStatus,
+  { responseBytes }: RequestTiming,
+): Attributes {
+  const code = grpcCodeName(status.code as GrpcCode);
+  return {
+    'rpc.response.status_code': code,
+    ...(status.code === GrpcCode.OK ? {} : { 'error.type': code }),
+    'feast.rows': call.rowCount,
+    'feast.features': call.featureCount,
+    ...(call.lostCount === 0 ? {} : { 'feast.lost_values': call.lostCount }),
+    ...(responseBytes < 0 ? {} : { 'feast.response_bytes': responseBytes }),
+  };
+}
+
+function methodAttributes(call: TracedCall): Attributes {
+  const isGrpc = call.metadata('content-type')?.startsWith('application/grpc') === true;
+  return {
+    'rpc.system.name': isGrpc ? 'grpc' : 'connectrpc',
+    'rpc.method': call.path.slice(1),
+  };
+}
+
+function nodeAttributes({ address, keyCount }: NodeRead, storeSystem: string): Attributes {
+  const at = address.lastIndexOf(':');
+  const port = Number(address.slice(at + 1));
+  const isHostAndPort = at > 0 && Number.isInteger(port);
+  return {
+    'db.system.name': storeSystem,
+    'db.operation.batch.size': keyCount,
+    'server.address': isHostAndPort ? address.slice(0, at) : address,
+    ...(isHostAndPort ? { 'server.port': port } : {}),
+  };
+}
