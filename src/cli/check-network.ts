@@ -77,6 +77,6 @@ function describeAdmin({ adminHost, adminPort }: ServerConfig): NetworkFinding {
 }
 
 /** Whether an address belongs to this machine alone. Names other than localhost may lead anywhere. */
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }

@@ -5,12 +5,13 @@ import { isSideboardError } from '../errors.ts';
 import type { Config } from '../config/config.ts';
 import { settingOverrides } from '../config/setting-flags.ts';
 import { checkNetwork } from './check-network.ts';
+import { checkTracing } from './check-tracing.ts';
 import { cliConfig, EXIT, printJson } from './context.ts';
 import { addSettingOptions } from './setting-options.ts';
 
 /** One line of the report. */
 export interface Finding {
-  readonly part: 'configuration' | 'network' | 'registry' | 'online store';
+  readonly part: 'configuration' | 'network' | 'registry' | 'online store' | 'traces';
   readonly level: 'ok' | 'warning' | 'error';
   readonly message: string;
   readonly remedy?: string;
@@ -60,6 +61,7 @@ async function collectFindings(command: Command): Promise<readonly Finding[]> {
     ...(await checkNetwork(config.server)),
     ...(await checkRegistry(config)),
     ...(await checkOnlineStore(config)),
+    ...(await checkTracing(config.tracing)),
   ];
 }
 

@@ -1,0 +1,59 @@
+import type { TracingConfig } from '../config/config.ts';
+import type { Finding } from './check.ts';
+import { isLoopback } from './check-network.ts';
+
+const PROBE_TIMEOUT_MS = 3_000;
+
+/** Whether the receiver of traces takes them: it is sent a request without spans. A server serves without it, so at worst it is a warning. */
+export async function checkTracing(
+  tracing: TracingConfig | undefined,
+): Promise<readonly Finding[]> {
+  if (tracing === undefined) return [];
+  const { url, ratio, followsCaller } = tracing;
+  const which = `${ratio * 100} % of the requests${followsCaller ? ' whose caller has not decided' : ''}`;
+  const refusal = await askReceiver(tracing);
+  const findings: Omit<Finding, 'part'>[] = [
+    refusal === undefined
+      ? { level: 'ok', message: `${url} takes traces, of ${which}` }
+      : {
+          level: 'warning',
+          message: `${url} takes no traces: ${refusal}`,
+          remedy:
+            'start an OTLP receiver for http/protobuf there, or set otlp_endpoint to where one is; until then spans are dropped',
+        },
+  ];
+  if (isInTheOpen(tracing)) {
+    findings.push({
+      level: 'warning',
+      message: `${url} is plain text, and otlp_headers are sent to it: whoever listens can read them`,
+      remedy: 'use https',
+    });
+  }
+  return findings.map((finding) => ({ part: 'traces', ...finding }));
+}
+
+/** Why it takes nothing; `undefined` = it does. */
+async function askReceiver({
+  url,
+  headers,
+  timeoutMs,
+}: TracingConfig): Promise<string | undefined> {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/x-protobuf' },
+      body: new Uint8Array(0),
+      signal: AbortSignal.timeout(Math.min(timeoutMs, PROBE_TIMEOUT_MS)),
+    });
+    await response.body?.cancel();
+    return response.ok ? undefined : `it answers ${response.status}`;
+  } catch (error) {
+    const { message, cause } = error as Error;
+    return cause instanceof Error && 'code' in cause ? String(cause.code) : message;
+  }
+}
+
+function isInTheOpen({ url, headers }: TracingConfig): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'http:' && Object.keys(headers).length > 0 && !isLoopback(hostname);
+}

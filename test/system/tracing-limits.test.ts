@@ -1,0 +1,167 @@
+import type { ServerResponse } from 'node:http';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkTracing } from '../../src/cli/check-tracing.ts';
+import type { TracingConfig } from '../../src/config/config.ts';
+import type { RequestTrace, TracedCall } from '../../src/request-trace.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
+import { openTracing, type Tracing } from '../../src/telemetry/open-tracing.ts';
+import { loadYaml } from '../config/repository.ts';
+import { startOtlpReceiver, type OtlpReceiver } from '../support/otlp-receiver.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+const METHOD = '/p.Service/Method';
+
+let receiver: OtlpReceiver;
+let metrics: Metrics;
+let tracing: Tracing | undefined;
+
+beforeEach(async () => {
+  receiver = await startOtlpReceiver();
+  metrics = createMetrics();
+});
+
+afterEach(async () => {
+  await tracing?.close();
+  await receiver.close();
+});
+
+async function open(config: Partial<TracingConfig> = {}): Promise<Tracing> {
+  const everything = {
+    url: `${receiver.url}/v1/traces`,
+    headers: {},
+    timeoutMs: 500,
+    ratio: 1,
+    followsCaller: true,
+    resource: {},
+    ...config,
+  };
+  tracing = await openTracing(everything, {
+    metrics,
+    logger: createLogger('silent'),
+    methodPaths: [METHOD],
+    routePaths: [],
+    storeKind: 'sqlite',
+  });
+  return tracing!;
+}
+
+/** A request that was let in, read and answered. */
+function request({ requests }: Tracing): RequestTrace {
+  const call = {
+    path: METHOD,
+    startedAtMs: performance.now(),
+    rowCount: 1,
+    featureCount: 1,
+    lostCount: 0,
+    trace: undefined as RequestTrace | undefined,
+    metadata: () => undefined,
+  } satisfies TracedCall;
+  call.trace = requests.begin(call);
+  call.trace.timing?.planned();
+  call.trace.timing?.stored();
+  call.trace.timing?.assembled(10);
+  return requests.end(call, { code: 0, message: '' });
+}
+
+async function counts(): Promise<Readonly<Record<string, number>>> {
+  const metric = metrics.registry.getSingleMetric('feature_server_trace_spans_total');
+  const { values } = await metric!.get();
+  return Object.fromEntries(values.map(({ labels, value }) => [String(labels['result']), value]));
+}
+
+test('of a receiver that does not answer no more waits than fits; whole requests are dropped', async () => {
+  receiver.answer = () => {};
+  const open1 = await open();
+  const requestCount = 10_000;
+  for (let i = 0; i < requestCount; i++) request(open1);
+  const { dropped = 0 } = await counts();
+  // Of each the request and its four stages; nothing has left yet that was not taken out of the queue.
+  expect(dropped % 5).toBe(0);
+  expect(dropped).toBeGreaterThan(requestCount * 5 - 2 * 4096);
+  const startedAtMs = performance.now();
+  await open1.close();
+  expect(performance.now() - startedAtMs).toBeLessThan(10_000);
+  await waitUntil(async () => (await counts())['failed'] === requestCount * 5 - dropped, {
+    what: 'all that waited to have failed',
+  });
+});
+
+test('a receiver that refuses costs its spans; when it is well again, they are sent again', async () => {
+  receiver.answer = (response) => response.writeHead(400).end();
+  const opened = await open();
+  request(opened);
+  await waitUntil(async () => (await counts())['failed'] === 5, { what: 'the failure' });
+  receiver.answer = (response) => response.writeHead(200).end();
+  request(opened);
+  await waitUntil(async () => (await counts())['sent'] === 5, { what: 'the spans to be sent' });
+});
+
+test('a receiver that nobody can reach costs its spans', async () => {
+  await receiver.close();
+  const opened = await open({ timeoutMs: 200 });
+  request(opened);
+  await waitUntil(async () => (await counts())['failed'] === 5, { what: 'the failure' });
+});
+
+test('one that is slower than is waited for costs its spans, and is asked again', async () => {
+  const late: ServerResponse[] = [];
+  receiver.answer = (response) => void late.push(response);
+  const opened = await open({ timeoutMs: 200 });
+  request(opened);
+  await waitUntil(async () => (await counts())['failed'] === 5, { what: 'the failure' });
+  receiver.answer = (response) => response.writeHead(200).end();
+  request(opened);
+  await waitUntil(async () => (await counts())['sent'] === 5, { what: 'the spans to be sent' });
+  for (const response of late) response.destroy();
+});
+
+describe('sideboard check', () => {
+  const check = async (settings: string) =>
+    checkTracing(loadYaml(`project: rides\nsideboard: {${settings}}\n`).tracing);
+
+  test('asks the receiver of traces, and leaves no span there', async () => {
+    expect(await check('log_level: info')).toEqual([]);
+    const settings = `otlp_endpoint: "${receiver.url}", otlp_headers: "x-tenant=rides"`;
+    const url = `${receiver.url}/v1/traces`;
+    expect(await check(settings)).toEqual([
+      {
+        part: 'traces',
+        level: 'ok',
+        message: `${url} takes traces, of 1 % of the requests whose caller has not decided`,
+      },
+    ]);
+    expect(receiver.spans).toEqual([]);
+    expect(receiver.requests).toMatchObject([{ headers: { 'x-tenant': 'rides' } }]);
+    receiver.answer = (response) => response.writeHead(401).end();
+    const [refused] = await check(settings);
+    expect(refused).toMatchObject({
+      level: 'warning',
+      message: `${url} takes no traces: it answers 401`,
+    });
+    const gone = await startOtlpReceiver();
+    await gone.close();
+    const [away] = await check(`otlp_endpoint: "${gone.url}"`);
+    expect(away).toMatchObject({
+      level: 'warning',
+      message: `${gone.url}/v1/traces takes no traces: ECONNREFUSED`,
+    });
+  });
+
+  test('warns of headers in plain text', async () => {
+    // An address of documentation (RFC 5737): nobody answers there.
+    const findings = await check('otlp_endpoint: "http://192.0.2.1", otlp_headers: "token=t"');
+    expect(findings.map(({ level }) => level)).toEqual(['warning', 'warning']);
+    expect(findings[1]!.message).toContain('plain text');
+  });
+});
+
+test('a share of the requests is traced', async () => {
+  const opened = await open({ ratio: 0.25 });
+  const traces = Array.from({ length: 2_000 }, () => request(opened));
+  const recorded = traces.filter(({ timing }) => timing !== undefined).length;
+  // Twelve standard deviations.
+  expect(recorded).toBeGreaterThan(500 - 240);
+  expect(recorded).toBeLessThan(500 + 240);
+  expect(new Set(traces.map(({ traceId }) => traceId)).size).toBe(traces.length);
+});
