@@ -1,8 +1,7 @@
-import { callNode } from './call-command.ts';
-import { authenticationWords } from './connection-setup.ts';
 import type { ConnectionOptions, RedisCredentials } from './connection-options.ts';
+import { CredentialRenewal } from './credential-renewal.ts';
 import { LatencyWindow } from './latency-window.ts';
-import { MAX_RECONNECT_DELAY_MS, reconnectDelayMs } from './reconnect-schedule.ts';
+import { reconnectDelayMs } from './reconnect-schedule.ts';
 import type { RedisCommand } from './redis-command.ts';
 import { RedisError } from './redis-error.ts';
 import { RedisLink } from './redis-link.ts';
@@ -22,9 +21,6 @@ export interface NodeTarget {
 export function addressOf({ host, port, path }: NodeTarget): string {
   return path ?? (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
 }
-
-/** A share of the lifetime of credentials after which new ones are asked for, while the old ones still work. */
-const REFRESH_CREDENTIALS_AT = 0.75;
 
 /** A connection that stood for so long was a good one: the next is made at once. */
 const MIN_STANDING_MS = 250;
@@ -54,6 +50,8 @@ export class RedisConnection {
   private readonly events: ConnectionEvents;
   private link: RedisLink | undefined;
   private waiting: RedisCommand[] = [];
+  private waitingBytes = 0;
+  private readonly renewal: CredentialRenewal;
   private timer: RedisTimer | undefined;
   private isClosed = false;
   private isStarted = false;
@@ -76,6 +74,7 @@ export class RedisConnection {
     this.options = options;
     this.isReplicaReader = isReplicaReader;
     this.events = events;
+    this.renewal = new CredentialRenewal(this, options);
   }
 
   get runtime(): RedisRuntime {
@@ -117,10 +116,8 @@ export class RedisConnection {
     this.open();
     if (this.link?.isReady === true) {
       if (!this.link.send(command)) this.refuse(command);
-    } else if (this.waiting.length < this.options.maxPendingCommands) {
-      this.waiting.push(command);
     } else {
-      this.refuse(command);
+      this.wait(command);
     }
   }
 
@@ -133,13 +130,14 @@ export class RedisConnection {
     }
   }
 
-  close(): void {
+  /** Ends it for good. @param error why, for the commands that it has; absent = the client is closed. */
+  close(error = new RedisError('CLOSED', 'the client is closed', { address: this.address })): void {
     if (this.isClosed) {
       return;
     }
     this.isClosed = true;
     this.timer?.cancel();
-    const error = new RedisError('CLOSED', 'the client is closed', { address: this.address });
+    this.renewal.end();
     this.refusal = error;
     this.link?.close(error);
     this.link = undefined;
@@ -149,6 +147,26 @@ export class RedisConnection {
   /** Breaks the connection, if one stands, and makes it again. */
   reconnect(error: RedisError): void {
     this.link?.close(error);
+  }
+
+  private wait(command: RedisCommand): void {
+    const { maxPendingCommands, maxPendingBytes } = this.options;
+    const bytes = this.waitingBytes + command.encodedLength();
+    const isTooMuch = this.waiting.length > 0 && bytes > maxPendingBytes;
+    if (isTooMuch || this.waiting.length >= maxPendingCommands) {
+      this.refuse(command);
+      return;
+    }
+    this.waiting.push(command);
+    this.waitingBytes = bytes;
+  }
+
+  /** Takes out all that wait. */
+  private takeWaiting(): readonly RedisCommand[] {
+    const { waiting } = this;
+    this.waiting = [];
+    this.waitingBytes = 0;
+    return waiting;
   }
 
   private refuse(command: RedisCommand): void {
@@ -196,12 +214,10 @@ export class RedisConnection {
     this.wasReady = true;
     this.readySinceMs = this.options.runtime.now();
     this.refusal = undefined;
-    const { waiting } = this;
-    this.waiting = [];
-    for (const command of waiting) {
+    for (const command of this.takeWaiting()) {
       if (!command.isOver) this.send(command);
     }
-    this.renewLater(credentials);
+    this.renewal.begin(credentials);
     this.events.onReady?.();
   }
 
@@ -213,6 +229,7 @@ export class RedisConnection {
     const stoodMs = this.options.runtime.now() - this.readySinceMs;
     this.wasReady = false;
     this.link = undefined;
+    this.renewal.end();
     if (lacksResp3 && this.protocol === 3) {
       this.protocol = 2;
       void this.connect();
@@ -254,46 +271,8 @@ export class RedisConnection {
   }
 
   private loseWaiting(error: RedisError): void {
-    const { waiting } = this;
-    this.waiting = [];
-    for (const command of waiting) {
+    for (const command of this.takeWaiting()) {
       if (!command.isOver) command.onLost(error, false, this);
-    }
-  }
-
-  /** Asks for new credentials before these expire, and presents them on the connection that stands. */
-  private renewLater({ lifetimeMs }: RedisCredentials): void {
-    if (lifetimeMs === undefined) {
-      return;
-    }
-    const { link } = this;
-    this.timer?.cancel();
-    this.timer = this.options.runtime.setTimer(
-      () => void this.renew(link, lifetimeMs),
-      lifetimeMs * REFRESH_CREDENTIALS_AT,
-    );
-  }
-
-  private async renew(link: RedisLink | undefined, lifetimeMs: number): Promise<void> {
-    try {
-      const renewed = await this.options.credentials();
-      if (this.link === link && link?.isReady === true) await this.present(renewed);
-    } catch {
-      // They may come at the next attempt; when they do not, the server ends the connection.
-      const leftMs = lifetimeMs * (1 - REFRESH_CREDENTIALS_AT);
-      this.renewLater({ lifetimeMs: Math.max(leftMs, MAX_RECONNECT_DELAY_MS) });
-    }
-  }
-
-  private async present(credentials: RedisCredentials): Promise<void> {
-    try {
-      await callNode(this, ['AUTH', ...authenticationWords(credentials)]);
-      this.renewLater(credentials);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      const { address } = this;
-      const message = `authentication refused: ${reason}`;
-      this.reconnect(new RedisError('UNREACHABLE', message, { address, cause: error }));
     }
   }
 }

@@ -86,6 +86,24 @@ describe('commands of one connection', () => {
   });
 });
 
+describe('commands that wait for a connection', () => {
+  test('are bounded by their bytes as well, and refused at once beyond', async () => {
+    server.latencyMs = 20;
+    const connection = connect({ maxPendingBytes: 10_000 });
+    let refused = 0;
+    const calls = Array.from({ length: 5 }, () => {
+      const call = callNode(connection, ['SET', 'k', 'x'.repeat(4_000)]);
+      call.catch(() => refused++);
+      return call;
+    });
+    await world.pass(1);
+    expect({ refused, sessions: server.sessions.size }).toEqual({ refused: 3, sessions: 0 });
+    const outcomes = await world.until(Promise.allSettled(calls));
+    expect(outcomes.map(({ status }) => status).slice(0, 2)).toEqual(['fulfilled', 'fulfilled']);
+    expect(outcomes[4]).toMatchObject({ reason: { code: 'OVERLOADED' } });
+  });
+});
+
 describe('a connection that breaks', () => {
   test('is made again, and what was not answered is lost', async () => {
     server.handler = echo;
@@ -114,6 +132,17 @@ describe('a connection that breaks', () => {
     server.presence = 'up';
     await world.pass(1_100);
     expect(await world.until(callNode(connection, ['PING']))).toBe('PONG');
+  });
+
+  test('for a reply that cannot be read fails the command at once', async () => {
+    server.handler = ([word]) => (String(word) === 'GET' ? ':one\r\n' : null);
+    const connection = connect();
+    await world.until(callNode(connection, ['PING']));
+    const sentAtMs = world.now();
+    await expect(world.until(callNode(connection, ['GET', 'k']))).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+    });
+    expect(world.now() - sentAtMs).toBeLessThan(10);
   });
 
   test('is given up when its node falls silent, not before', async () => {
@@ -326,5 +355,64 @@ describe('credentials', () => {
     isBroken = false;
     await world.pass(1_100);
     expect(await world.until(callNode(connection, ['PING']))).toBe('PONG');
+  });
+
+  test('that cannot be had while the connection breaks do not keep it from being made again', async () => {
+    let asked = 0;
+    const credentials = async () => {
+      if (++asked !== 2) return { password: 'token', lifetimeMs: 10_000 };
+      await new Promise<void>((resolve) => void world.setTimer(resolve, 20));
+      throw new Error('the token service is away');
+    };
+    const connection = connect({ credentials });
+    await world.until(callNode(connection, ['PING']));
+    await world.pass(7_500);
+    expect(asked).toBe(2);
+    // The first attempt to connect again is due a moment later than the bad news.
+    world.random = () => 0.999;
+    server.breakAll();
+    await world.pass(10_000);
+    expect(await world.until(callNode(connection, ['PING']))).toBe('PONG');
+  });
+
+  test('that last for months are not renewed at once, again and again', async () => {
+    let asked = 0;
+    const lifetimeMs = 90 * 24 * 3_600_000;
+    const credentials = async () => ({ password: `token-${++asked}`, lifetimeMs });
+    const delays: number[] = [];
+    const setTimer = world.setTimer.bind(world);
+    world.setTimer = (run, delayMs) => {
+      delays.push(delayMs);
+      return setTimer(run, delayMs);
+    };
+    const connection = connect({ credentials });
+    await world.until(callNode(connection, ['PING']));
+    // A timer of Node's that is to last longer ends at once.
+    expect(Math.max(...delays)).toBeLessThan(2 ** 31);
+    await world.pass(0.8 * lifetimeMs);
+    expect(asked).toBe(2);
+  });
+
+  test('for which there is no room now leave the connection as it is, and are presented later', async () => {
+    let issued = 0;
+    const presented: string[] = [];
+    server.handler = (words) => {
+      if (/^(HELLO|AUTH)$/.test(words[0]!.toString())) presented.push(words.join(' '));
+      return echo(words);
+    };
+    const credentials = async () => ({ password: `token-${++issued}`, lifetimeMs: 10_000 });
+    const connection = connect({ credentials, maxPendingCommands: 10, silenceTimeoutMs: 5_000 });
+    await world.until(callNode(connection, ['PING']));
+    await world.pass(7_000);
+    server.isStopped = true;
+    const waiting = Array.from({ length: 10 }, (_, i) =>
+      callNode(connection, ['ECHO', `${i}`], 5_000),
+    );
+    await world.pass(1_000);
+    server.resume();
+    expect((await world.until(Promise.all(waiting))).map(String)).toHaveLength(10);
+    await world.pass(3_000);
+    expect(connection.connectCount).toBe(1);
+    expect(presented.slice(0, 2)).toEqual(['HELLO 3 AUTH default token-1', 'AUTH token-3']);
   });
 });

@@ -1,0 +1,74 @@
+import { callNode } from './call-command.ts';
+import type { ConnectionOptions, RedisCredentials } from './connection-options.ts';
+import { authenticationWords } from './connection-setup.ts';
+import { MAX_RECONNECT_DELAY_MS } from './reconnect-schedule.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import { RedisError } from './redis-error.ts';
+import type { RedisTimer } from './redis-runtime.ts';
+
+/** A share of the lifetime of credentials after which new ones are asked for, while the old ones still work. */
+const RENEW_AT = 0.75;
+/** Timers of Node hold at most this. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Asks for new credentials before the old ones expire, and presents them on the connection that stands. */
+export class CredentialRenewal {
+  private readonly connection: RedisConnection;
+  private readonly options: ConnectionOptions;
+  private timer: RedisTimer | undefined;
+  /** Counts up whenever what is under way has lost its meaning. */
+  private round = 0;
+
+  constructor(connection: RedisConnection, options: ConnectionOptions) {
+    this.connection = connection;
+    this.options = options;
+  }
+
+  /** The connection stands, with these credentials. */
+  begin({ lifetimeMs }: RedisCredentials): void {
+    this.end();
+    if (lifetimeMs !== undefined) this.renewBefore(lifetimeMs);
+  }
+
+  /** It does not stand any more. */
+  end(): void {
+    this.round++;
+    this.timer?.cancel();
+  }
+
+  private renewBefore(lifetimeMs: number): void {
+    this.wait(lifetimeMs * RENEW_AT, () => void this.renew(lifetimeMs * (1 - RENEW_AT)));
+  }
+
+  private wait(delayMs: number, run: () => void): void {
+    const stepMs = Math.min(delayMs, MAX_TIMER_MS);
+    this.timer = this.options.runtime.setTimer(
+      () => (stepMs < delayMs ? this.wait(delayMs - stepMs, run) : run()),
+      stepMs,
+    );
+  }
+
+  /** @param leftMs for which the old ones are still good. */
+  private async renew(leftMs: number): Promise<void> {
+    const { round } = this;
+    try {
+      const renewed = await this.options.credentials();
+      if (round !== this.round) return;
+      const words = authenticationWords(renewed);
+      if (words.length > 0) await callNode(this.connection, ['AUTH', ...words]);
+      if (round === this.round) this.begin(renewed);
+    } catch (error) {
+      if (round !== this.round) return;
+      if (error instanceof RedisError && error.code === 'REPLY') {
+        const { address } = this.connection;
+        const message = `authentication refused: ${error.message}`;
+        this.connection.reconnect(
+          new RedisError('UNREACHABLE', message, { address, cause: error }),
+        );
+      } else {
+        // They may come, or be heard, the next time; when they are not, the server ends the connection.
+        this.renewBefore(Math.max(leftMs, MAX_RECONNECT_DELAY_MS));
+      }
+    }
+  }
+}
