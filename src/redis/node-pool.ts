@@ -1,4 +1,5 @@
 import { addressOf, type NodeTarget } from './redis-connection.ts';
+import { RedisError } from './redis-error.ts';
 import { RedisNode, type NodeOptions } from './redis-node.ts';
 
 /** How long what is under way at a node that left the topology may take to end. */
@@ -22,14 +23,17 @@ export function createNodePool(options: NodeOptions): NodePool {
   const { runtime } = options.connection;
   let isClosed = false;
   const retire = (node: RedisNode): void => {
+    const { address } = node;
+    // What it still has is done at its successor, where that is safe.
+    const reason = new RedisError('UNREACHABLE', 'the node has left', { address });
     if (node.pendingCount === 0) {
-      node.close();
+      node.close(reason);
       return;
     }
     retired.add(node);
     runtime.setTimer(() => {
       retired.delete(node);
-      node.close();
+      node.close(reason);
     }, RETIREMENT_MS);
   };
   return {

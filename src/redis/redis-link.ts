@@ -126,14 +126,10 @@ export class RedisLink {
     this.events.onClosed(error, lacksResp3);
     for (let command = due.first(); command !== undefined; command = due.first()) {
       due.dropFirst();
-      if (!command.isOver) {
-        command.onLost(error, true, this.owner);
-      }
+      if (!command.isOver) command.onLost(error, true, this.owner);
     }
     for (const command of unsent) {
-      if (!command.isOver) {
-        command.onLost(error, false, this.owner);
-      }
+      if (!command.isOver) command.onLost(error, false, this.owner);
     }
   }
 
@@ -218,11 +214,8 @@ export class RedisLink {
     try {
       this.takeReplies();
     } catch (error) {
-      if (!(error instanceof RedisError)) {
-        throw error;
-      }
-      const { address } = this.owner;
-      this.close(new RedisError('UNREACHABLE', error.message, { address, cause: error }));
+      if (!(error instanceof RedisError)) throw error;
+      this.close(this.unreachable(error.message, error));
     }
   }
 
@@ -255,11 +248,22 @@ export class RedisLink {
       }
       this.lastReplyAtMs = this.lastReceivedAtMs;
       due.dropFirst();
-      if (!command.isOver) {
-        if (isError) command.onErrorReply(errorText(reader) ?? 'ERR', owner);
-        else command.onReply(reader, owner);
-      }
+      if (!command.isOver) this.hand(command, isError);
       reader.next();
+    }
+  }
+
+  /** Gives a command its reply. @throws RedisError PROTOCOL where it cannot be read: the command is lost then. */
+  private hand(command: RedisCommand, isError: boolean): void {
+    const { reader, owner } = this;
+    try {
+      if (isError) command.onErrorReply(errorText(reader) ?? 'ERR', owner);
+      else command.onReply(reader, owner);
+    } catch (error) {
+      if (!command.isOver && error instanceof RedisError) {
+        command.onLost(this.unreachable(error.message, error), true, owner);
+      }
+      throw error;
     }
   }
 

@@ -44,6 +44,7 @@ export class RedisNode {
   private probe: RedisTimer | undefined;
   private turn: Promise<unknown> = Promise.resolve();
   private isClosed = false;
+  private closeReason: RedisError | undefined;
 
   constructor(target: NodeTarget, options: NodeOptions) {
     this.target = target;
@@ -67,8 +68,8 @@ export class RedisNode {
         { ...connection, silenceTimeoutMs, isOnDemand: true },
         false,
       );
-      // A write to a client that is closed ends here.
-      if (this.isClosed) this.bulkConnection.close();
+      // A write to a node that is closed ends here.
+      if (this.isClosed) this.bulkConnection.close(this.closeReason);
     }
     return this.bulkConnection;
   }
@@ -101,11 +102,13 @@ export class RedisNode {
     this.excludedUntilMs = nowMs + EXCLUDED_MS;
   }
 
-  close(): void {
+  /** Ends it for good. @param error why, for the commands that it has and those to come; absent = the client is closed. */
+  close(error?: RedisError): void {
     this.isClosed = true;
+    this.closeReason = error;
     this.probe?.cancel();
-    this.reads.close();
-    this.bulkConnection?.close();
+    this.reads.close(error);
+    this.bulkConnection?.close(error);
   }
 
   private onReady(): void {

@@ -55,8 +55,9 @@ export class RoutedCall implements RoutedCommand {
   }
 
   onReply(reader: ReplyReader): void {
+    const reply = decodeReply(reader);
     this.isOver = true;
-    this.onEnd(decodeReply(reader));
+    this.onEnd(reply);
   }
 
   onErrorReply(text: string, connection: RedisConnection): void {

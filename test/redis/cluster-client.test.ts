@@ -54,6 +54,13 @@ function clusterHandler(rule: Rule): SimulatedRedis['handler'] {
 const open = (changes: Partial<RedisClientOptions> = {}): Promise<RedisClient> =>
   openClient(world, { kind: 'redis_cluster', ...changes });
 
+/** The connection for writes to the node of a key stands. */
+async function writeTo(client: RedisClient, key: string): Promise<void> {
+  const call = { key: Buffer.from(key), words: ['HSET', key, 'f', 'v'] };
+  const limits = { deadlineAtMs: world.now() + 5_000 };
+  expect(await world.until(client.callAll([call], limits, 5_000))).toEqual(['OK']);
+}
+
 const rowOf = (key: string): string[] => [`f of ${key}`, `g of ${key}`];
 const rows = (keys: readonly string[]): string[][] => keys.map(rowOf);
 const read = (client: RedisClient, keys: readonly string[]) => world.until(readKeys(client, keys));
@@ -267,6 +274,45 @@ describe('redirections', () => {
       address: 'a:1',
     });
     expect(world.now() - startedAtMs).toBeLessThan(1_000);
+  });
+
+  test('a write that is under way at a node that leaves goes to its successor', async () => {
+    const client = await open();
+    await writeTo(client, LOW[0]!);
+    nodes.a.isStopped = true;
+    const call = {
+      key: Buffer.from(LOW[0]!),
+      words: ['HSET', LOW[0]!, 'f', 'v'],
+      isRepeatable: true,
+    };
+    const writing = client.callAll([call], { deadlineAtMs: world.now() + 20_000 }, 20_000);
+    await world.pass(50);
+    // The cluster has elected c; a does not know.
+    ranges = [
+      [0, HALF - 1, 'c'],
+      [HALF, 16_383, 'b', 'd'],
+    ];
+    expect(await world.until(writing)).toEqual(['OK']);
+    expect(heard(nodes.c, 'HSET')).toBe(1);
+  });
+
+  test('a transaction that waits for its turn at a node that leaves goes to its successor', async () => {
+    const client = await open();
+    await writeTo(client, LOW[0]!);
+    nodes.a.isStopped = true;
+    const transaction = {
+      keys: [Buffer.from(LOW[0]!)],
+      reads: [['PING']],
+      decide: () => [],
+    };
+    const limits = { deadlineAtMs: world.now() + 20_000 };
+    const both = [client.transact(transaction, limits), client.transact(transaction, limits)];
+    await world.pass(50);
+    ranges = [
+      [0, HALF - 1, 'c'],
+      [HALF, 16_383, 'b', 'd'],
+    ];
+    expect(await world.until(Promise.all(both))).toEqual([[], []]);
   });
 
   test('READONLY after a failover finds the new primary', async () => {
