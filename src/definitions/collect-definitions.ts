@@ -26,14 +26,20 @@ export interface DefinitionSet {
   readonly featureViews: readonly FeatureViewData[];
   readonly onDemandFeatureViews: readonly OnDemandFeatureViewData[];
   readonly featureServices: readonly FeatureService[];
+  /** Name of an on-demand view → what tells one state of its TypeScript function from another. */
+  readonly functionHashes: ReadonlyMap<string, string>;
 }
 
 /**
  * Gathers what was exported and what those objects refer to, and checks what can only be seen of all of them together.
  *
+ * @param hashOf the hash of a place, with what it imports.
  * @throws SideboardError INVALID_DEFINITION when two objects claim one name
  */
-export function collectDefinitions(found: readonly FoundDefinition[]): DefinitionSet {
+export function collectDefinitions(
+  found: readonly FoundDefinition[],
+  hashOf: (place: string) => string = () => '',
+): DefinitionSet {
   const places = new Map<string, FoundDefinition>();
   const set = {
     entities: [] as Entity[],
@@ -41,11 +47,16 @@ export function collectDefinitions(found: readonly FoundDefinition[]): Definitio
     featureViews: [] as FeatureViewData[],
     onDemandFeatureViews: [] as OnDemandFeatureViewData[],
     featureServices: [] as FeatureService[],
+    functionHashes: new Map<string, string>(),
   };
   const pending = [...found];
   for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
     if (!claimName(places, next)) continue;
-    addTo(set, next.definition);
+    const { definition: added, place } = next;
+    addTo(set, added);
+    if (added[DEFINITION] === 'on_demand_feature_view' && added.compute !== undefined) {
+      set.functionHashes.set(added.name, hashOf(place));
+    }
     for (const definition of referencesOf(next.definition)) {
       pending.push({ definition, place: next.place });
     }
@@ -102,7 +113,8 @@ function isSame(a: Definition, b: Definition): boolean {
   return false;
 }
 
-type MutableSet = { -readonly [K in keyof DefinitionSet]: DefinitionSet[K][number][] };
+type Lists = Omit<DefinitionSet, 'functionHashes'>;
+type MutableSet = { -readonly [K in keyof Lists]: Lists[K][number][] };
 
 function addTo(set: MutableSet, definition: Definition): void {
   switch (definition[DEFINITION]) {

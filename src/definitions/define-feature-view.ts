@@ -10,7 +10,7 @@ import {
   type PushSource,
 } from './definition.ts';
 import { describe, type DescriptionOptions } from './describe.ts';
-import { fieldsOfSchema, type FieldNames, type Schema } from './field.ts';
+import { fieldsOfSchema, type FieldNames, type FieldTypes, type Schema } from './field.ts';
 import { projectionMethods, wholeView } from './projection.ts';
 
 /** A length of time as the sum of its parts: `{ days: 90 }`, `{ hours: 1, minutes: 30 }`. */
@@ -48,7 +48,9 @@ export interface FeatureViewOptions<
 export function defineFeatureView<
   const S extends Schema,
   const E extends readonly Entity[] = readonly [],
->(options: FeatureViewOptions<S, E>): FeatureView<FieldNames<S>, E[number]['joinKey']> {
+>(
+  options: FeatureViewOptions<S, E>,
+): FeatureView<FieldNames<S>, E[number]['joinKey'], FieldTypes<S>> {
   checkViewName('feature view', options.name);
   const subject = `feature view "${options.name}"`;
   const entities: readonly Entity[] = options.entities ?? [];
@@ -75,7 +77,10 @@ export function defineFeatureView<
     ...describe(subject, options),
   };
   const whole = wholeView(view);
-  return Object.freeze({ ...view, ...projectionMethods<FieldNames<S>, string>(() => whole) });
+  return Object.freeze({
+    ...view,
+    ...projectionMethods<FieldNames<S>, string, FieldTypes<S>>(() => whole),
+  });
 }
 
 function checkEntities(

@@ -2,7 +2,10 @@ import { checkViewName } from './check-name.ts';
 import { invalidDefinition } from './definition-error.ts';
 import {
   DEFINITION,
+  type ComputeFunction,
   type FeatureView,
+  type FeatureViewProjection,
+  type FeatureField,
   type FeatureViewProjectionData,
   type OnDemandFeatureView,
   type OnDemandFeatureViewData,
@@ -10,17 +13,21 @@ import {
   type RequestSource,
 } from './definition.ts';
 import { describe, type DescriptionOptions } from './describe.ts';
-import { fieldsOfSchema, type FieldNames, type Schema } from './field.ts';
+import { columnKind, type InputColumns, type OutputColumns } from './column-types.ts';
+import { fieldsOfSchema, type FieldNames, type FieldTypes, type Schema } from './field.ts';
 import { projectionMethods, wholeView } from './projection.ts';
 
 /** What an on-demand view may be computed from. */
-export type OnDemandSource = FeatureView | FeatureViewProjectionData | RequestSource;
+export type OnDemandSource = FeatureView | FeatureViewProjection | RequestSource;
 
 /** What `defineOnDemandFeatureView` takes. */
-export interface OnDemandFeatureViewOptions<S extends Schema> extends DescriptionOptions {
+export interface OnDemandFeatureViewOptions<
+  S extends Schema,
+  Sources extends OnDemandSources = OnDemandSources,
+> extends DescriptionOptions {
   readonly name: string;
   /** Views, projections of views and request sources that the function sees. */
-  readonly sources: readonly [OnDemandSource, ...OnDemandSource[]];
+  readonly sources: Sources;
   /** Name → type of what the function returns. */
   readonly schema: S;
   /** `pandas` (the default): data frame in, data frame out. `python`: dictionary of lists. */
@@ -30,16 +37,25 @@ export interface OnDemandFeatureViewOptions<S extends Schema> extends Descriptio
    * function that the registry has, and for a new view writes one that says that there is none.
    */
   readonly pythonSource?: string;
+  /**
+   * The function, run by this server: columns in, columns out, one value per row, null where there is none. Inputs are the
+   * features of the sources by their names (and as `view__feature`), the join keys and the request data. It treats each row
+   * by itself and waits for nothing.
+   */
+  readonly compute?: (inputs: InputColumns<Sources>, rowCount: number) => OutputColumns<S>;
 }
+
+type OnDemandSources = readonly [OnDemandSource, ...OnDemandSource[]];
 
 /**
  * Defines features that are computed while a request is answered: their names and types, and what they are computed from.
  *
  * @throws SideboardError INVALID_DEFINITION
  */
-export function defineOnDemandFeatureView<const S extends Schema>(
-  options: OnDemandFeatureViewOptions<S>,
-): OnDemandFeatureView<FieldNames<S>> {
+export function defineOnDemandFeatureView<
+  const S extends Schema,
+  const Sources extends OnDemandSources,
+>(options: OnDemandFeatureViewOptions<S, Sources>): OnDemandFeatureView<FieldNames<S>> {
   checkViewName('on demand feature view', options.name);
   const subject = `on demand feature view "${options.name}"`;
   const features = fieldsOfSchema(subject, 'feature', options.schema);
@@ -63,6 +79,7 @@ export function defineOnDemandFeatureView<const S extends Schema>(
       'write one def of one argument',
     );
   }
+  checkCompute(subject, options.compute, features);
   const view: OnDemandFeatureViewData = {
     [DEFINITION]: 'on_demand_feature_view',
     name: options.name,
@@ -70,10 +87,15 @@ export function defineOnDemandFeatureView<const S extends Schema>(
     features,
     mode,
     pythonSource: options.pythonSource,
+    // What it takes and gives is checked when it runs.
+    compute: options.compute as ComputeFunction | undefined,
     ...describe(subject, options),
   };
   const whole = wholeView(view);
-  return Object.freeze({ ...view, ...projectionMethods<FieldNames<S>, never>(() => whole) });
+  return Object.freeze({
+    ...view,
+    ...projectionMethods<FieldNames<S>, never, FieldTypes<S>>(() => whole),
+  });
 }
 
 function toSource(
@@ -90,6 +112,20 @@ function toSource(
     subject,
     `sources[${index}] is not a feature view, a projection of one or a request source`,
     'list what the define functions return',
+  );
+}
+
+function checkCompute(subject: string, compute: unknown, features: readonly FeatureField[]): void {
+  if (compute === undefined) return;
+  if (typeof compute !== 'function') {
+    throw invalidDefinition(subject, 'its compute is no function', 'give it one of columns');
+  }
+  const unfit = features.find(({ type }) => columnKind(type.valueType) === undefined);
+  if (unfit === undefined) return;
+  throw invalidDefinition(
+    subject,
+    `feature "${unfit.name}" is ${unfit.type.name}, which functions in TypeScript do not give`,
+    'give it as Json text, or as features of its own',
   );
 }
 

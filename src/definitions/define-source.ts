@@ -1,8 +1,15 @@
 import { checkObjectName } from './check-name.ts';
 import { invalidDefinition } from './definition-error.ts';
-import { DEFINITION, type FileSource, type PushSource, type RequestSource } from './definition.ts';
+import {
+  DEFINITION,
+  type FileSource,
+  type PushSource,
+  type RequestSource,
+  type TYPES,
+  type TypeNames,
+} from './definition.ts';
 import { describe, type DescriptionOptions } from './describe.ts';
-import { fieldsOfSchema, type FieldNames, type Schema } from './field.ts';
+import { fieldsOfSchema, type FieldNames, type FieldTypes, type Schema } from './field.ts';
 
 /** What `defineFileSource` takes. */
 export interface FileSourceOptions extends DescriptionOptions {
@@ -99,8 +106,12 @@ export interface RequestSourceOptions<S extends Schema> extends DescriptionOptio
   readonly schema: S;
 }
 
-/** A request source that remembers the names of its fields for the compiler. */
-export interface TypedRequestSource<F extends string> extends RequestSource {
+/** A request source that remembers the names and types of its fields for the compiler. */
+export interface TypedRequestSource<
+  F extends string,
+  T extends TypeNames<F> = TypeNames<F>,
+> extends RequestSource {
+  readonly [TYPES]?: { readonly features: T; readonly joinKeys: never };
   /** Names of the fields, in order. */
   readonly fieldNames: readonly F[];
 }
@@ -112,7 +123,7 @@ export interface TypedRequestSource<F extends string> extends RequestSource {
  */
 export function defineRequestSource<const S extends Schema>(
   options: RequestSourceOptions<S>,
-): TypedRequestSource<FieldNames<S>> {
+): TypedRequestSource<FieldNames<S>, FieldTypes<S>> {
   checkObjectName('request source', options.name);
   const subject = `request source "${options.name}"`;
   const schema = fieldsOfSchema(subject, 'field', options.schema);

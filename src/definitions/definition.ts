@@ -3,9 +3,15 @@ import type { FeatureType } from './value-types.ts';
 /**
  * What a feature repository is made of. Definitions are frozen plain data that carry the symbol below, so that `apply`
  * can tell them from whatever else a file exports. Their generic parameters are the names of features (`F`) and of join
- * keys (`K`); they exist for the compiler alone.
+ * keys (`K`), and the types of features (`T`); they exist for the compiler alone.
  */
 export const DEFINITION: unique symbol = Symbol.for('sideboard.definition');
+
+/** Where definitions carry the types of their features: for the compiler alone, no object has it. */
+export declare const TYPES: unique symbol;
+
+/** Name of a feature → name of its type (`Int64`). */
+export type TypeNames<F extends string = string> = Readonly<Record<F, string>>;
 
 /** What may be said of every object of a registry. */
 export interface Description {
@@ -97,7 +103,18 @@ export interface OnDemandFeatureViewData extends Description {
   readonly mode: OnDemandMode;
   /** Python source of the function, for Feast's own servers; `undefined` = keep what the registry has. */
   readonly pythonSource: string | undefined;
+  /** The function as this server runs it; `undefined` = there is none in TypeScript. */
+  readonly compute: ComputeFunction | undefined;
 }
+
+/**
+ * The function of an on-demand view: name → values, one per row, null = none. It treats every row by itself, since rows of
+ * several requests may or may not come together.
+ */
+export type ComputeFunction = (
+  inputs: Readonly<Record<string, readonly unknown[]>>,
+  rowCount: number,
+) => Readonly<Record<string, ArrayLike<unknown>>>;
 
 /** What the function of an on-demand view takes: a data frame, or a dictionary of lists. */
 export type OnDemandMode = 'pandas' | 'python';
@@ -115,21 +132,37 @@ export interface FeatureViewProjectionData {
 }
 
 /** What can be narrowed and renamed: a view, or what a former `select` made of it. */
-export interface Projectable<F extends string, K extends string> {
+export interface Projectable<
+  F extends string,
+  K extends string,
+  T extends TypeNames<F> = TypeNames<F>,
+> {
   /** Takes some of the features, in this order. A name that the view does not have is a compile-time error. */
-  select<P extends F>(...names: readonly [P, ...P[]]): FeatureViewProjection<P, K>;
+  select<P extends F>(...names: readonly [P, ...P[]]): FeatureViewProjection<P, K, Pick<T, P>>;
   /** Uses another name for the view in full feature names and in references inside the service. */
-  withName(alias: string): FeatureViewProjection<F, K>;
+  withName(alias: string): FeatureViewProjection<F, K, T>;
   /** Reads the entity from other columns of the request: `{ location_id: 'origin_id' }`. */
-  withJoinKeyMap(map: { readonly [J in K]?: string }): FeatureViewProjection<F, K>;
+  withJoinKeyMap(map: { readonly [J in K]?: string }): FeatureViewProjection<F, K, T>;
 }
 
-export interface FeatureViewProjection<F extends string = string, K extends string = string>
-  extends FeatureViewProjectionData, Projectable<F, K> {}
+export interface FeatureViewProjection<
+  F extends string = string,
+  K extends string = string,
+  T extends TypeNames<F> = TypeNames<F>,
+>
+  extends FeatureViewProjectionData, Projectable<F, K, T> {
+  readonly [TYPES]?: { readonly features: T; readonly joinKeys: K };
+}
 
 /** Features of an entity, kept in the online store. */
-export interface FeatureView<F extends string = string, K extends string = string>
-  extends FeatureViewData, Projectable<F, K> {}
+export interface FeatureView<
+  F extends string = string,
+  K extends string = string,
+  T extends TypeNames<F> = TypeNames<F>,
+>
+  extends FeatureViewData, Projectable<F, K, T> {
+  readonly [TYPES]?: { readonly features: T; readonly joinKeys: K };
+}
 
 /** Features computed while a request is answered, from stored features and from request data. */
 export interface OnDemandFeatureView<F extends string = string>

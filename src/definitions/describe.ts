@@ -18,7 +18,14 @@ export interface DescriptionOptions {
 export function describe(subject: string, options: DescriptionOptions): Description {
   const tags = { ...options.tags };
   for (const [tag, value] of Object.entries(tags)) {
-    if (typeof value === 'string') continue;
+    if (typeof value === 'string' && !tag.startsWith('sideboard.')) continue;
+    if (typeof value === 'string') {
+      throw invalidDefinition(
+        subject,
+        `tag "${tag}" is one that apply sets`,
+        'give it another name',
+      );
+    }
     throw invalidDefinition(subject, `tag "${tag}" is not text`, 'write its value in quotes');
   }
   return {

@@ -4,8 +4,8 @@ import type { FeatureField, VectorOptions } from './definition.ts';
 import type { FeatureType } from './value-types.ts';
 
 /** A type with what else is to be said of the feature; made by `field()`. */
-export interface Field {
-  readonly type: FeatureType;
+export interface Field<Name extends string = string> {
+  readonly type: FeatureType<Name>;
   readonly description: string;
   readonly tags: Readonly<Record<string, string>>;
   readonly vector: VectorOptions | undefined;
@@ -17,16 +17,25 @@ export type Schema = Readonly<Record<string, FeatureType | Field>>;
 /** Names of a schema, for the compiler. */
 export type FieldNames<S extends Schema> = Extract<keyof S, string>;
 
+/** Names of the types of a schema, for the compiler. */
+export type FieldTypes<S extends Schema> = {
+  readonly [F in FieldNames<S>]: S[F] extends FeatureType<infer Name>
+    ? Name
+    : S[F] extends Field<infer Name>
+      ? Name
+      : string;
+};
+
 /** Says more of a feature than its type: `amount: field(Int64, { description: 'in cents' })`. */
-export function field(
-  type: FeatureType,
+export function field<Name extends string>(
+  type: FeatureType<Name>,
   options: {
     readonly description?: string;
     readonly tags?: Readonly<Record<string, string>>;
     /** Makes the feature one that vector stores index; `length` is the number of dimensions. */
     readonly vector?: { readonly length: number; readonly searchMetric?: string };
   } = {},
-): Field {
+): Field<Name> {
   const vector = options.vector && {
     length: options.vector.length,
     searchMetric: options.vector.searchMetric ?? '',

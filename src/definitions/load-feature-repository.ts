@@ -10,6 +10,7 @@ import {
 } from './collect-definitions.ts';
 import { invalidDefinition } from './definition-error.ts';
 import { isDefinition } from './definition.ts';
+import { hashModules } from './hash-modules.ts';
 import { loadIgnoredFiles } from './ignored-files.ts';
 
 /** What a feature repository imports to define its objects. */
@@ -17,6 +18,9 @@ const PACKAGE_NAME = 'sideboard';
 
 /** Folders deeper than this under a repository are taken for a mistake, such as a link to its own parent. */
 const MAX_DEPTH = 16;
+
+/** File → files of the same repository that it imports, as URLs: seen when a file is imported for the first time. */
+const importsOf = new Map<string, Set<string>>();
 
 /** A feature repository as its files define it. */
 export interface FeatureRepository {
@@ -62,7 +66,8 @@ export async function loadFeatureRepository(repoPath: string): Promise<FeatureRe
       "export what defineEntity(), defineFeatureView() and the like return, as in `import { defineEntity } from 'sideboard'`",
     );
   }
-  return { definitions: collectDefinitions(found), files };
+  const definitions = collectDefinitions(found, (file) => hashModules(root, file, importsOf));
+  return { definitions, files };
 }
 
 async function listFiles(folder: string, depth: number): Promise<readonly string[]> {
@@ -107,8 +112,15 @@ function resolveOwnPackage(repoPath: string): { deregister(): void } {
       const isInside = context.parentURL?.startsWith(prefix) === true;
       if (isInside && specifier === PACKAGE_NAME) return { url: entry.href, shortCircuit: true };
       const resolved = nextResolve(specifier, context);
+      if (isInside && resolved.url.startsWith(prefix)) noteImport(context.parentURL!, resolved.url);
       const isDefinitions = resolved.url.startsWith(prefix) && isSource(resolved.url);
       return isDefinitions ? { ...resolved, format: 'module-typescript' } : resolved;
     },
   });
+}
+
+function noteImport(from: string, to: string): void {
+  const imports = importsOf.get(from);
+  if (imports === undefined) importsOf.set(from, new Set([to]));
+  else imports.add(to);
 }

@@ -65,7 +65,7 @@ function withoutPickle(function_: FeatureTransformationV2): FeatureTransformatio
 
 function absentFunction(spec: OnDemandFeatureViewSpec): FeatureTransformationV2 {
   const name = spec.name.replaceAll(/\W/gu, '_').replace(/^(?=\d)/, '_');
-  const sentence = `on demand feature view ${spec.name} was defined without a function`;
+  const sentence = `on demand feature view ${spec.name} was defined without a Python function`;
   return create(FeatureTransformationV2Schema, {
     transformation: {
       case: 'userDefinedFunction',

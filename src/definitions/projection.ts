@@ -5,13 +5,14 @@ import {
   type FeatureField,
   type FeatureViewProjection,
   type FeatureViewProjectionData,
+  type TypeNames,
   describeDefinition,
 } from './definition.ts';
 
 /** The methods of `Projectable`, for a view (its whole projection) or for a projection of it. */
-export function projectionMethods<F extends string, K extends string>(
+export function projectionMethods<F extends string, K extends string, T extends TypeNames<F>>(
   current: () => FeatureViewProjectionData,
-): Pick<FeatureViewProjection<F, K>, 'select' | 'withName' | 'withJoinKeyMap'> {
+): Pick<FeatureViewProjection<F, K, T>, 'select' | 'withName' | 'withJoinKeyMap'> {
   return {
     select: (...names) => createProjection({ ...current(), features: pick(current(), names) }),
     withName: (alias) => {
@@ -34,9 +35,9 @@ export function wholeView(view: FeatureViewProjectionData['view']): FeatureViewP
   };
 }
 
-function createProjection<F extends string, K extends string>(
+function createProjection<F extends string, K extends string, T extends TypeNames<F>>(
   data: FeatureViewProjectionData,
-): FeatureViewProjection<F, K> {
+): FeatureViewProjection<F, K, T> {
   const copy: FeatureViewProjectionData = {
     [DEFINITION]: 'projection',
     view: data.view,
@@ -44,7 +45,7 @@ function createProjection<F extends string, K extends string>(
     alias: data.alias,
     joinKeyMap: Object.freeze(data.joinKeyMap),
   };
-  return Object.freeze({ ...copy, ...projectionMethods<F, K>(() => copy) });
+  return Object.freeze({ ...copy, ...projectionMethods<F, K, T>(() => copy) });
 }
 
 function pick(from: FeatureViewProjectionData, names: readonly string[]): readonly FeatureField[] {

@@ -33,6 +33,7 @@ import {
   type PushSource,
 } from './definition.ts';
 import { onDemandSourceName } from './define-on-demand-feature-view.ts';
+import { FUNCTION_TAG } from '../registry/on-demand-definition.ts';
 import { featureSpec } from './feature-spec.ts';
 import { dataSourceRecord, embeddedSource } from './registry-data-source.ts';
 
@@ -58,7 +59,9 @@ export function registryObjects(set: DefinitionSet, project: string): RegistryOb
     ],
     dataSources: set.sources.map((source) => dataSourceRecord(source, project)),
     featureViews: set.featureViews.map((view) => featureViewRecord(view, project)),
-    onDemandFeatureViews: set.onDemandFeatureViews.map((view) => onDemandRecord(view, project)),
+    onDemandFeatureViews: set.onDemandFeatureViews.map((view) =>
+      onDemandRecord(view, project, set.functionHashes.get(view.name)),
+    ),
     featureServices: set.featureServices.map((service) => serviceRecord(service, project)),
   };
 }
@@ -155,7 +158,11 @@ function serviceRecord(service: FeatureService, project: string): FeatureService
   });
 }
 
-function onDemandRecord(view: OnDemandFeatureViewData, project: string): OnDemandFeatureViewProto {
+function onDemandRecord(
+  view: OnDemandFeatureViewData,
+  project: string,
+  functionHash: string | undefined,
+): OnDemandFeatureViewProto {
   const sources = view.sources.map((source) => {
     const inner =
       source[DEFINITION] === 'request_source'
@@ -185,7 +192,8 @@ function onDemandRecord(view: OnDemandFeatureViewData, project: string): OnDeman
         },
       }),
       description: view.description,
-      tags: { ...view.tags },
+      // Feast keeps tags, and gives them no meaning.
+      tags: { ...view.tags, ...(functionHash !== undefined && { [FUNCTION_TAG]: functionHash }) },
       owner: view.owner,
       mode: view.mode,
       entities: [DUMMY_ENTITY],

@@ -9,6 +9,9 @@ import type {
 /** Sources of this prefix are marks that Feast leaves in `sources`; they stand for no source. */
 const SENTINEL_PREFIX = '__input_schema__';
 
+/** The tag of views whose function `apply` found in TypeScript; its value tells one state of it from another. */
+export const FUNCTION_TAG = 'sideboard.function';
+
 /** What an on-demand view is computed from, frozen. */
 export function describeOnDemand(spec: OnDemandFeatureViewSpec): OnDemandDefinition {
   const sources: ProjectionDefinition[] = [];
@@ -43,6 +46,7 @@ export function describeOnDemand(spec: OnDemandFeatureViewSpec): OnDemandDefinit
   return Object.freeze({
     // Registries from before the mode was written hold pandas functions.
     mode: spec.mode === '' ? 'pandas' : spec.mode,
+    functionHash: spec.tags[FUNCTION_TAG],
     writeToOnlineStore: spec.writeToOnlineStore,
     sources: Object.freeze(sources),
     requestFields: Object.freeze(requestFields),

@@ -92,6 +92,8 @@ export interface BatchSourceDefinition {
 export interface OnDemandDefinition {
   /** `pandas`, `python`, `substrait`, … as written. */
   readonly mode: string;
+  /** Of its function in TypeScript, as `apply` found it; absent = it has none. */
+  readonly functionHash?: string | undefined;
   readonly writeToOnlineStore: boolean;
   /** Source projections, in registry order. */
   readonly sources: readonly ProjectionDefinition[];

@@ -38,7 +38,41 @@ export const right = defineFeatureService({
 });
 export const fieldNames: readonly 'at'[] = request.fieldNames;
 
+export const computed = defineOnDemandFeatureView({
+  name: 'computed',
+  sources: [trips.select('count'), request],
+  schema: { twice: Int64, late: Float64 },
+  compute: ({ count, at }, rowCount) => ({
+    twice: count.map((each) => (each === null ? null : each * 2n)),
+    late: Float64Array.from({ length: rowCount }, (_, row) => Number(at[row])),
+  }),
+});
+
 export const mistakes = [
+  () =>
+    defineOnDemandFeatureView({
+      name: 'x',
+      sources: [trips.select('count')],
+      schema: { a: Int64 },
+      // @ts-expect-error a feature that none of the sources has
+      compute: ({ distance }) => ({ a: distance }),
+    }),
+  () =>
+    defineOnDemandFeatureView({
+      name: 'x',
+      sources: [trips],
+      schema: { a: Int64, b: Float64 },
+      // @ts-expect-error a feature of the view that is not given
+      compute: ({ count }) => ({ a: count }),
+    }),
+  () =>
+    defineOnDemandFeatureView({
+      name: 'x',
+      sources: [trips],
+      schema: { a: Int64 },
+      // @ts-expect-error values of another type
+      compute: ({ count }) => ({ a: count.map(String) }),
+    }),
   // @ts-expect-error a feature that the view does not have
   () => trips.select('typo'),
   // @ts-expect-error right and wrong together
