@@ -53,14 +53,17 @@ export async function openFeatureEngine(
   const store = observeOnlineStore(await openOnlineStore(config.onlineStore), metrics);
   onOpened(() => store.close());
 
-  const transformation = await openTransformation(
-    config.transformationEndpoint,
-    limits.maxResponseBytes,
-  );
-  onOpened(async () => transformation?.close());
+  const { transformationEndpoint, functions } = config;
+  const transformation = openTransformation({
+    endpoint: transformationEndpoint,
+    maxResponseBytes: limits.maxResponseBytes,
+    functions: { ...functions, onStray: (message) => logger.warn(message) },
+  });
+  onOpened(() => transformation.close());
 
   const reader = createFeatureReader({
-    transform: transformation?.transform,
+    transform: transformation.transform,
+    runners: { delegates: transformationEndpoint !== undefined, computes: true },
     registry,
     store,
     entityKeyVersion,

@@ -66,13 +66,21 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     may: [
       'errors.ts',
       'gen',
+      'definitions',
       'feast-encoding',
       'ingestion/plain-conversion.ts',
       'ingestion/plain-value.ts',
       'ingestion/value-encoder.ts',
     ],
-    mayForTypes: ['registry/registry-model.ts', 'retrieval/on-demand-plan.ts'],
-    packages: ['@bufbuild/protobuf', '@grpc/grpc-js', 'apache-arrow', 'node:buffer'],
+    mayForTypes: ['caller-signal.ts', 'registry/registry-model.ts', 'retrieval/on-demand-plan.ts'],
+    packages: [
+      '@bufbuild/protobuf',
+      '@grpc/grpc-js',
+      'apache-arrow',
+      'node:buffer',
+      'node:worker_threads',
+      ...FILES,
+    ],
   },
   training: {
     may: [

@@ -18,10 +18,11 @@ export interface Config {
   readonly limits: LimitsConfig;
   readonly semantics: SemanticsConfig;
   readonly materialization: MaterializationConfig;
-  /** `host:port` of Feast's transformation server, which runs on-demand views; `undefined` = they are refused. */
+  /** `host:port` of Feast's transformation server, which runs Python's on-demand views; `undefined` = they are refused. */
   readonly transformationEndpoint: string | undefined;
   /** Absent = nothing is traced. */
   readonly tracing: TracingConfig | undefined;
+  readonly functions: FunctionsConfig;
   /** What the operator should know but what stops nothing, one sentence each; to be logged at start. */
   readonly warnings: readonly string[];
 }
@@ -268,4 +269,16 @@ export interface SemanticsConfig {
 export interface MaterializationConfig {
   /** Rows per write to the online store; `undefined` = the writer decides. */
   readonly onlineWriteBatchSize: number | undefined;
+}
+
+/** Functions of on-demand views in TypeScript. */
+export interface FunctionsConfig {
+  /** Absolute path of the feature repository that has them. */
+  readonly repoPath: string;
+  /** Of one call. */
+  readonly timeoutMs: number;
+  /** Of the heap of the thread that they run on. */
+  readonly memoryMib: number;
+  /** What fails where one throws: the request, or the row's outputs. */
+  readonly onError: 'fail' | 'invalid';
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Config } from './config.ts';
 import { createProblemList, invalidConfiguration } from './configuration-error.ts';
 import type { ProblemList } from './configuration-error.ts';
@@ -96,6 +97,12 @@ function readConfig(
     onlineStore,
     materialization,
     transformationEndpoint,
+    functions: {
+      repoPath: resolve(repoPath, settings.values.feature_repository ?? '.'),
+      timeoutMs: settings.values.function_timeout_ms,
+      memoryMib: settings.values.function_memory_mib,
+      onError: settings.values.function_errors,
+    },
     server: readServer(settings.values, repoPath, problems),
     tracing: readTracing(settings.values, env, problems),
     ...groupSettings(settings.values),

@@ -1,3 +1,4 @@
+import { FUNCTION_SETTINGS } from './function-settings.ts';
 import { HTTP2_SETTINGS } from './http2-settings.ts';
 import { PORT_SETTINGS } from './port-settings.ts';
 import { REDIS_SETTINGS } from './redis-settings.ts';
@@ -112,6 +113,7 @@ export const SETTINGS = [
     unit: 'bytes',
     doc: 'Memory for compiled retrieval plans of the current registry.',
   },
+  ...FUNCTION_SETTINGS,
   {
     name: 'registry_poll_ms',
     kind: milliseconds(0),

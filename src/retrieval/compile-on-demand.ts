@@ -1,3 +1,4 @@
+import type { FieldDefinition } from '../registry/registry-model.ts';
 import type { PreparedRead } from '../online-store/online-store.ts';
 import type { CompiledGroups, FeatureCell } from './compile-groups.ts';
 import type { ComputedView, ExpandedSelection } from './expand-on-demand.ts';
@@ -51,23 +52,30 @@ export function compileOnDemandView(
   selection: Selection,
 ): OnDemandViewPlan {
   const columns = new Map<string, OnDemandInput>();
-  const add = (name: string, valueType: number, source: InputSource): void => {
-    if (!columns.has(name)) columns.set(name, { name, valueType, source });
+  const add = (
+    { name, valueType }: FieldDefinition,
+    source: InputSource,
+    shortName?: string,
+  ): void => {
+    if (!columns.has(name)) columns.set(name, { name, valueType, source, shortName });
   };
-  for (const { field, feature } of inputs) {
+  for (const { field, shortName, feature } of inputs) {
     const { group, cell } = cells[feature]!;
-    add(field.name, field.valueType, { kind: 'cell', group, cell });
+    add(field, { kind: 'cell', group, cell }, shortName);
   }
-  for (const { name, valueType } of requestFields) {
+  for (const field of requestFields) {
+    const { name } = field;
     const inContext = selection.contextColumnNames.indexOf(name);
     const source: InputSource =
       inContext < 0
         ? { kind: 'request', column: selection.entityColumnNames.indexOf(name) }
         : { kind: 'context', column: inContext };
-    add(name, valueType, source);
+    add(field, source);
   }
   for (const [name, { column, valueType }] of entityOutputs) {
-    add(name, valueType, { kind: 'entity', column });
+    add({ name, valueType }, { kind: 'entity', column });
   }
-  return { viewName: requested.definition.name, inputs: [...columns.values()], outputs };
+  const { name, onDemand } = requested.definition;
+  const inputColumns = [...columns.values()];
+  return { viewName: name, functionHash: onDemand?.functionHash, inputs: inputColumns, outputs };
 }

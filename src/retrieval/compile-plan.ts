@@ -13,7 +13,7 @@ import {
   type JoinKeySource,
 } from './entity-columns.ts';
 import { expandOnDemand } from './expand-on-demand.ts';
-import { refuseOnDemandViews } from './refuse-on-demand.ts';
+import { refuseOnDemandViews, type FunctionRunners } from './refuse-on-demand.ts';
 import { resolveSelection, type RequestedView } from './resolve-selection.ts';
 import { unsupportedJoinKeyType } from './retrieval-errors.ts';
 import type { EntityColumnPlan, RetrievalPlan, ViewVersion } from './retrieval-plan.ts';
@@ -26,8 +26,7 @@ export interface CompileContext {
   readonly entityKeyVersion: EntityKeyVersion;
   readonly readEntitylessPushes: boolean;
   readonly maxFeatures: number;
-  /** Whether there is somebody to run the functions of on-demand views. */
-  readonly canDelegate: boolean;
+  readonly runners: FunctionRunners;
 }
 
 /** Rough costs in memory: of an output column, and of a cell of a prepared read. */

@@ -46,14 +46,16 @@ export async function computeOnDemand(
 ): Promise<readonly ComputedRows[]> {
   return await Promise.all(
     plan.views.map(async (view) => {
-      const { viewName, inputs, outputs } = view;
+      const { viewName, functionHash, inputs, outputs } = view;
       const { rowCount } = rows;
-      const columns = inputs.map(({ name, valueType, source }): InputColumn => ({
+      const columns = inputs.map(({ name, shortName, valueType, source }): InputColumn => ({
         name,
+        shortName,
         valueType,
         valueAt: valueReader(source, rows),
       }));
-      const call = { project: plan.project, viewName, rowCount, inputs: columns, outputs };
+      const { project } = plan;
+      const call = { project, viewName, functionHash, rowCount, inputs: columns, outputs };
       const computed =
         rowCount === 0 ? outputs.map(() => []) : await transform(call, { deadlineAtMs, signal });
       return layOut(view, rowCount, { computed, lostRows: lostRows(view, rows) });
@@ -113,7 +115,7 @@ function layOut(
     computed: columns,
     lostRows: lost,
   }: {
-    readonly computed: readonly (readonly Uint8Array[])[];
+    readonly computed: readonly (readonly (Uint8Array | undefined)[])[];
     readonly lostRows: ReadonlySet<number>;
   },
 ): ComputedRows {
@@ -123,12 +125,12 @@ function layOut(
   const ends = new Int32Array(rowCount * width);
   const buffers: Uint8Array[] = [];
   for (let row = 0; row < rowCount; row++) {
-    if (lost.has(row)) {
+    const values = columns.flatMap((column) => column[row] ?? []);
+    if (lost.has(row) || values.length < columns.length) {
       starts.fill(LOST, row * width, (row + 1) * width);
       buffers.push(EMPTY);
       continue;
     }
-    const values = columns.map((column) => column[row]!);
     let at = 0;
     for (const [cell, value] of values.entries()) {
       starts[row * width + cell] = at;

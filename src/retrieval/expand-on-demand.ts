@@ -12,7 +12,11 @@ export interface ComputedView {
   /** Its features that were asked for, once each. */
   readonly outputs: readonly FieldDefinition[];
   /** Features of its sources as its function knows them, and their index into the features that are read. */
-  readonly inputs: readonly { readonly field: FieldDefinition; readonly feature: number }[];
+  readonly inputs: readonly {
+    readonly field: FieldDefinition;
+    readonly shortName: string;
+    readonly feature: number;
+  }[];
   readonly requestFields: readonly FieldDefinition[];
   /** Name of a source that is itself computed, which Feast does not do either; `undefined` = there is none. */
   readonly computedSource: string | undefined;
@@ -76,7 +80,7 @@ export function expandOnDemand(
         const name = `${viewName}__${featureName}`;
         const feature = readFeatures.push({ view, featureName, outputName: name }) - 1;
         const valueType = source.definition.featuresByName.get(featureName)?.valueType ?? 0;
-        return { field: { name, valueType }, feature };
+        return { field: { name, valueType }, shortName: featureName, feature };
       });
     });
     const outputs = (outputsOf.get(requested) ?? []).map((name) =>

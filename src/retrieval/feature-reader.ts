@@ -18,6 +18,7 @@ import { computeOnDemand } from './compute-on-demand.ts';
 import type { TransformOnDemand } from './on-demand-plan.ts';
 import { createPlanCache, type PlanCache } from './plan-cache.ts';
 import { entityRowLengthMismatch, limitExceeded, messageTooLarge } from './retrieval-errors.ts';
+import type { FunctionRunners } from './refuse-on-demand.ts';
 import type { RetrievalPlan } from './retrieval-plan.ts';
 import type {
   EntityColumn,
@@ -37,9 +38,13 @@ export interface FeatureReaderOptions {
   readonly semantics: RetrievalSemantics;
   /** Runs the functions of on-demand views; absent = they are refused. */
   readonly transform?: TransformOnDemand | undefined;
+  /** Whose functions `transform` runs. */
+  readonly runners?: FunctionRunners | undefined;
   /** Hears of every answer before it is written. */
   readonly onRetrieved?: (retrieved: RetrievedFeatures) => void;
 }
+
+const NOBODY: FunctionRunners = { delegates: false, computes: false };
 
 /** What a request says besides its message. */
 export interface ReadFeaturesOptions {
@@ -136,7 +141,7 @@ function planCacheOf(snapshot: RegistrySnapshot, options: FeatureReaderOptions):
     entityKeyVersion,
     readEntitylessPushes: semantics.readEntitylessPushes,
     maxFeatures: limits.maxFeatures,
-    canDelegate: options.transform !== undefined,
+    runners: options.runners ?? NOBODY,
   };
   return createPlanCache(limits.planCacheBytes, (selection) => compilePlan(selection, context));
 }

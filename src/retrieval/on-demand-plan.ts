@@ -12,12 +12,15 @@ export type InputSource =
 
 /** One column that the function of an on-demand view sees. */
 export interface OnDemandInput extends FieldDefinition {
+  /** The feature's name without that of its view; `undefined` = it is no feature. */
+  readonly shortName: string | undefined;
   readonly source: InputSource;
 }
 
 /** One on-demand view of a selection. */
 export interface OnDemandViewPlan {
   readonly viewName: string;
+  readonly functionHash: string | undefined;
   readonly inputs: readonly OnDemandInput[];
   /** Features that were asked for, once each; aligned with the cells of the view's group. */
   readonly outputs: readonly FieldDefinition[];
@@ -35,6 +38,7 @@ export interface OnDemandPlan {
 
 /** One column of inputs. */
 export interface InputColumn extends FieldDefinition {
+  readonly shortName?: string | undefined;
   /** The encoded `feast.types.Value` of a row; empty = null. */
   readonly valueAt: (row: number) => Uint8Array;
 }
@@ -43,6 +47,8 @@ export interface InputColumn extends FieldDefinition {
 export interface OnDemandCall {
   readonly project: string;
   readonly viewName: string;
+  /** Of the function in TypeScript that is to run; absent = it is Python's. */
+  readonly functionHash?: string | undefined;
   readonly rowCount: number;
   readonly inputs: readonly InputColumn[];
   readonly outputs: readonly FieldDefinition[];
@@ -51,10 +57,11 @@ export interface OnDemandCall {
 /**
  * Runs the functions of on-demand views.
  *
- * @returns one column per output, one encoded `feast.types.Value` per row; empty = null.
+ * @returns one column per output, one encoded `feast.types.Value` per row; empty = null, `undefined` in all columns = the
+ *   function failed for this row, and the others count.
  * @throws SideboardError (by rejection) TRANSFORMATION_FAILED, TRANSFORMATION_UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED
  */
 export type TransformOnDemand = (
   call: OnDemandCall,
   limits: { readonly deadlineAtMs: number; readonly signal?: CallerSignal | undefined },
-) => Promise<readonly (readonly Uint8Array[])[]>;
+) => Promise<readonly (readonly (Uint8Array | undefined)[])[]>;

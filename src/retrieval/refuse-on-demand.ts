@@ -3,19 +3,26 @@ import type { ComputedView } from './expand-on-demand.ts';
 import { onDemandFeatureViewUnsupported, requestDataNotFound } from './retrieval-errors.ts';
 import type { Selection } from './retrieval-request.ts';
 
+/** Who is there to run functions. */
+export interface FunctionRunners {
+  /** Whether Feast's transformation server is. */
+  readonly delegates: boolean;
+  /** Whether functions in TypeScript are run. */
+  readonly computes: boolean;
+}
+
 /** The only mode that Feast's transformation server runs. */
 const DELEGATED_MODE = 'pandas';
 
 /**
  * Says what is missing from a request for on-demand views, or else which of them cannot be computed.
  *
- * @param canDelegate whether there is a transformation server.
  * @throws SideboardError REQUEST_DATA_NOT_FOUND, ON_DEMAND_FEATURE_VIEW_UNSUPPORTED
  */
 export function refuseOnDemandViews(
   computed: readonly ComputedView[],
   selection: Selection,
-  { snapshot, canDelegate }: { readonly snapshot: RegistrySnapshot; readonly canDelegate: boolean },
+  { snapshot, runners }: { readonly snapshot: RegistrySnapshot; readonly runners: FunctionRunners },
 ): void {
   const given = new Set([...selection.entityColumnNames, ...selection.contextColumnNames]);
   for (const { requested, requestFields } of computed) {
@@ -24,12 +31,14 @@ export function refuseOnDemandViews(
   }
   for (const { requested, computedSource } of computed) {
     const { name, onDemand } = requested.definition;
-    const { mode } = onDemand!;
+    const { mode, functionHash } = onDemand!;
     const refuse = (why: string): never => {
       throw onDemandFeatureViewUnsupported(name, mode, why);
     };
+    if (computedSource !== undefined) refuse(`its source ${computedSource} is computed as well`);
+    if (functionHash !== undefined && runners.computes) continue;
     if (mode !== DELEGATED_MODE) refuse('the transformation server runs functions of mode pandas');
-    if (!canDelegate) {
+    if (!runners.delegates) {
       refuse(
         'start "feast serve_transformations" and name it in feature_server.transformation_service_endpoint',
       );
@@ -37,6 +46,5 @@ export function refuseOnDemandViews(
     if (snapshot.views.get(name) !== requested.definition) {
       refuse('the transformation server knows its current version alone');
     }
-    if (computedSource !== undefined) refuse(`its source ${computedSource} is computed as well`);
   }
 }

@@ -18,13 +18,12 @@ import {
   vectorFromArray,
 } from 'apache-arrow';
 import type { DataType } from 'apache-arrow';
-import type { FeatureValue, ScalarValue, TypedValue } from '../feast-encoding/typed-value.ts';
+import type { FeatureValue, ScalarValue } from '../feast-encoding/typed-value.ts';
 import { isValueMessage } from '../feast-encoding/value-check.ts';
 import { readValue } from '../feast-encoding/value-reader.ts';
 import { ValueType } from '../feast-encoding/value-type.ts';
-import { compilePlainReader, type PlainReader } from '../ingestion/plain-conversion.ts';
-import { toPlain } from '../ingestion/plain-value.ts';
 import type { InputColumn } from '../retrieval/on-demand-plan.ts';
+import { compileInputReader } from './input-reader.ts';
 import { invalidInput } from './transformation-errors.ts';
 
 /** Where the list types begin, relative to their scalars: `BYTES_LIST` is 11, `BYTES` 1; sets are 21 above. */
@@ -54,9 +53,9 @@ export function encodeInputs(
       column.valueType || (values.find(({ type }) => type !== 0)?.type ?? ValueType.STRING);
     const type = arrowType(valueType);
     if (type === undefined) return [];
-    const read = compilePlainReader(valueType);
+    const read = compileInputReader(valueType);
     const items = values.map((typed, row) => {
-      const value = typed.type === valueType ? typed.value : convert(typed, valueType, read);
+      const value = read(typed);
       if (value === undefined) throw invalidInput(viewName, column.name, row, valueType);
       return toArrow(valueType, value);
     });
@@ -70,21 +69,6 @@ export function encodeInputs(
     children: vectors.map(({ vector }) => vector.data[0]!),
   });
   return tableToIPC(new Table([new RecordBatch(schema, data)]), 'file');
-}
-
-/** The value as its column's type, which it was not sent as; `undefined` = it does not fit. */
-function convert(
-  typed: TypedValue,
-  valueType: number,
-  read: PlainReader,
-): FeatureValue | undefined {
-  if (typed.value === null) return null;
-  const plain = toPlain(typed);
-  if (plain === undefined || plain === null) return undefined;
-  // Pushes cut the fraction off, as Feast does; an input without it would be another one.
-  const isInteger = valueType === ValueType.INT32 || valueType === ValueType.INT64;
-  if (isInteger && typeof plain === 'number' && !Number.isInteger(plain)) return undefined;
-  return read(plain);
 }
 
 /** `undefined` = none. */

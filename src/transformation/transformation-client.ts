@@ -72,7 +72,9 @@ export function createTransformationClient(
       const table = fromBinary(TransformFeaturesResponseSchema, bytes).transformationOutput?.value;
       return decodeOutputs(table?.value ?? new Uint8Array(), viewName, outputs, rowCount);
     },
-    close: () => client.close(),
+    async close() {
+      client.close();
+    },
   };
 }
 

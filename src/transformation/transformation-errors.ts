@@ -22,6 +22,14 @@ export function transformationUnavailable(endpoint: string, cause?: unknown): Si
   );
 }
 
+/** A function in TypeScript that is not there to be run. */
+export function functionUnavailable(viewName: string, why: string): SideboardError {
+  return new SideboardError(
+    'TRANSFORMATION_UNAVAILABLE',
+    `On-demand feature view ${viewName}: ${why}`,
+  );
+}
+
 /** Feast's server takes messages of 4 MiB at most, and we answers of `max_response_bytes`. */
 export function transformationTooLarge(viewName: string, cause: unknown): SideboardError {
   return new SideboardError(

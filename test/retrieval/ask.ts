@@ -122,6 +122,7 @@ export function fixtureOf(
     limits: { ...LIMITS, ...overrides.limits },
     semantics: { ...SEMANTICS, ...overrides.semantics },
     transform: overrides.transform,
+    runners: { delegates: overrides.transform !== undefined, computes: false },
     ...(overrides.onRetrieved === undefined ? {} : { onRetrieved: overrides.onRetrieved }),
   });
   return { store, reader, snapshot };

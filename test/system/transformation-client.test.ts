@@ -97,7 +97,7 @@ beforeEach(async () => {
   client = createTransformationClient(`127.0.0.1:${stand.port}`, 1 << 20);
 });
 afterEach(() => {
-  client.close();
+  void client.close();
   stand.stop();
 });
 

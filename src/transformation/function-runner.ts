@@ -1,0 +1,138 @@
+import { isSideboardError } from '../errors.ts';
+import type { OnDemandCall } from '../retrieval/on-demand-plan.ts';
+import { packColumns, slabValue } from './column-slab.ts';
+import {
+  startFunctionThread,
+  ThreadLost,
+  type FunctionLimits,
+  type FunctionThread,
+} from './function-thread.ts';
+import type { ThreadOrder } from './function-worker.ts';
+import type { TransformationClient } from './open-transformation.ts';
+import { errorPlace } from './error-place.ts';
+import { functionUnavailable } from './transformation-errors.ts';
+import { untilDeadline } from './until-deadline.ts';
+
+/** How long after the files were loaded they are looked at again for a function that they did not have. */
+const RELOAD_MS = 2000;
+
+/** A thread that is being started, or was. */
+interface StartedThread {
+  readonly thread: Promise<FunctionThread>;
+  /** When it had loaded the files, or failed to; `Infinity` = it has not yet. */
+  settledAtMs: number;
+}
+
+/** How often a call is made again that was lost behind others. */
+const MAX_ATTEMPTS = 5;
+
+/**
+ * Runs the functions of on-demand views that a feature repository has in TypeScript, on a thread that is started with the
+ * first call. A function that is not the one that was applied is not run: the files are loaded again, since they may have
+ * been brought up to date, and then the call is refused.
+ */
+export function createFunctionRunner(
+  order: ThreadOrder,
+  limits: FunctionLimits,
+): TransformationClient {
+  let current: StartedThread | undefined;
+  let closed = false;
+
+  function start(): StartedThread {
+    const started: StartedThread = {
+      thread: startFunctionThread(order, limits).finally(() => {
+        started.settledAtMs = performance.now();
+      }),
+      settledAtMs: Infinity,
+    };
+    return started;
+  }
+
+  /** A thread whose function is the one that was applied. */
+  async function threadFor({ viewName, functionHash }: OnDemandCall): Promise<FunctionThread> {
+    for (;;) {
+      if (closed) throw functionUnavailable(viewName, 'the server is stopping');
+      const started = (current ??= start());
+      const mayReload = performance.now() - started.settledAtMs > RELOAD_MS;
+      const outcome = await started.thread.catch(asError);
+      if (outcome instanceof Error) {
+        if (!mayReload) throw functionUnavailable(viewName, whyNotLoaded(outcome, order.repoPath));
+      } else if (outcome.isAlive()) {
+        if (outcome.hashes.get(viewName) === functionHash) return outcome;
+        if (!mayReload) throw functionUnavailable(viewName, whyNotThis(outcome, viewName, order));
+        outcome.retire();
+      }
+      if (current === started) current = undefined;
+    }
+  }
+
+  async function run(
+    call: OnDemandCall,
+    isWanted: () => boolean,
+  ): Promise<readonly (readonly (Uint8Array | undefined)[])[]> {
+    const { viewName, rowCount, inputs, outputs } = call;
+    for (let attempt = 1; ; attempt++) {
+      const thread = await threadFor(call);
+      const values = packColumns(inputs.length, rowCount, (column, row) =>
+        inputs[column]!.valueAt(row),
+      );
+      try {
+        const fields = inputs.map(({ name, shortName, valueType }) => {
+          return { name, shortName, valueType };
+        });
+        const functionCall = { viewName, rowCount, inputs: fields, values, outputs };
+        const result = await thread.run(functionCall, isWanted);
+        const failed = new Set(result.failedRows);
+        return outputs.map((_, column) =>
+          Array.from({ length: rowCount }, (_row, row) =>
+            failed.has(row) ? undefined : slabValue(result.values, column * rowCount + row),
+          ),
+        );
+      } catch (error) {
+        if (!(error instanceof ThreadLost)) throw error;
+        if (attempt === MAX_ATTEMPTS || closed) {
+          throw functionUnavailable(viewName, 'the thread of the functions ended again and again');
+        }
+      }
+    }
+  }
+
+  return {
+    async transform(call, options) {
+      let isWanted = true;
+      try {
+        return await untilDeadline(
+          run(call, () => isWanted),
+          options,
+        );
+      } finally {
+        isWanted = false;
+      }
+    },
+    async close(): Promise<void> {
+      closed = true;
+      const outcome = await current?.thread.catch(asError);
+      if (outcome !== undefined && !(outcome instanceof Error)) await outcome.close();
+    },
+  };
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** What is wrong with definitions may be said as it is; other errors of somebody's files may hold anything. */
+function whyNotLoaded(error: Error, repoPath: string): string {
+  const why = isSideboardError(error) ? error.message : errorPlace(error, repoPath);
+  return `the feature repository ${repoPath} cannot be loaded (${why}): mend it, or name another one in feature_repository`;
+}
+
+function whyNotThis(
+  { hashes }: FunctionThread,
+  viewName: string,
+  { repoPath }: ThreadOrder,
+): string {
+  return hashes.has(viewName)
+    ? `its function in ${repoPath} is not the one that was applied: run "sideboard apply" there, or bring the files here up to date`
+    : `${repoPath} has no function of it: bring the files there up to date, or name another folder in feature_repository`;
+}

@@ -1,0 +1,34 @@
+import type { CallerSignal } from '../caller-signal.ts';
+import { cancelled, deadlineExceeded } from '../errors.ts';
+
+/**
+ * Waits for `work` as long as the caller does; what comes later is dropped.
+ *
+ * @throws SideboardError (by rejection) DEADLINE_EXCEEDED, CANCELLED, and what `work` rejects with
+ */
+export function untilDeadline<T>(
+  work: Promise<T>,
+  limits: { readonly deadlineAtMs: number; readonly signal?: CallerSignal | undefined },
+): Promise<T> {
+  const { deadlineAtMs, signal } = limits;
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    };
+    const onAbort = (): void => {
+      leave();
+      reject(cancelled());
+    };
+    const onDeadline = (): void => {
+      leave();
+      reject(deadlineExceeded('while an on-demand feature view was computed'));
+    };
+    const timer = Number.isFinite(deadlineAtMs)
+      ? setTimeout(onDeadline, deadlineAtMs - performance.now())
+      : undefined;
+    work.then(resolve, reject).finally(leave);
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
