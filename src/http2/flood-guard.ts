@@ -15,6 +15,8 @@ const MAX_CREDIT = 10_000;
 const CREDIT_PER_SECOND = 1000;
 /** Earned by a request that was answered: its windows, and a reset of another one. */
 const CREDIT_PER_ANSWER = 12;
+/** Earned by content that is sent: Go opens the windows of stream and connection for every 4 KiB that it has read. */
+const CREDIT_PER_BYTE = 1 / 1024;
 
 export const Cost = {
   /** WINDOW_UPDATE, PRIORITY, CONTINUATION, DATA without content, frames of unknown types and for closed streams. */
@@ -41,6 +43,11 @@ export function spendCredit(guard: FloodGuard, cost: number): void {
 
 export function earnByAnswer(guard: FloodGuard): void {
   guard.credit = Math.min(MAX_CREDIT, guard.credit + CREDIT_PER_ANSWER);
+}
+
+/** @param length of a piece of content; what is sent byte by byte earns next to nothing */
+export function earnByContent(guard: FloodGuard, length: number): void {
+  guard.credit = Math.min(MAX_CREDIT, guard.credit + length * CREDIT_PER_BYTE);
 }
 
 export function earnByTime(guard: FloodGuard, elapsedMs: number): void {

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import { earnByAnswer } from './flood-guard.ts';
+import { earnByAnswer, earnByContent } from './flood-guard.ts';
 import {
   DEFAULT_MAX_FRAME_BYTES,
   ErrorCode,
@@ -193,6 +193,7 @@ function writeDataHeader(stream: Stream, length: number, flags: number): void {
   stream.sendWindow -= length;
   connection.sendWindow -= length;
   connection.hasAnswered = true;
+  earnByContent(connection.guard, length);
   const at = output.reserve(FRAME_HEADER_BYTES);
   output.at = writeFrameHeader(output.bytes, at, length, FrameType.DATA, flags, stream.id);
 }

@@ -215,6 +215,22 @@ describe('a client that does its work is not taken for a flood:', () => {
     expect(client.isEnded).toBe(false);
   });
 
+  it('large answers, whose windows are opened every 4 KiB as Go does', async () => {
+    const answer = Buffer.alloc(100 * 1024);
+    const rig = createRig({}, ({ response }) => response.reply(OK_HEADERS, answer, OK_TRAILERS));
+    const client = rig.connect(HELLO, windowUpdate(0, MIB));
+    const read = Buffer.concat([windowUpdate(0, 4096), windowUpdate(1, 4096)]);
+    for (let i = 0; i < 600; i++) {
+      const id = 2 * i + 1;
+      client.send(headers(id, GET));
+      read.writeUInt32BE(id, 18);
+      for (let piece = 0; piece < 25; piece++) client.send(read);
+      await turn();
+    }
+    await eventually(() => expect(client.body(1199)).toHaveLength(answer.length));
+    expect(client.isEnded).toBe(false);
+  });
+
   it('a thousand deadlines that pass together', async () => {
     const rig = createRig({}, () => {});
     const client = rig.connect();
