@@ -6,14 +6,9 @@ import { SERVER_TIMING, type RequestTiming } from '../request-timing.ts';
 import type { RequestTrace, RequestTracing } from '../request-trace.ts';
 import { OverloadedError } from '../errors.ts';
 import type { Admission, CallContext } from './grpc-service.ts';
-import {
-  encodeStatusMessage,
-  GrpcCode,
-  GrpcStatusError,
-  statusOf,
-  type GrpcStatus,
-} from './status.ts';
+import { GrpcCode, GrpcStatusError, statusOf, type GrpcStatus } from './status.ts';
 import { encodeStatusDetails, STATUS_DETAILS } from './status-details.ts';
+import { encodeStatusMessage } from './status-message.ts';
 import { parseTimeoutMs } from './timeout.ts';
 
 /** Timers of Node hold at most this; a longer deadline needs none. */

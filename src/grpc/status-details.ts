@@ -3,6 +3,7 @@ import { anyPack, durationFromMs, type Any } from '@bufbuild/protobuf/wkt';
 import { ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
 import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
 import { OverloadedError, type SideboardError } from '../errors.ts';
+import { cutStatusMessage } from './status-message.ts';
 import type { GrpcStatus } from './status.ts';
 
 /** Trailer with a `google.rpc.Status` in base64: code and message again, and details for programs. */
@@ -29,6 +30,10 @@ export function detailsOf(error: SideboardError): readonly Any[] {
 
 /** The value of `STATUS_DETAILS`. Padding is optional in binary metadata, and not every reader takes it. */
 export function encodeStatusDetails({ code, message, details = [] }: GrpcStatus): string {
-  const status = create(StatusSchema, { code, message, details: [...details] });
+  const status = create(StatusSchema, {
+    code,
+    message: cutStatusMessage(message),
+    details: [...details],
+  });
   return Buffer.from(toBinary(StatusSchema, status)).toString('base64').replace(/=+$/, '');
 }

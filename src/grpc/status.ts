@@ -108,20 +108,3 @@ export function statusOf(error: unknown): GrpcStatus {
   }
   return { code: GrpcCode.INTERNAL, message: 'internal error' };
 }
-
-/**
- * `grpc-message` allows printable ASCII without "%"; everything else is percent-encoded UTF-8
- * (https://github.com/grpc/grpc/blob/v1.60.0/doc/PROTOCOL-HTTP2.md, "Status-Message"), and so is a space where no header
- * field may have one: at its ends (RFC 9113 section 8.2.1).
- */
-export function encodeStatusMessage(message: string): string {
-  if (/^(?! )[\x20-\x24\x26-\x7e]*(?<! )$/.test(message)) return message;
-  let text = '';
-  for (const byte of Buffer.from(message, 'utf8')) {
-    text +=
-      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
-        ? String.fromCharCode(byte)
-        : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-  }
-  return text.replace(/^ | $/g, '%20');
-}

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { SideboardError } from '../../src/errors.ts';
-import { encodeStatusMessage, GrpcCode, grpcCodeName, statusOf } from '../../src/grpc/status.ts';
+import { GrpcCode, grpcCodeName, statusOf } from '../../src/grpc/status.ts';
+import { encodeStatusDetails } from '../../src/grpc/status-details.ts';
+import { encodeStatusMessage } from '../../src/grpc/status-message.ts';
 import { parseTimeoutMs } from '../../src/grpc/timeout.ts';
 
 describe('statusOf', () => {
@@ -30,6 +32,20 @@ describe('encodeStatusMessage', () => {
     expect(encodeStatusMessage(message)).toBe(encoded);
     expect(decodeURIComponent(encoded)).toBe(message);
   });
+
+  it.each(['a', 'ü', '%', '😀', 'no 😀 '])(
+    'a message that repeats %j for ever is cut to what clients take, between characters',
+    (text) => {
+      const message = text.repeat(100_000);
+      const encoded = encodeStatusMessage(message);
+      expect(encoded.length).toBeLessThanOrEqual(2048);
+      expect(encoded.length).toBeGreaterThan(1500);
+      expect(encodeStatusDetails({ code: GrpcCode.NOT_FOUND, message }).length).toBeLessThan(3000);
+      const shown = decodeURIComponent(encoded);
+      expect(shown.endsWith(' …')).toBe(true);
+      expect(message.startsWith(shown.slice(0, -2))).toBe(true);
+    },
+  );
 });
 
 describe('parseTimeoutMs', () => {
