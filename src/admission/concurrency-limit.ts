@@ -151,7 +151,8 @@ export class ConcurrencyLimit {
     this.baseline.add(meanMs);
     const wantedMs = Math.max(this.baseline.ms * TOLERANCE + SLACK_MS, this.options.latencyMs);
     const perMs = window.leftCount / lastedMs;
-    const isPressed = window.refusedAny || meanMs > wantedMs;
+    // With one in work on average, as when a request came after an idle hour, none waited for another.
+    const isPressed = window.refusedAny || (meanMs > wantedMs && perMs * meanMs > 1);
     if (isPressed !== this.wasPressed) this.moodSinceMs = window.startedAtMs;
     this.wasPressed = isPressed;
     const moodMs = nowMs - this.moodSinceMs;

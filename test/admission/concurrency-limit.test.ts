@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ConcurrencyLimit } from '../../src/admission/concurrency-limit.ts';
 import { between, simulate, type ServerModel } from './simulated-server.ts';
 
 /** The machine that simulates may be busy. */
@@ -118,6 +119,25 @@ describe('over time', SLOW, () => {
 
 describe('as lenient as by default', () => {
   const LENIENT = { initial: 1000, min: 64, max: 1000, latencyMs: 100 };
+
+  test('a slow request after an idle hour is no overload', () => {
+    let busyMs = 0;
+    const limit = new ConcurrencyLimit({ ...LENIENT, busyMs: () => busyMs }, 0);
+    const serve = (atMs: number, latencyMs: number): void => {
+      expect(limit.tryEnter()).toBe(true);
+      busyMs += 0.05;
+      limit.leave(atMs + latencyMs, atMs);
+    };
+    for (let ms = 0; ms < 1000; ms++) serve(ms, 0.5);
+    // The process did this and that meanwhile; the first read finds a connection that has to be made again.
+    busyMs += 10_000;
+    // And now and then there is another one.
+    const limits = Array.from({ length: 20 }, (_, i) => {
+      serve(3_600_000 + 2_000 * i, 400);
+      return limit.current;
+    });
+    expect(Math.min(...limits)).toBe(1000);
+  });
   const [, large, capacity] = MODELS[0]!;
 
   test('nobody is refused up to the wanted latency, however long a read takes alone', SLOW, () => {
