@@ -26,7 +26,7 @@ const { listener } = createDispatcher({
     },
   ],
   limits: { maxRequestBytes: 1 << 20, defaultDeadlineMs: 10_000, maxConcurrentRequests: 100_000 },
-  observer: { inFlightCount: 0, onCallEnd() {} },
+  observer: { inFlightCount: 0, receivedMessageCount: 0, sentMessageCount: 0, onCallEnd() {} },
 });
 const create = engineName === 'builtin' ? createBuiltinEngine : createEngine;
 const engine = create(DEFAULT_LIMITS, listener);

@@ -25,15 +25,28 @@ export interface RouterOptions {
   readonly engine: Http2Engine;
   /** Answers HTTP/1.1 requests. */
   readonly handler: HttpHandler;
+  /** Connections that may be open at once; one more is closed when it comes. Absent = as many as the system allows. */
+  readonly maxConnections?: number | undefined;
+  /** A connection was too many. */
+  readonly onRefused?: ((door: Door, peer: string) => void) | undefined;
 }
 
 /** By which way a connection came: TLS is for the port alone. */
 export type Door = 'port' | 'unix';
 
+/** Connections that came by one door since the start. */
+export interface DoorCounts {
+  opened: number;
+  closed: number;
+  /** Those that were too many; they are not among the others. */
+  refused: number;
+}
+
 /** Gives every connection to the protocol that it speaks, and ends them all in the end. */
 export interface ConnectionRouter {
   /** Takes a connection over, with nothing read of it yet. */
   readonly accept: (socket: Socket, door: Door) => void;
+  readonly counts: Readonly<Record<Door, Readonly<DoorCounts>>>;
   /** Answers TLS connections to come with this certificate; where there is TLS only. */
   useCertificate(certificate: ServerCertificate): void;
   /**
@@ -45,7 +58,17 @@ export interface ConnectionRouter {
   drain(timeoutMs: number): Promise<number>;
 }
 
-export function createConnectionRouter({ engine, handler, tls }: RouterOptions): ConnectionRouter {
+export function createConnectionRouter({
+  engine,
+  handler,
+  tls,
+  maxConnections = Infinity,
+  onRefused,
+}: RouterOptions): ConnectionRouter {
+  const counts: Record<Door, DoorCounts> = {
+    port: { opened: 0, closed: 0, refused: 0 },
+    unix: { opened: 0, closed: 0, refused: 0 },
+  };
   const sockets = new Set<Socket>();
   /** Of those, the ones whose protocol is not known yet. */
   const undecided = new Set<Socket>();
@@ -85,11 +108,27 @@ export function createConnectionRouter({ engine, handler, tls }: RouterOptions):
           else speakHttp1(socket);
         });
 
+  const refuse = (socket: Socket, door: Door): void => {
+    counts[door].refused += 1;
+    const { remoteAddress } = socket;
+    onRefused?.(door, remoteAddress === undefined ? 'unix socket' : remoteAddress);
+    socket.on('error', () => {});
+    // FIN, and the descriptor is free: a client that stays would hold what there is too little of.
+    socket.destroySoon();
+  };
+
   return {
+    counts,
     accept(socket, door): void {
+      if (sockets.size >= maxConnections) {
+        refuse(socket, door);
+        return;
+      }
+      counts[door].opened += 1;
       // With TLS this is the connection beneath, which takes the other one with it.
       sockets.add(socket);
       socket.once('close', () => {
+        counts[door].closed += 1;
         sockets.delete(socket);
         undecided.delete(socket);
         if (sockets.size === 0) onEmpty();

@@ -241,6 +241,12 @@ async function composeServer({
     registryAgeMs: () => registry.ageMs(),
     registrySnapshot: () => registry.current(),
   });
+  metrics.watchTransport({
+    doors: port.counts,
+    http2: engine.counters,
+    queuedBytes: () => engine.queuedBytes,
+    messages: observer,
+  });
   health.setServing(true);
   return {
     address: port.address,

@@ -161,9 +161,11 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     may: ['errors.ts', 'listen.ts', 'request-timing.ts', 'version.ts', 'grpc/status.ts'],
     mayForTypes: [
       'config/config.ts',
+      'connection-router.ts',
       'request-trace.ts',
       'grpc/load-reports.ts',
       'grpc/server-call.ts',
+      'http2/http2-engine.ts',
       'online-store/online-store.ts',
       'registry/registry-model.ts',
       'retrieval/retrieved-features.ts',

@@ -182,6 +182,7 @@ class UnaryBody implements RequestBody {
       call.fail(this.reader?.isMidMessage === true ? cutOff() : notOneMessage(call.path));
       return;
     }
+    call.received();
     if (!call.begin(this.method.admission)) return;
     try {
       this.method.call(message, call).then(
@@ -248,6 +249,7 @@ function serveStreaming(
   const drainMessages = (): void => {
     for (let next = reader.next(); next !== undefined; next = reader.next()) {
       messageCount += 1;
+      call.received();
       if (requests === 'one' && messageCount > 1) throw notOneMessage(call.path);
       streaming.onMessage(next);
       if (call.isOver) return;

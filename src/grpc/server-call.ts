@@ -35,6 +35,9 @@ export interface CallObserver {
   onCallEnd(call: CallContext, status: GrpcStatus, durationMs: number, error?: unknown): void;
   /** Calls being answered now; changed by the dispatcher only. */
   inFlightCount: number;
+  /** Whole messages of all calls, in both directions; changed by the dispatcher only. */
+  receivedMessageCount: number;
+  sentMessageCount: number;
   /** Decides which calls are traced; absent = none. */
   readonly tracing?: RequestTracing | undefined;
 }
@@ -122,7 +125,13 @@ export class ServerCall implements CallContext {
   send(headers: HeaderBlock, bytes: Uint8Array): void {
     if (this.isOver) return;
     this.open(headers);
+    this.observer.sentMessageCount += 1;
     this.response.write(bytes);
+  }
+
+  /** A whole message of the caller is here. */
+  received(): void {
+    this.observer.receivedMessageCount += 1;
   }
 
   /** Holds back what the caller sends, or lets it come. */
@@ -146,6 +155,7 @@ export class ServerCall implements CallContext {
   finish(headers: HeaderBlock, bytes: Uint8Array | undefined, trailers: HeaderBlock): void {
     if (this.isOver) return;
     const end = withFields(trailers, this.responseTrailers);
+    if (bytes !== undefined) this.observer.sentMessageCount += 1;
     if (bytes !== undefined && !this.responded) {
       this.response.reply(withFields(headers, this.responseHeaders), bytes, end);
       this.responded = true;

@@ -20,9 +20,14 @@ export function createBuiltinEngine(limits: EngineLimits, listener: StreamListen
     connections: 0,
     connectionErrors: 0,
     streams: 0,
+    streamsClosed: 0,
+    streamsSucceeded: 0,
     streamsReset: 0,
     streamErrors: 0,
     pings: 0,
+    // These it does not know of.
+    keepAlivesSent: 0,
+    flowControlStalls: 0,
   };
   const server = http2.createServer({
     maxSessionMemory: Math.max(1, Math.ceil(limits.maxQueuedBytes / MIB)),
@@ -48,6 +53,10 @@ export function createBuiltinEngine(limits: EngineLimits, listener: StreamListen
   server.on('stream', (stream, headers) => {
     counters.streams += 1;
     stream.on('aborted', () => (counters.streamsReset += 1));
+    stream.once('close', () => {
+      counters.streamsClosed += 1;
+      if (stream.writableFinished) counters.streamsSucceeded += 1;
+    });
     serveStream(stream, headers, listener);
   });
   server.on('sessionError', () => {});

@@ -148,6 +148,7 @@ function checkAlive(connection: Connection, nowMs: number): void {
   } else if (times.askedAtMs === undefined) {
     if (nowMs - times.lastHeardAtMs < core.limits.keepAliveMs) return;
     times.askedAtMs = nowMs;
+    core.counters.keepAlivesSent += 1;
     writePing(connection.output, 0, KEEP_ALIVE_PING, 0);
     connection.markDirty();
   } else if (nowMs - times.askedAtMs > core.limits.keepAliveTimeoutMs) {

@@ -164,6 +164,7 @@ export class Connection implements FrameSink {
     stream.queuedBytes = 0;
     stream.queue = undefined;
     if (this.streams.size === 0) this.times.idleSinceMs = this.core.nowMs;
+    this.core.counters.streamsClosed += 1;
     this.core.closeLater(stream);
   }
 

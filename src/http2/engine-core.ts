@@ -18,10 +18,14 @@ export class EngineCore {
   readonly counters: EngineCounters = {
     connections: 0,
     streams: 0,
+    streamsClosed: 0,
+    streamsSucceeded: 0,
     streamsReset: 0,
     streamErrors: 0,
     connectionErrors: 0,
     pings: 0,
+    keepAlivesSent: 0,
+    flowControlStalls: 0,
   };
   /** Bytes of responses that wait for windows or sockets, and of requests that wait for their rest, of all connections. */
   queuedBytes = 0;

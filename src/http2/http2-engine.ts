@@ -110,11 +110,18 @@ export interface EngineCounters {
   /** Connections ended for what their client did. */
   connectionErrors: number;
   streams: number;
+  /** Streams that are over, and those of them whose response was sent to its end. */
+  streamsClosed: number;
+  streamsSucceeded: number;
   /** Streams that clients reset. */
   streamsReset: number;
   /** Streams that were reset for what their client did. */
   streamErrors: number;
   pings: number;
+  /** Pings that asked silent clients whether they are there. */
+  keepAlivesSent: number;
+  /** Times that a response had to wait for its client to open a window. */
+  flowControlStalls: number;
 }
 
 /** Is told what goes wrong. */

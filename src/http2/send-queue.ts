@@ -118,7 +118,8 @@ function enqueue(stream: Stream, bytes: Uint8Array): void {
     stream.reset(ErrorCode.ENHANCE_YOUR_CALM);
     return;
   }
-  if (stream.queuedBytes === 0) {
+  const isFirst = stream.queuedBytes === 0;
+  if (isFirst) {
     stream.stalledSinceMs = core.nowMs;
     stream.progressBytes = 0;
   }
@@ -126,8 +127,16 @@ function enqueue(stream: Stream, bytes: Uint8Array): void {
   stream.queuedBytes += bytes.length;
   connection.queuedBytes += bytes.length;
   core.queuedBytes += bytes.length;
+  if (isFirst) countStall(stream);
   standInLine(stream);
   core.relieve();
+}
+
+/** Called when a stream begins to wait and whenever it has sent something: what is left waits for the client if one of its windows is shut. */
+function countStall({ queuedBytes, sendWindow, connection }: Stream): void {
+  if (queuedBytes > 0 && (sendWindow <= 0 || connection.sendWindow <= 0)) {
+    connection.core.counters.flowControlStalls += 1;
+  }
 }
 
 /** Sends one DATA frame of what is queued, and what ends the response if that was the last. */
@@ -147,6 +156,8 @@ function sendFrame(stream: Stream): void {
     endResponse(stream);
   } else if (stream.queuedBytes === 0) {
     connection.core.drainedLater(stream);
+  } else {
+    countStall(stream);
   }
 }
 
@@ -174,6 +185,7 @@ function takeQueued(stream: Stream, size: number): void {
 /** The response has been sent to its end. A client that is not done with its request is told to stop. */
 function endResponse(stream: Stream): void {
   const { connection } = stream;
+  connection.core.counters.streamsSucceeded += 1;
   if (stream.isRequestEnded) {
     earnByAnswer(connection.guard);
   } else {

@@ -34,6 +34,8 @@ export function createCallObserver(
 ): CallObserver {
   return {
     inFlightCount: 0,
+    receivedMessageCount: 0,
+    sentMessageCount: 0,
     tracing,
     onCallEnd(call, status, durationMs, error): void {
       const method = knownPaths.has(call.path) ? call.path : 'unknown';

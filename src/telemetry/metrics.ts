@@ -2,6 +2,7 @@ import { STATUS_LABELS } from './answer-counter.ts';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
 import { addFreshnessGauge, addProcessGauges } from './feast-gauges.ts';
+import { addTransportMetrics, type TransportCounts } from './transport-metrics.ts';
 
 /** Seconds; from half a millisecond, where a feature server lives. */
 const LATENCY_BUCKETS = [
@@ -42,6 +43,7 @@ export interface Metrics {
   /** @param reason a `HandshakeFailureReason` */
   observeHandshakeFailure(reason: string): void;
   watch(gauges: ServerGauges): void;
+  watchTransport(counts: TransportCounts): void;
   /** @param expiresAtMs reads when the certificate in use expires, milliseconds since the epoch */
   watchCertificate(expiresAtMs: () => number): void;
 }
@@ -198,6 +200,9 @@ export function createMetrics(): Metrics {
     },
     watch(gauges): void {
       watchGauges(gauges, registers);
+    },
+    watchTransport(counts): void {
+      addTransportMetrics(registers, counts);
     },
     watchCertificate(expiresAtMs): void {
       addGauge(registers, {

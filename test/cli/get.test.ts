@@ -18,7 +18,7 @@ beforeAll(async () => {
   const dispatcher = createDispatcher({
     services: http.services,
     limits: { maxRequestBytes: 1024 * 1024, defaultDeadlineMs: 0, maxConcurrentRequests: 100 },
-    observer: { inFlightCount: 0, onCallEnd() {} },
+    observer: { inFlightCount: 0, receivedMessageCount: 0, sentMessageCount: 0, onCallEnd() {} },
   });
   const engine = createEngine(DEFAULT_LIMITS, dispatcher.listener);
   const [handler] = http.server.listeners('request');

@@ -11,6 +11,7 @@ import {
 } from '../../src/grpc/feature-services.ts';
 import { FRAME_HEADROOM, type GrpcService } from '../../src/grpc/grpc-service.ts';
 import { createHealthService, createHealthState, type HealthState } from '../../src/grpc/health.ts';
+import type { CallObserver } from '../../src/grpc/server-call.ts';
 import { statusOf } from '../../src/grpc/status.ts';
 import { cancelled, deadlineExceeded, onlineStoreUnavailable } from '../../src/errors.ts';
 import { serializeEntityKey } from '../../src/feast-encoding/entity-key.ts';
@@ -129,8 +130,10 @@ export async function startFeatureServer(
   const health = createHealthState([SERVING_SERVICE, GRPC_FEATURE_SERVER]);
   health.setServing(true);
   const calls: ObservedCall[] = [];
-  const observer: HttpHandlerOptions['observer'] = {
+  const observer: CallObserver = {
     inFlightCount: 0,
+    receivedMessageCount: 0,
+    sentMessageCount: 0,
     onCallEnd({ path, rowCount, featureCount }, { code }): void {
       calls.push({ path, code, rowCount, featureCount });
     },

@@ -323,9 +323,13 @@ describe('a connection', () => {
       connections: 1,
       connectionErrors: 1,
       streams: 1,
+      streamsClosed: 1,
+      streamsSucceeded: 0,
       streamsReset: 1,
       streamErrors: 2,
       pings: 0,
+      keepAlivesSent: 0,
+      flowControlStalls: 0,
     });
   });
 });

@@ -59,6 +59,30 @@ describe('what a client lets us send', () => {
     expect(Math.max(...sizes)).toBe(16_384);
   });
 
+  it('counts how often it has to wait for them to let it', async () => {
+    const rig = createRig(
+      {},
+      replyWith(() => bytesOf(DEFAULT_WINDOW + 20_000)),
+    );
+    const client = rig.connect();
+    client.send(headers(1, GET));
+    await settledBody(client, 1);
+    expect(rig.engine.counters).toMatchObject({ flowControlStalls: 1, streamsSucceeded: 0 });
+    // The second response finds the window shut.
+    client.send(headers(3, GET));
+    await settledBody(client, 3);
+    expect(rig.engine.counters.flowControlStalls).toBe(2);
+    client.send(windowUpdate(1, 100_000), windowUpdate(3, 100_000), windowUpdate(0, 500_000));
+    await client.fields(1, 2);
+    await client.fields(3, 2);
+    expect(rig.engine.counters).toMatchObject({
+      flowControlStalls: 2,
+      streams: 2,
+      streamsClosed: 2,
+      streamsSucceeded: 2,
+    });
+  });
+
   it.each([0, 1, 16_383, 16_384, 16_385, 65_535, 65_536, 300_000])(
     'a body of %d bytes arrives whole, with and without trailers',
     async (size) => {

@@ -67,6 +67,8 @@ describe('gRPC on a port', () => {
     observer = {
       ended,
       inFlightCount: 0,
+      receivedMessageCount: 0,
+      sentMessageCount: 0,
       onCallEnd: (call, status) => void ended.push(`${call.path} ${status.code}`),
     };
     const dispatcher = createDispatcher({

@@ -45,7 +45,7 @@ const overGrpc = createGrpcConformance(protos);
 const dispatcher = createDispatcher({
   services: [overGrpc.service],
   limits: { maxRequestBytes, defaultDeadlineMs: 0, maxConcurrentRequests: 1000 },
-  observer: { inFlightCount: 0, onCallEnd: () => {} },
+  observer: { inFlightCount: 0, receivedMessageCount: 0, sentMessageCount: 0, onCallEnd: () => {} },
   otherwise: createStreamListener(handler),
 });
 const listener = overGrpc.observe(dispatcher.listener);
