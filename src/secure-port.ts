@@ -7,6 +7,7 @@ import {
 } from './connection-router.ts';
 import { openDoors } from './port.ts';
 import { createHandshakeLog } from './telemetry/handshake-log.ts';
+import { createRefusalLog } from './telemetry/refusal-log.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import type { ServerCertificate } from './tls/server-certificate.ts';
@@ -39,9 +40,14 @@ export async function openSecurePort(
   config: ServerConfig,
   { engine, handler, logger, metrics, doors }: SecurePortOptions,
 ): Promise<SecurePort> {
-  const { tls } = config;
+  const { tls, maxConnections } = config;
+  const onRefused = createRefusalLog(logger, maxConnections);
   const open = (secure?: TlsServerOptions): Promise<OpenedRouter> =>
-    openRouter(createConnectionRouter({ engine, handler, tls: secure }), config, doors);
+    openRouter(
+      createConnectionRouter({ engine, handler, tls: secure, maxConnections, onRefused }),
+      config,
+      doors,
+    );
   if (tls === undefined) return { ...(await open()), reloadCertificate: () => Promise.resolve() };
   const certificate = await watchCertificate({
     files: tls,

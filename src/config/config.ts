@@ -175,6 +175,8 @@ export interface ServerConfig {
   readonly unixSocket: UnixSocketConfig | undefined;
   /** Absent = plain text. */
   readonly tls: TlsConfig | undefined;
+  /** Connections that one process has open at once, whatever they speak. */
+  readonly maxConnections: number;
   readonly adminHost: string;
   /** 0 = any free port. */
   readonly adminPort: number;

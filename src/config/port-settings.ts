@@ -1,4 +1,4 @@
-import { choice, milliseconds, port, type Setting } from './setting.ts';
+import { choice, count, milliseconds, port, type Setting } from './setting.ts';
 
 /** Where the server listens, and who may connect. */
 export const PORT_SETTINGS = [
@@ -25,6 +25,13 @@ export const PORT_SETTINGS = [
     kind: choice('handover', 'reuse_port'),
     default: 'handover',
     doc: 'How several workers share the port. `handover`: the supervisor accepts and gives each connection to the worker that has the fewest, and none is lost when a worker ends. `reuse_port`: the system deals them out (SO_REUSEPORT), which takes more new connections per second, deals unevenly, and resets those that wait for a worker that ends.',
+  },
+  {
+    name: 'max_connections',
+    kind: count(),
+    default: 10_000,
+    unit: 'connections',
+    doc: 'Connections that one process (each of several workers) has open at once, over the port and the unix socket together, whatever they speak. One more is accepted and closed at once.',
   },
   {
     name: 'admin_host',

@@ -18,6 +18,7 @@ export function readServer(
     corsOrigins: values.cors_origins,
     unixSocket: readUnixSocket(values, repoPath),
     tls: readTls(values, repoPath, problems),
+    maxConnections: values.max_connections,
     adminHost: values.admin_host,
     adminPort: values.admin_port,
     drainTimeoutMs: values.drain_timeout_ms,
