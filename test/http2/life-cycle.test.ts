@@ -1,18 +1,30 @@
 import { describe, expect, it, vi } from 'vitest';
+import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
 import { ErrorCode } from '../../src/http2/frame.ts';
 import {
+  END_HEADERS,
+  END_STREAM,
   frame,
   GET,
   headers,
   HELLO,
   ping,
+  plainBlock,
+  plainString,
   POST,
   data,
   settings,
   PREFACE,
   windowUpdate,
 } from './frames.ts';
-import { createRig, echo, type RawClient, type SeenRequest, eventually } from './raw-client.ts';
+import {
+  createRig,
+  echo,
+  type RawClient,
+  type Rig,
+  type SeenRequest,
+  eventually,
+} from './raw-client.ts';
 
 // They take milliseconds, but the machine may be busy.
 vi.setConfig({ testTimeout: 30_000 });
@@ -119,6 +131,78 @@ describe('draining', () => {
     expect(client.body(1)).toEqual(body);
   });
 
+  describe('lets streams pass that a client opens after the last GOAWAY', () => {
+    /** A connection that drains and has one open stream. */
+    async function drainWithOneStream(): Promise<{ rig: Rig; client: RawClient }> {
+      const rig = createRig();
+      const client = rig.connect();
+      client.send(headers(1, POST, 0));
+      await eventually(() => expect(rig.requests).toHaveLength(1));
+      void rig.engine.drain();
+      await answerPing(client);
+      await eventually(() => expect(goaways(client)).toHaveLength(2));
+      return { rig, client };
+    }
+
+    it('and keeps what their heads put into the table of fields', async () => {
+      const { rig, client } = await drainWithOneStream();
+      const remembered = Buffer.concat([
+        Buffer.from([0x40]),
+        plainString('x-checksum'),
+        plainString('1'),
+      ]);
+      // Twice the same bytes: the second head comes from the cache of heads, if it was put there.
+      const head = Buffer.concat([plainBlock(POST), remembered]);
+      client.send(frame(1, END_HEADERS, 3, head), frame(1, END_HEADERS, 5, head));
+      // Trailers that consist of both entries: without them the connection ends with COMPRESSION_ERROR.
+      client.send(frame(1, END_HEADERS | END_STREAM, 1, [0x80 | 62, 0x80 | 63]));
+      await client.fields(1, 2);
+      expect(rig.requests).toHaveLength(1);
+      expect(rig.requests[0]!.isEnded).toBe(true);
+      await eventually(() => expect(client.isEnded).toBe(true));
+      expect(goaways(client).map(([last, code]) => [last, code])).toEqual([
+        [MAX_STREAM_ID, 0],
+        [1, 0],
+      ]);
+    });
+
+    it('gives back the window of what belongs to them, so that open streams go on', async () => {
+      const { rig, client } = await drainWithOneStream();
+      const windowBytes = DEFAULT_LIMITS.windowBytes;
+      client.send(headers(3, POST, 0));
+      for (let sent = 0; sent < 2 * windowBytes; sent += 16_384) {
+        client.send(data(3, Buffer.alloc(16_384), 0));
+      }
+      const credits = (): number =>
+        client.frames
+          .filter(({ type, streamId }) => type === 8 && streamId === 0)
+          .reduce((sum, { payload }) => sum + payload.readUInt32BE(0), 0);
+      // The first one is what the server opens its window with.
+      await eventually(() => expect(credits()).toBeGreaterThan(2.5 * windowBytes));
+      client.send(data(1, 'whole'));
+      await client.fields(1, 2);
+      expect(client.body(1).toString()).toBe('whole');
+      expect(rig.engine.queuedBytes).toBe(0);
+    });
+
+    it('as long as they are those that were on their way, not a flood', async () => {
+      const { rig, client } = await drainWithOneStream();
+      let streamId = 1;
+      const more = (count: number): Buffer =>
+        Buffer.concat(Array.from({ length: count }, () => headers((streamId += 2), GET)));
+      client.send(more(9_000), data(1, 'whole'));
+      await client.fields(1, 2);
+      expect(client.body(1).toString()).toBe('whole');
+
+      const other = await drainWithOneStream();
+      streamId = 1;
+      for (let i = 0; i < 10; i++) other.client.send(more(5_000));
+      expect(await other.client.failure()).toMatchObject({ code: ErrorCode.ENHANCE_YOUR_CALM });
+      expect([...rig.faults, ...other.rig.faults]).toEqual([]);
+      expect(other.rig.requests).toHaveLength(1);
+    });
+  });
+
   it('is what a client asks for that goes away itself', async () => {
     const rig = createRig({}, () => {});
     const client = rig.connect();
@@ -199,6 +283,7 @@ describe('keep-alive', () => {
       client.send(frame(6, 1, 0, Buffer.from('keepaliv')));
     }
     expect(client.isEnded).toBe(false);
+    expect(rig.engine.counters.keepAlivesSent).toBeGreaterThanOrEqual(3);
   });
 
   it('cuts a half-open connection', async () => {

@@ -33,6 +33,11 @@ function createProbe(): Probe {
       name: 'probe.Probe',
       methods: {
         Echo: { kind: 'unary', call: (message) => Promise.resolve(framed(message)) },
+        Metadata: {
+          kind: 'unary',
+          call: (message, call) =>
+            Promise.resolve(framed(Buffer.from(call.metadata(message.toString()) ?? 'none'))),
+        },
         Throw: {
           kind: 'unary',
           call: () => {
@@ -238,6 +243,40 @@ describe('gRPC on a port', () => {
     const fields = await raw(headers, chunks);
     expect(fields['grpc-status']).toBe(String(code));
     expect((await call('/probe.Probe/Echo', Buffer.alloc(3)).answer).message).toHaveLength(3);
+  });
+
+  it('hands binary metadata on as it came: base64, several values joined', async () => {
+    const everyByte = Buffer.from(Uint8Array.from({ length: 256 }, (_, i) => i));
+    const values = [everyByte, Buffer.from([0]), Buffer.alloc(0), Buffer.alloc(3000, 0xff)];
+    const metadata = new grpc.Metadata();
+    for (const value of values) metadata.add('x-key-bin', value);
+    metadata.set('x-text', 'not binary');
+    const asked = (name: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const asIs = (bytes: Buffer): Buffer => bytes;
+        client.makeUnaryRequest(
+          '/probe.Probe/Metadata',
+          asIs,
+          asIs,
+          Buffer.from(name),
+          metadata,
+          (error, value) => (error ? reject(error) : resolve(value!.toString())),
+        );
+      });
+    // More than once: the second time the head comes from the cache of heads.
+    for (let i = 0; i < 3; i++) {
+      const seen = (await asked('x-key-bin')).split(/, ?/);
+      expect(seen.map((text) => Buffer.from(text, 'base64'))).toEqual(values);
+      expect(await asked('x-text')).toBe('not binary');
+      expect(await asked('x-other-bin')).toBe('none');
+    }
+  });
+
+  it('takes binary metadata with padding, and what is not base64, as text', async () => {
+    for (const value of ['AAE=', 'AAE', '!no base64!']) {
+      const fields = await raw({ 'x-key-bin': value }, [Buffer.from([0, 0, 0, 0, 0])]);
+      expect(fields).toMatchObject({ 'grpc-status': '0' });
+    }
   });
 
   it('answers what is not gRPC with an HTTP status', async () => {
