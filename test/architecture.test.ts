@@ -135,6 +135,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   http: {
     may: [
       'errors.ts',
+      'caller-signal.ts',
       'request-timing.ts',
       'gen',
       'http2',

@@ -5,6 +5,7 @@ import type {
   UniversalServerRequest,
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol';
+import type { CallerSignal } from '../caller-signal.ts';
 import type { Exchange } from './http-call.ts';
 import type { HttpResponse } from './http-message.ts';
 import { endAnswer, isMuchPending } from './unread-request.ts';
@@ -47,9 +48,16 @@ function universalRequest(
     header,
     // Whoever stops reading leaves the rest to `endAnswer`: a destroyed request would keep it in the socket.
     body: request.iterator({ destroyOnReturn: false }),
-    signal,
+    signal: abortSignalOf(signal),
     contextValues,
   };
+}
+
+function abortSignalOf(signal: CallerSignal): AbortSignal {
+  const abort = new AbortController();
+  if (signal.aborted) abort.abort();
+  signal.addEventListener('abort', () => abort.abort(), { once: true });
+  return abort.signal;
 }
 
 /**

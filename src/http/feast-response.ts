@@ -1,26 +1,30 @@
 import { Buffer } from 'node:buffer';
 import { SideboardError } from '../errors.ts';
+import { invalidRequest } from '../retrieval/retrieval-errors.ts';
+import type { RetrievalPlan } from '../retrieval/retrieval-plan.ts';
 import {
-  statusAt,
+  FIELD_STATUS,
   timestampAt,
-  valueAt,
   type RetrievedFeatures,
 } from '../retrieval/retrieved-features.ts';
-import { invalidRequest } from '../retrieval/retrieval-errors.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
 import { timestampText } from './json-timestamps.ts';
 import { JsonWriter } from './json-writer.ts';
+
+/** An unset value. */
+const EMPTY = new Uint8Array(0);
 
 /** Names of `feast.serving.FieldStatus` by number, as JSON. */
 const STATUS_JSON = ['INVALID', 'PRESENT', 'NULL_VALUE', 'NOT_FOUND', 'OUTSIDE_MAX_AGE'].map(
   (name) => Buffer.from(JSON.stringify(name)),
 );
 const COMMA = Buffer.from(',');
-const VALUES = Buffer.from('{"values":[');
+const FIRST_VALUES = Buffer.from('{"values":[');
+const VALUES = Buffer.from(',{"values":[');
 const STATUSES = Buffer.from('],"statuses":[');
-const TIMESTAMPS = Buffer.from('],"event_timestamps":[');
-const COLUMN_END = Buffer.from(']}');
-const NO_ROWS = Buffer.from('{"values":[],"statuses":[]}');
+const FIRST_NO_ROWS = Buffer.from('{"values":[],"statuses":[]}');
+const NO_ROWS = Buffer.from(',{"values":[],"statuses":[]}');
+const RESULTS = Buffer.from('{"results":[');
 
 /** What most values take with their status and timestamp; the buffer grows where they take more. */
 const CELL_SIZE_HINT = 48;
@@ -38,47 +42,93 @@ export function feastResponseJson(retrieved: RetrievedFeatures, nonFinite: NonFi
   const { plan, rowCount } = retrieved;
   const columnCount = plan.outputNames.length;
   const json = new JsonWriter(columnCount * (COLUMN_SIZE_HINT + CELL_SIZE_HINT * rowCount));
-  // Features of one view share their timestamps.
-  const timestamps = new Map<string, Uint8Array>();
-  json.text('{"results":[');
+  const entityEnds = new ColumnEnds();
+  const viewEnds = plan.groups.map(({ views }) => views.map(() => new ColumnEnds()));
+  json.bytes(RESULTS);
   for (let column = 0; column < columnCount; column++) {
-    if (column > 0) json.bytes(COMMA);
-    writeColumn(json, retrieved, column, nonFinite, timestamps);
+    if (rowCount === 0) {
+      json.bytes(column === 0 ? FIRST_NO_ROWS : NO_ROWS);
+      continue;
+    }
+    json.bytes(column === 0 ? FIRST_VALUES : VALUES);
+    writeValues(json, retrieved, column, nonFinite);
+    const group = plan.groupOfColumn[column]!;
+    const ends = group < 0 ? entityEnds : viewEnds[group]![plan.viewOfColumn[column]!]!;
+    ends.write(json, retrieved, column);
   }
-  json.text(`],"metadata":${metadataText(retrieved)}}`);
+  json.bytes(metadataOf(plan));
   return json.written();
 }
 
-function writeColumn(
+function writeValues(
   json: JsonWriter,
   retrieved: RetrievedFeatures,
   column: number,
   nonFinite: NonFiniteJson,
-  timestamps: Map<string, Uint8Array>,
 ): void {
-  const { rowCount, plan } = retrieved;
-  if (rowCount === 0) {
-    json.bytes(NO_ROWS);
-    return;
-  }
-  json.bytes(VALUES);
+  const { plan, entityColumns, groups, rowCount } = retrieved;
+  const group = plan.groupOfColumn[column]!;
   for (let row = 0; row < rowCount; row++) {
     if (row > 0) json.bytes(COMMA);
-    if (!json.value(valueAt(retrieved, column, row), nonFinite)) {
-      throw notJson(retrieved, column, 'value');
+    let isWritten: boolean;
+    if (group < 0) {
+      const { bytes, starts, ends } = entityColumns[column]!;
+      isWritten = json.value(bytes, starts[row]!, ends[row]!, nonFinite);
+    } else {
+      const { cells, width, entityOfRow } = groups[group]!;
+      const entity = entityOfRow[row]!;
+      const cell = entity * width + plan.cellOfColumn[column]!;
+      const start = entity < 0 ? -1 : cells.starts[cell]!;
+      isWritten =
+        start < 0
+          ? json.value(EMPTY, 0, 0, nonFinite)
+          : json.value(cells.buffers[entity]!, start, cells.ends[cell]!, nonFinite);
     }
+    if (!isWritten) throw notJson(retrieved, column, 'value');
   }
-  json.bytes(STATUSES);
-  for (let row = 0; row < rowCount; row++) {
-    if (row > 0) json.bytes(COMMA);
-    json.bytes(STATUS_JSON[statusAt(retrieved, column, row)] ?? STATUS_JSON[0]!);
+}
+
+/** What stands behind the values of the columns of one view: statuses, mostly all PRESENT, and the same timestamps. */
+class ColumnEnds {
+  /** The end of a column without a value that is not PRESENT. */
+  #present: Uint8Array | undefined;
+  /** From the end of the statuses on. */
+  #timestamps: Uint8Array | undefined;
+
+  write(json: JsonWriter, retrieved: RetrievedFeatures, column: number): void {
+    const { rowCount, statuses } = retrieved;
+    const from = column * rowCount;
+    if (isAllPresent(statuses, from, from + rowCount)) {
+      this.#present ??= presentEnd(rowCount, this.#timestampsOf(retrieved, column));
+      json.bytes(this.#present);
+      return;
+    }
+    json.bytes(STATUSES);
+    for (let row = 0; row < rowCount; row++) {
+      if (row > 0) json.bytes(COMMA);
+      json.bytes(STATUS_JSON[statuses[from + row]!] ?? STATUS_JSON[0]!);
+    }
+    json.bytes(this.#timestampsOf(retrieved, column));
   }
-  json.bytes(TIMESTAMPS);
-  const view = `${plan.groupOfColumn[column]} ${plan.viewOfColumn[column]}`;
-  const times = timestamps.get(view) ?? Buffer.from(timestampsText(retrieved, column), 'latin1');
-  timestamps.set(view, times);
-  json.bytes(times);
-  json.bytes(COLUMN_END);
+
+  #timestampsOf(retrieved: RetrievedFeatures, column: number): Uint8Array {
+    this.#timestamps ??= Buffer.from(
+      `],"event_timestamps":[${timestampsText(retrieved, column)}]}`,
+      'latin1',
+    );
+    return this.#timestamps;
+  }
+}
+
+function isAllPresent(statuses: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (statuses[at] !== FIELD_STATUS.PRESENT) return false;
+  return true;
+}
+
+function presentEnd(rowCount: number, timestamps: Uint8Array): Uint8Array {
+  const present = STATUS_JSON[FIELD_STATUS.PRESENT]!.toString('latin1');
+  const statuses = `],"statuses":[${present}${`,${present}`.repeat(rowCount - 1)}`;
+  return Buffer.concat([Buffer.from(statuses, 'latin1'), timestamps]);
 }
 
 function timestampsText(retrieved: RetrievedFeatures, column: number): string {
@@ -103,11 +153,23 @@ function notJson(retrieved: RetrievedFeatures, column: number, what: string): Si
   );
 }
 
-function metadataText({ plan }: RetrievedFeatures): string {
-  const names = JSON.stringify(plan.outputNames);
-  if (plan.viewVersions.length === 0) return `{"feature_names":${names}}`;
+/** The end of every answer of a plan, which lives as long as the plan. */
+const METADATA = new WeakMap<RetrievalPlan, Uint8Array>();
+
+function metadataOf(plan: RetrievalPlan): Uint8Array {
+  let metadata = METADATA.get(plan);
+  if (metadata === undefined) {
+    metadata = Buffer.from(`],"metadata":${metadataText(plan)}}`);
+    METADATA.set(plan, metadata);
+  }
+  return metadata;
+}
+
+function metadataText({ outputNames, viewVersions }: RetrievalPlan): string {
+  const names = JSON.stringify(outputNames);
+  if (viewVersions.length === 0) return `{"feature_names":${names}}`;
   // Zeros are left out, as protobuf's JSON has it.
-  const views = plan.viewVersions.map(({ name, version }) =>
+  const views = viewVersions.map(({ name, version }) =>
     version === 0 ? { name } : { name, version },
   );
   return `{"feature_names":${names},"feature_view_metadata":${JSON.stringify(views)}}`;

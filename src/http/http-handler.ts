@@ -2,7 +2,7 @@ import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { createConnectRoutes, type ConnectRoutes, type ServiceOnBytes } from './connect-routes.ts';
 import { createCors } from './cors.ts';
 import { detailAnswer } from './feast-error.ts';
-import { beginExchange, type HttpCallObserver, type HttpCallStatus } from './http-call.ts';
+import { Exchange, type HttpCallObserver, type HttpCallStatus } from './http-call.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts';
 import { answerRoute } from './json-route.ts';
 import { createRoutes, HEALTH, type Routes, type RoutesOptions } from './routes.ts';
@@ -77,10 +77,8 @@ function answerPath(request: HttpRequest, response: HttpResponse, target: Target
   const { path, connect, routes, options } = target;
   const isService = connect.has(path);
   const route = isService ? undefined : routes.find(path);
-  const exchange = beginExchange(request, response, {
-    ...options,
-    path: isService ? path : (route?.label ?? UNKNOWN_PATH),
-  });
+  const label = isService ? path : (route?.label ?? UNKNOWN_PATH);
+  const exchange = new Exchange(request, response, label, options);
   if (isService) {
     void connect.answer(exchange);
   } else if (route === undefined) {

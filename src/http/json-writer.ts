@@ -51,13 +51,13 @@ export class JsonWriter {
   }
 
   /**
-   * Appends the JSON of an encoded `feast.types.Value`, as `valueJson` has it.
+   * Appends the JSON of the encoded `feast.types.Value` at `[start, end)`, as `valueJson` has it.
    *
    * @returns `false` where the bytes are no `Value`; nothing is appended then
    */
-  value(value: Uint8Array, nonFinite: NonFiniteJson): boolean {
-    if (this.#smallInteger(value) || this.#plainString(value)) return true;
-    const text = valueJson(value, nonFinite);
+  value(bytes: Uint8Array, start: number, end: number, nonFinite: NonFiniteJson): boolean {
+    if (this.#smallInteger(bytes, start, end) || this.#plainString(bytes, start, end)) return true;
+    const text = valueJson(bytes.subarray(start, end), nonFinite);
     if (text === undefined) return false;
     this.text(text);
     return true;
@@ -75,14 +75,14 @@ export class JsonWriter {
   }
 
   /** Integers of up to 28 bits, most there are: one field whose varint has four bytes at most. */
-  #smallInteger(value: Uint8Array): boolean {
-    const { length } = value;
-    if (length < 2 || length > 5 || (value[0] !== INT64_TAG && value[0] !== INT32_TAG))
+  #smallInteger(value: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    if (length < 2 || length > 5 || (value[start] !== INT64_TAG && value[start] !== INT32_TAG)) {
       return false;
-    const last = length - 1;
-    let number = value[last]!;
+    }
+    let number = value[end - 1]!;
     if (number > 0x7f) return false;
-    for (let i = last - 1; i > 0; i--) {
+    for (let i = end - 2; i > start; i--) {
       const byte = value[i]!;
       if (byte <= 0x7f) return false;
       number = (number << 7) | (byte & 0x7f);
@@ -100,20 +100,19 @@ export class JsonWriter {
   }
 
   /** Strings of up to 127 bytes in which nothing is to be escaped: one field, copied. */
-  #plainString(value: Uint8Array): boolean {
-    const { length } = value;
-    if (length < 2 || value[0] !== STRING_TAG || value[1] !== length - 2 || length > 129) {
-      return false;
-    }
+  #plainString(value: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    if (length < 2 || value[start] !== STRING_TAG || value[start + 1] !== length - 2) return false;
+    if (length > 129) return false;
     this.#reserve(length);
-    const shift = this.#at - 1;
-    for (let i = 2; i < length; i++) {
+    const shift = this.#at - 1 - start;
+    for (let i = start + 2; i < end; i++) {
       const byte = value[i]!;
       if (byte < 0x20 || byte > 0x7e || byte === QUOTE || byte === BACKSLASH) return false;
       this.#out[shift + i] = byte;
     }
     this.#out[this.#at] = QUOTE;
-    this.#out[shift + length] = QUOTE;
+    this.#out[shift + end] = QUOTE;
     this.#at += length;
     return true;
   }

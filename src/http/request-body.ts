@@ -34,28 +34,37 @@ function receive(exchange: Exchange, maxBytes: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let length = 0;
     let timer: NodeJS.Timeout | undefined;
-    const settle = (end: () => void): void => {
+    let isSettled = false;
+    /** An error is made only for whom it reaches: every request is closed in the end. */
+    const fail = (errorOf: () => SideboardError): void => {
+      if (isSettled) return;
+      isSettled = true;
       clearTimeout(timer);
       request.off('data', onData);
       request.pause();
-      end();
+      reject(errorOf());
     };
     const onData = (chunk: Buffer): void => {
       length += chunk.length;
-      if (length > maxBytes) settle(() => reject(bodyTooLarge(maxBytes)));
+      if (length > maxBytes) fail(() => bodyTooLarge(maxBytes));
       else chunks.push(chunk);
     };
     const untilDeadlineMs = deadlineAtMs - performance.now();
     if (untilDeadlineMs < 2 ** 31) {
       timer = setTimeout(
-        () => settle(() => reject(deadlineExceeded('while the request was arriving'))),
+        () => fail(() => deadlineExceeded('while the request was arriving')),
         untilDeadlineMs,
       );
     }
     request.on('data', onData);
-    request.once('end', () => settle(() => resolve(Buffer.concat(chunks, length))));
-    request.once('error', () => settle(() => reject(cancelled())));
-    request.once('close', () => settle(() => reject(cancelled())));
+    request.on('end', () => {
+      if (isSettled) return;
+      isSettled = true;
+      clearTimeout(timer);
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+    });
+    request.on('error', () => fail(cancelled));
+    request.on('close', () => fail(cancelled));
   });
 }
 

@@ -46,7 +46,7 @@ export interface RetrievedFeatures {
   readonly responseBytes: number;
 }
 
-/** Encoded `google.protobuf.Timestamp` of the epoch, and encoded null `Value`: no bytes. */
+/** Encoded `google.protobuf.Timestamp` of the epoch: no bytes. */
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -57,40 +57,19 @@ export function releaseFeatures({ groups }: RetrievedFeatures): void {
   for (let g = 0; g < groups.length; g++) groups[g]!.cells.release?.();
 }
 
-/** The status at (output column, row). */
-export function statusAt(retrieved: RetrievedFeatures, column: number, row: number): number {
-  return retrieved.statuses[column * retrieved.rowCount + row] ?? FIELD_STATUS.INVALID;
-}
-
-/** The encoded `feast.types.Value` at (output column, row); empty = unset. Checked to be a well-formed message. */
-export function valueAt(retrieved: RetrievedFeatures, column: number, row: number): Uint8Array {
-  const { plan } = retrieved;
-  const entityColumn = retrieved.entityColumns[column];
-  if (entityColumn !== undefined) {
-    return entityColumn.bytes.subarray(entityColumn.starts[row], entityColumn.ends[row]);
-  }
-  return cellAt(retrieved, plan.groupOfColumn[column]!, plan.cellOfColumn[column]!, row);
-}
-
 /** The encoded `google.protobuf.Timestamp` at (output column, row); empty = the epoch, also where nothing is known. */
-export function timestampAt(retrieved: RetrievedFeatures, column: number, row: number): Uint8Array {
-  const { plan } = retrieved;
-  const group = plan.groupOfColumn[column]!;
-  if (group < 0) return EMPTY;
-  const view = plan.groups[group]!.views[plan.viewOfColumn[column]!]!;
-  return cellAt(retrieved, group, view.timestampCell, row);
-}
-
-function cellAt(
-  retrieved: RetrievedFeatures,
-  group: number,
-  cell: number,
+export function timestampAt(
+  { plan, groups }: RetrievedFeatures,
+  column: number,
   row: number,
 ): Uint8Array {
-  const { cells, width, entityOfRow } = retrieved.groups[group]!;
+  const group = plan.groupOfColumn[column]!;
+  if (group < 0) return EMPTY;
+  const { timestampCell } = plan.groups[group]!.views[plan.viewOfColumn[column]!]!;
+  const { cells, width, entityOfRow } = groups[group]!;
   const entity = entityOfRow[row]!;
   if (entity < 0) return EMPTY;
-  const at = entity * width + cell;
+  const at = entity * width + timestampCell;
   const start = cells.starts[at]!;
   return start < 0 ? EMPTY : cells.buffers[entity]!.subarray(start, cells.ends[at]);
 }

@@ -19,7 +19,7 @@ import {
 } from '@connectrpc/connect';
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
 import { answerThrough } from '../../../src/http/connect-exchange.ts';
-import { beginExchange, type HttpCallObserver } from '../../../src/http/http-call.ts';
+import { Exchange, type HttpCallObserver } from '../../../src/http/http-call.ts';
 import type { HttpHandler } from '../../../src/http/http-message.ts';
 import type { ConformanceProtos } from './conformance-protos.ts';
 import {
@@ -62,8 +62,7 @@ export function createConnectConformance(
       response.end();
       return;
     }
-    const exchange = beginExchange(request, response, {
-      path,
+    const exchange = new Exchange(request, response, path, {
       defaultDeadlineMs: 0,
       observer: OBSERVER,
       statusOf: () => ({ code: 2, message: '' }),
