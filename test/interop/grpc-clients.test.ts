@@ -1,0 +1,267 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { JOIN_KEY, references, SERVING_PATH, storedValue } from '../../bench/official-layout.ts';
+import { fillStore, makeRepo, type SeededRepo } from '../../bench/seed.ts';
+import { interopPath } from '../support/python.ts';
+import { startRedis, type RedisServer } from '../support/redis-server.ts';
+import { startSideboard, type SideboardProcess } from '../support/sideboard-process.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+const ENTITIES = 500;
+/** Often enough for an idle second to hold several. */
+const KEEP_ALIVE_MS = 150;
+/** Of a connection of the server that sends its clients elsewhere all the time. */
+const MAX_AGE_MS = 300;
+const DRAINED_FOR_MS = 2_000;
+
+/** `Call` of test/interop/clients/interop_call.proto, as JSON. */
+interface Call {
+  readonly request: object;
+  readonly gzip?: boolean;
+  readonly timeoutMs?: number;
+  readonly cancelAfterMs?: number;
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Base64. */
+  readonly binaryMetadata?: Readonly<Record<string, string>>;
+  readonly waitMs?: number;
+  readonly parallel?: number;
+  readonly repeatMs?: number;
+}
+
+/** `Outcome`; what is zero or empty is absent. */
+interface Outcome {
+  readonly code: string;
+  readonly message?: string;
+  readonly response?: {
+    readonly metadata?: { readonly featureNames: { readonly val: readonly string[] } };
+    readonly results?: readonly { readonly values: readonly { readonly int64Val: string }[] }[];
+  };
+  readonly trailers?: Readonly<Record<string, string>>;
+  readonly binaryTrailers?: Readonly<Record<string, string>>;
+  readonly callCount: number;
+  readonly failedCount?: number;
+  readonly differentCount?: number;
+}
+
+/** A client of one language, which has one channel. */
+class Client {
+  private readonly process: ChildProcess;
+  private readonly lines: AsyncIterator<string>;
+  private errors = '';
+
+  constructor([program, ...args]: readonly string[], port: number) {
+    this.process = spawn(program!, [...args, `127.0.0.1:${port}`]);
+    this.process.stderr!.on('data', (chunk: Buffer) => (this.errors += chunk.toString()));
+    this.lines = createInterface({ input: this.process.stdout! })[Symbol.asyncIterator]();
+  }
+
+  async ask(call: Call): Promise<Outcome> {
+    this.process.stdin!.write(`${JSON.stringify(call)}\n`);
+    const line = await this.lines.next();
+    if (line.done === true) throw new Error(`the client ended: ${this.errors}`);
+    return JSON.parse(line.value) as Outcome;
+  }
+
+  async close(): Promise<void> {
+    if (this.process.exitCode !== null) return;
+    const exited = once(this.process, 'exit');
+    this.process.stdin!.end();
+    await exited;
+  }
+}
+
+let redis: RedisServer;
+let repo: SeededRepo;
+let server: SideboardProcess;
+let restless: SideboardProcess;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  repo = await makeRepo(redis.port, 25);
+  await fillStore(repo, ENTITIES);
+  const repoPath = repo.path;
+  server = await startSideboard({
+    repoPath,
+    env: { SIDEBOARD_KEEP_ALIVE_MS: String(KEEP_ALIVE_MS) },
+  });
+  restless = await startSideboard({
+    repoPath,
+    env: { SIDEBOARD_MAX_CONNECTION_AGE_MS: String(MAX_AGE_MS) },
+  });
+});
+
+afterAll(async () => {
+  await server?.stop();
+  await restless?.stop();
+  await redis?.stop();
+  if (repo !== undefined) await rm(repo.path, { recursive: true });
+});
+
+const ids = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+const request = (features: readonly string[], rows: number): object => ({
+  features: { val: features },
+  entities: { [JOIN_KEY]: { val: ids(rows).map((id) => ({ int64Val: String(id) })) } },
+});
+
+/** Every value of a response, checked against the formula of the seed. */
+function expectStored(outcome: Outcome, features: readonly string[], rows: number): void {
+  expect(outcome).toMatchObject({ code: 'OK' });
+  expect([outcome.failedCount, outcome.differentCount]).toEqual([undefined, undefined]);
+  const { response } = outcome;
+  expect(response?.metadata?.featureNames.val).toEqual([
+    JOIN_KEY,
+    ...features.map((reference) => reference.split(':')[1]),
+  ]);
+  for (const [index, reference] of features.entries()) {
+    const feature = Number(reference.split('feature_').at(-1));
+    const values = response?.results?.[index + 1]?.values.map(({ int64Val }) => int64Val);
+    expect(values).toEqual(ids(rows).map((id) => String(storedValue(id, feature))));
+  }
+}
+
+async function metric(from: SideboardProcess, name: string): Promise<number> {
+  const text = await (await fetch(`${from.adminUrl}/metrics`)).text();
+  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+  return Number(line?.slice(name.length + 1) ?? 0);
+}
+
+const OPENED = 'feature_server_connections_opened_total{listener="port"}';
+
+describe.each([
+  [
+    'Java',
+    () => [
+      'java',
+      '-cp',
+      `${interopPath('java')}/*:${interopPath('java/classes')}`,
+      'FeatureClient',
+    ],
+  ],
+  ['C++', () => [interopPath('bin/feature-client-cpp')]],
+])('a client of gRPC for %s', (_language, command) => {
+  let client: Client;
+  beforeAll(() => {
+    client = new Client(command(), server.port);
+  });
+  afterAll(() => client?.close());
+
+  test('reads features', async () => {
+    const features = references(30);
+    expectStored(await client.ask({ request: request(features, 20) }), features, 20);
+  });
+
+  test('compresses with gzip', async () => {
+    const features = references(250);
+    const outcome = await client.ask({ request: request(features, 100), gzip: true });
+    expectStored(outcome, features, 100);
+  });
+
+  test('reads a reply of more than its flow-control window', async () => {
+    const features = references(250);
+    expectStored(await client.ask({ request: request(features, ENTITIES) }), features, ENTITIES);
+  });
+
+  test('gets 100 answers at once, all alike', async () => {
+    const features = references(50);
+    const outcome = await client.ask({ request: request(features, 10), parallel: 100 });
+    expect(outcome.callCount).toBe(100);
+    expectStored(outcome, features, 10);
+  });
+
+  test('sends metadata, binary too, and gets trailers', async () => {
+    const features = references(1);
+    const everyByte = Buffer.from(Uint8Array.from({ length: 256 }, (_, i) => i));
+    const outcome = await client.ask({
+      request: request(features, 1),
+      metadata: { 'sideboard-timing': 'true', 'x-note': 'a, b' },
+      binaryMetadata: { 'x-key-bin': everyByte.toString('base64'), 'x-empty-bin': '' },
+    });
+    expectStored(outcome, features, 1);
+    expect(outcome.trailers?.['server-timing']).toMatch(/store;dur=[\d.]+/);
+  });
+
+  test('gets the status that names its mistake, with details, and goes on', async () => {
+    const unknown = await client.ask({ request: request(['nowhere:f'], 1) });
+    expect(unknown).toMatchObject({ code: 'NOT_FOUND', failedCount: 1 });
+    expect(unknown.message).toContain('nowhere');
+    // google.rpc.Status: its code is field 1, its message, which is that of the call, field 2.
+    const details = Buffer.from(
+      unknown.binaryTrailers?.['grpc-status-details-bin'] ?? '',
+      'base64',
+    );
+    expect([...details.subarray(0, 2)]).toEqual([0x08, 5]);
+    expect(details.toString()).toContain(unknown.message);
+    const features = references(1);
+    expectStored(await client.ask({ request: request(features, 1) }), features, 1);
+  });
+
+  /** Asks while the store hangs, until the call ends as is wanted; on a busy machine it may end before it is sent. */
+  async function askInVain(
+    call: Omit<Call, 'request'>,
+    metricName: string,
+    code: string,
+  ): Promise<void> {
+    const asked = { request: request(references(1), 1) };
+    const before = await metric(server, metricName);
+    await waitUntil(
+      async () => {
+        redis.pause();
+        const outcome = await client.ask({ ...asked, ...call }).finally(() => redis.resume());
+        return outcome.code === code && (await metric(server, metricName)) > before;
+      },
+      { what: `${code} to be seen by both sides` },
+    );
+    await waitUntil(async () => (await client.ask(asked)).code === 'OK', {
+      what: 'the store to answer again',
+    });
+  }
+
+  test('has its deadline honoured', () =>
+    askInVain(
+      { timeoutMs: 100 },
+      `feature_server_rpc_duration_seconds_count{method="${SERVING_PATH}",code="DEADLINE_EXCEEDED"}`,
+      'DEADLINE_EXCEEDED',
+    ));
+
+  test('cancels, and the server hears of it', () =>
+    askInVain(
+      { cancelAfterMs: 100 },
+      'feature_server_http2_streams_reset_by_client_total',
+      'CANCELLED',
+    ));
+
+  test('answers pings and keeps its connection while it has nothing to ask', async () => {
+    const features = references(1);
+    await client.ask({ request: request(features, 1) });
+    const opened = await metric(server, OPENED);
+    const pings = await metric(server, 'feature_server_http2_keepalives_sent_total');
+    const outcome = await client.ask({ request: request(features, 1), waitMs: 8 * KEEP_ALIVE_MS });
+    expectStored(outcome, features, 1);
+    expect(await metric(server, OPENED)).toBe(opened);
+    expect(await metric(server, 'feature_server_http2_keepalives_sent_total')).toBeGreaterThan(
+      pings,
+    );
+  });
+
+  test('is sent elsewhere again and again, and loses no call', async () => {
+    const features = references(10);
+    const sentAway = new Client(command(), restless.port);
+    try {
+      const opened = await metric(restless, OPENED);
+      const outcome = await sentAway.ask({
+        request: request(features, 5),
+        parallel: 4,
+        repeatMs: DRAINED_FOR_MS,
+      });
+      expectStored(outcome, features, 5);
+      expect(outcome.callCount).toBeGreaterThan(20);
+      // The first one, and those that took its place.
+      expect((await metric(restless, OPENED)) - opened).toBeGreaterThanOrEqual(3);
+    } finally {
+      await sentAway.close();
+    }
+  });
+});
