@@ -10,12 +10,15 @@ import (
 	"encoding/json"
 	"log"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -23,27 +26,34 @@ import (
 	"sideboard.test/interop/protos/feast/serving"
 )
 
+// call is Call of interop_call.proto, and more.
 type call struct {
 	// Service is "ServingService" or "GrpcFeatureServer".
 	Service string `json:"service"`
 	// Method is "GetOnlineFeatures" or "GetFeastServingInfo".
 	Method string `json:"method"`
 	// Request is the request message as protobuf JSON.
-	Request json.RawMessage `json:"request"`
-	// Gzip compresses the request and asks for a compressed response.
-	Gzip bool `json:"gzip"`
-	// TimeoutMicros is the deadline; 0 = 20 seconds.
-	TimeoutMicros int64 `json:"timeoutMicros"`
-	// Parallel sends the call this many times at once; all answers must be equal. 0 = once.
-	Parallel int `json:"parallel"`
+	Request        json.RawMessage   `json:"request"`
+	Gzip           bool              `json:"gzip"`
+	TimeoutMs      int64             `json:"timeoutMs"`
+	CancelAfterMs  int64             `json:"cancelAfterMs"`
+	Metadata       map[string]string `json:"metadata"`
+	BinaryMetadata map[string][]byte `json:"binaryMetadata"`
+	WaitMs         int64             `json:"waitMs"`
+	Parallel       int               `json:"parallel"`
+	RepeatMs       int64             `json:"repeatMs"`
 }
 
+// outcome is Outcome of interop_call.proto.
 type outcome struct {
-	Code     string          `json:"code"`
-	Message  string          `json:"message,omitempty"`
-	Response json.RawMessage `json:"response,omitempty"`
-	// Different counts answers of a parallel call that were not those of its first.
-	Different int `json:"different"`
+	Code           string            `json:"code"`
+	Message        string            `json:"message,omitempty"`
+	Response       json.RawMessage   `json:"response,omitempty"`
+	Trailers       map[string]string `json:"trailers,omitempty"`
+	BinaryTrailers map[string][]byte `json:"binaryTrailers,omitempty"`
+	CallCount      int               `json:"callCount"`
+	FailedCount    int               `json:"failedCount"`
+	DifferentCount int               `json:"differentCount"`
 }
 
 func main() {
@@ -72,36 +82,70 @@ func main() {
 }
 
 func run(conn *grpc.ClientConn, c call) outcome {
-	results := make([]outcome, max(1, c.Parallel))
-	var group sync.WaitGroup
-	for i := range results {
-		group.Go(func() { results[i] = once(conn, c) })
-	}
-	group.Wait()
-	first := results[0]
-	for _, other := range results[1:] {
-		if other.Code != first.Code || string(other.Response) != string(first.Response) {
-			first.Different++
+	time.Sleep(time.Duration(c.WaitMs) * time.Millisecond)
+	end := time.Now().Add(time.Duration(c.RepeatMs) * time.Millisecond)
+	var first *outcome
+	var total outcome
+	for first == nil || time.Now().Before(end) {
+		results := make([]outcome, max(1, c.Parallel))
+		var group sync.WaitGroup
+		for i := range results {
+			group.Go(func() { results[i] = once(conn, c) })
+		}
+		group.Wait()
+		for _, result := range results {
+			if first == nil {
+				first = &result
+				total = result
+			}
+			total.CallCount++
+			if result.Code != "OK" {
+				if total.FailedCount == 0 {
+					total.Code, total.Message = result.Code, result.Message
+				}
+				total.FailedCount++
+			} else if string(result.Response) != string(first.Response) {
+				total.DifferentCount++
+			}
 		}
 	}
-	return first
+	return total
 }
 
 func once(conn *grpc.ClientConn, c call) outcome {
 	timeout := 20 * time.Second
-	if c.TimeoutMicros > 0 {
-		timeout = time.Duration(c.TimeoutMicros) * time.Microsecond
+	if c.TimeoutMs > 0 {
+		timeout = time.Duration(c.TimeoutMs) * time.Millisecond
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	var options []grpc.CallOption
+	if c.CancelAfterMs > 0 {
+		time.AfterFunc(time.Duration(c.CancelAfterMs)*time.Millisecond, cancel)
+	}
+	for name, value := range c.Metadata {
+		ctx = metadata.AppendToOutgoingContext(ctx, name, value)
+	}
+	for name, value := range c.BinaryMetadata {
+		ctx = metadata.AppendToOutgoingContext(ctx, name, string(value))
+	}
+	var trailers metadata.MD
+	options := []grpc.CallOption{grpc.Trailer(&trailers)}
 	if c.Gzip {
 		options = append(options, grpc.UseCompressor(gzip.Name))
 	}
 	answer, err := send(ctx, conn, c, options)
+	result := outcome{Code: "OK", Trailers: map[string]string{}, BinaryTrailers: map[string][]byte{}}
+	for name, values := range trailers {
+		if strings.HasSuffix(name, "-bin") {
+			result.BinaryTrailers[name] = []byte(values[0])
+		} else {
+			result.Trailers[name] = values[0]
+		}
+	}
 	if err != nil {
 		s := status.Convert(err)
-		return outcome{Code: s.Code().String(), Message: s.Message()}
+		result.Code, result.Message = code.Code(s.Code()).String(), s.Message()
+		return result
 	}
 	// protojson varies its white space on purpose; a round trip through encoding/json does not.
 	var plain any
@@ -112,7 +156,8 @@ func once(conn *grpc.ClientConn, c call) outcome {
 	if err != nil {
 		log.Fatal(err)
 	}
-	return outcome{Code: "OK", Response: text}
+	result.Response = text
+	return result
 }
 
 func send(ctx context.Context, conn *grpc.ClientConn, c call, options []grpc.CallOption) (proto.Message, error) {
