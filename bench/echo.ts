@@ -1,28 +1,22 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { ECHO_NAMES, startEchoServer, type EchoName, type EchoServer } from './echo-servers.ts';
 import { runH2load } from './h2load.ts';
-import { figure, markdownTable } from './markdown.ts';
+import { figure, markdownTable, spreadText } from './markdown.ts';
+import { encodeRequest, entityIds, references } from './official-layout.ts';
 import { usageOf, type Cores } from './processes.ts';
+import { spreadOf } from './spread.ts';
 
-const NODE = join(import.meta.dirname, '..', 'node_modules', '.bin', 'node');
-const SERVER = join(import.meta.dirname, 'echo-server.ts');
-const PATH = '/bench.Echo/Answer';
-const REQUEST = Buffer.alloc(60);
-const ENGINES = ['own', 'builtin'] as const;
 /** Bytes of a reply: a handful of features, and the 1 x 50 of the scenarios. */
 const REPLY_BYTES = [100, 1600];
 const LOADS = [
   { connections: 1, streamsPerConnection: 1 },
-  { connections: 10, streamsPerConnection: 10 },
+  { connections: 4, streamsPerConnection: 8 },
   { connections: 100, streamsPerConnection: 1 },
 ];
-/** gRPC's prefix. */
-const PREFIX_BYTES = 5;
+const WARM_UP_SECONDS = 2;
 
-/** One engine that answers every request with the same bytes, under one load. */
+/** One server that answers every request with the same bytes, under one load. */
 export interface EchoFigures {
+  /** `own` and `builtin` are ours, on our HTTP/2 engine and on Node's. */
   readonly engine: string;
   readonly replyBytes: number;
   readonly connections: number;
@@ -36,72 +30,122 @@ export interface EchoOptions {
   readonly rounds: number;
   readonly seconds: number;
   readonly cores: Cores;
+  /** Where the peers' harness installed the echoes of others. */
+  readonly workPath: string;
   readonly say: (text: string) => void;
 }
 
-/** What the transport alone costs: gRPC on our HTTP/2 engine and on Node's, a process each, rounds in turn. */
+/** What the transport alone costs, ours and others', a process each; every other round in reverse. */
 export async function measureEchoes(options: EchoOptions): Promise<EchoFigures[]> {
   const figures: EchoFigures[] = [];
   for (let round = 0; round < options.rounds; round++) {
     for (const replyBytes of REPLY_BYTES) {
-      for (const engine of ENGINES)
-        figures.push(...(await measureEngine(engine, replyBytes, options)));
+      for (const name of round % 2 === 0 ? ECHO_NAMES : ECHO_NAMES.toReversed()) {
+        figures.push(...(await measureServer(name, replyBytes, options)));
+      }
     }
   }
   return figures;
 }
 
-async function measureEngine(
-  engine: string,
+async function measureServer(
+  name: EchoName,
   replyBytes: number,
-  { seconds, cores, say }: EchoOptions,
+  options: EchoOptions,
 ): Promise<EchoFigures[]> {
-  const flags = ['-c', String(cores.server), NODE, '--disable-warning=ExperimentalWarning'];
-  const child = spawn('taskset', [...flags, SERVER, engine, String(replyBytes)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const { cores, workPath, say } = options;
+  const server = await startEchoServer(name, { replyBytes, core: cores.server, workPath });
+  if (server === undefined) {
+    say(`SKIPPED the echo of ${name}: it is not installed (the part \`peers\` does)`);
+    return [];
+  }
   try {
-    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
     const figures: EchoFigures[] = [];
     for (const load of LOADS) {
-      const run = (requests: number) =>
-        runH2load({ ...load, port: Number(line), path: PATH, message: REQUEST, requests });
-      const warm = await run(5000);
-      const before = usageOf(child.pid!);
-      const measured = await run(Math.max(5000, Math.round(warm.requestsPerSecond * seconds)));
-      const after = usageOf(child.pid!);
-      if (
-        measured.succeeded !== measured.requests ||
-        measured.bytesPerReply !== replyBytes + PREFIX_BYTES
-      ) {
-        throw new Error(`${engine}: ${measured.succeeded} of ${measured.requests} answered`);
-      }
-      const cpuUsPerRequest = (after.cpuUs - before.cpuUs) / measured.requests;
-      const { requestsPerSecond } = measured;
-      const rssMiB = after.rssBytes / 2 ** 20;
-      figures.push({ engine, replyBytes, ...load, cpuUsPerRequest, requestsPerSecond, rssMiB });
+      const measured = await measureEcho(name, server, load, options.seconds);
+      figures.push({ engine: name, replyBytes, ...load, ...measured });
       say(
-        `echo of ${replyBytes} bytes, ${engine}, ${load.connections} x ${load.streamsPerConnection}: ${cpuUsPerRequest.toFixed(1)} us CPU`,
+        `echo of ${replyBytes} bytes, ${name}, ${load.connections} x ${load.streamsPerConnection}: ${measured.cpuUsPerRequest.toFixed(1)} us CPU`,
       );
     }
     return figures;
   } finally {
-    child.kill();
-    await once(child, 'exit');
+    await server.stop();
   }
 }
 
-/** Every round is a row. */
+/** Keeps an echo busy with a request of 1 x 50. @throws Error when an answer is not what it should be */
+export async function measureEcho(
+  name: string,
+  { pid, port, path, bytesPerReply }: EchoServer,
+  load: { readonly connections: number; readonly streamsPerConnection: number },
+  seconds: number,
+): Promise<Pick<EchoFigures, 'cpuUsPerRequest' | 'requestsPerSecond' | 'rssMiB'>> {
+  const message = encodeRequest(references(50), entityIds(1, 0, 10_000));
+  const least = 4 * load.connections * load.streamsPerConnection;
+  const run = (requests: number) =>
+    runH2load({ ...load, port, path, message, requests: Math.max(least, Math.round(requests)) });
+  const first = await run(1000);
+  const warm = await run(first.requestsPerSecond * Math.min(WARM_UP_SECONDS, seconds));
+  const before = usageOf(pid);
+  const measured = await run(warm.requestsPerSecond * seconds);
+  const after = usageOf(pid);
+  const { succeeded, requests } = measured;
+  if (succeeded !== requests || measured.bytesPerReply !== bytesPerReply) {
+    throw new Error(
+      `${name}: ${succeeded} of ${requests} answered, ${measured.bytesPerReply} bytes each`,
+    );
+  }
+  return {
+    cpuUsPerRequest: (after.cpuUs - before.cpuUs) / requests,
+    requestsPerSecond: measured.requestsPerSecond,
+    rssMiB: after.rssBytes / 2 ** 20,
+  };
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  own: '**our engine**',
+  builtin: 'our gRPC on `node:http2`',
+  nghttpd: 'nghttpd, in C, a static file',
+};
+
+/** By reply and load, cheapest first. */
 export function echoTable(figures: readonly EchoFigures[]): string {
-  return markdownTable(
-    ['reply', 'connections x streams', 'engine', 'CPU us per request', 'requests/s', 'RSS, MiB'],
-    figures.map((each) => [
+  const groups = [
+    ...Map.groupBy(figures, (each) =>
+      JSON.stringify([each.replyBytes, each.connections, each.streamsPerConnection, each.engine]),
+    ).values(),
+  ].map((group) => ({
+    each: group[0]!,
+    cpu: spreadOf(group.map((one) => one.cpuUsPerRequest)),
+    group,
+  }));
+  const underWay = ({ connections, streamsPerConnection }: EchoFigures): number =>
+    connections * streamsPerConnection;
+  groups.sort(
+    (a, b) =>
+      a.each.replyBytes - b.each.replyBytes ||
+      underWay(a.each) - underWay(b.each) ||
+      a.each.connections - b.each.connections ||
+      a.cpu.median - b.cpu.median,
+  );
+  const table = markdownTable(
+    [
+      'reply',
+      'connections x streams',
+      'server',
+      'CPU us per request',
+      '= requests/s per core',
+      'RSS, MiB',
+    ],
+    groups.map(({ each, cpu, group }) => [
       `${each.replyBytes} B`,
       `${each.connections} x ${each.streamsPerConnection}`,
-      each.engine,
-      figure(each.cpuUsPerRequest),
-      figure(each.requestsPerSecond),
-      figure(each.rssMiB),
+      NAMES[each.engine] ?? each.engine,
+      spreadText(cpu),
+      figure(1e6 / cpu.median),
+      figure(spreadOf(group.map((one) => one.rssMiB)).median),
     ]),
   );
+  return `${table}\n\nEach answers every request of 1x50 with as many fixed bytes. nghttpd sends no trailers.`;
 }

@@ -30,7 +30,7 @@ export async function measureProfile(options: ProfileOptions): Promise<ProfileFi
       nodeArguments: ['--cpu-prof', '--cpu-prof-interval=500', `--cpu-prof-dir=${folder}`],
     });
     try {
-      await measureLoad(server, options.scenario, options);
+      await measureLoad(server, options.scenario, { ...options, kind: 'distinct' });
     } finally {
       await server.stop();
     }

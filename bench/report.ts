@@ -13,6 +13,7 @@ import {
   registryTable,
   soakTable,
 } from './report-state.ts';
+import { scalingTable } from './scaling.ts';
 import { loadResults, type PartName, type Parts, type RunResults } from './results.ts';
 
 const PAGE = join(import.meta.dirname, '..', 'docs', 'benchmarks.md');
@@ -52,6 +53,7 @@ const section = <Name extends PartName>(
 const SECTIONS = [
   section('peers', 'Beside Feast’s own servers and the stock stack', peersTable),
   section('load', 'Our server at saturation', loadTable),
+  section('scaling', 'From one connection to a thousand', scalingTable),
   section('echo', 'The transport alone', echoTable),
   section('redis', 'The Redis client beside others', redisTable),
   section('writes', 'Rows written one by one, many at once, as a stream', writesTable),

@@ -4,6 +4,7 @@ import type { ColdStartFigures } from './cold-start.ts';
 import type { Machine } from './machine.ts';
 import type { EchoFigures } from './echo.ts';
 import type { FaultReport } from './faults.ts';
+import type { GhzFigures } from './measure-ghz.ts';
 import type { LoadFigures } from './measure-load.ts';
 import type { MaterializeFigures } from './materialize.ts';
 import type { MemoryFigures, SoakFigures } from './memory.ts';
@@ -12,17 +13,8 @@ import type { PeerFigures } from './peers.ts';
 import type { ProfileFigures } from './profile.ts';
 import type { ReadRow } from './redis-reads.ts';
 import type { RegistryReloadFigures } from './registry-reload.ts';
+import type { ScalingFigures } from './scaling.ts';
 import type { WriteFigures } from './writes.ts';
-
-/** One scenario through ghz. */
-export interface GhzFigures {
-  readonly scenario: string;
-  readonly ratePerSecond: number;
-  readonly count: number;
-  readonly errors: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
 
 /** What can be measured; each part is one entry of a results file. */
 export interface Parts {
@@ -38,6 +30,7 @@ export interface Parts {
   readonly redis: readonly ReadRow[];
   readonly profile: readonly ProfileFigures[];
   readonly writes: readonly WriteFigures[];
+  readonly scaling: readonly ScalingFigures[];
   readonly echo: readonly EchoFigures[];
   readonly materialize: readonly MaterializeFigures[];
 }

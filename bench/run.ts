@@ -7,8 +7,9 @@ import { measureColdStart, type ColdStartFigures } from './cold-start.ts';
 import { measureEchoes } from './echo.ts';
 import { describeMachine } from './machine.ts';
 import { measureFaults } from './faults.ts';
-import { measureGhz } from './measure-ghz.ts';
-import { measureLoad, type LoadFigures } from './measure-load.ts';
+import { GHZ_CAVEAT } from './ghz.ts';
+import { measureGhz, type GhzFigures } from './measure-ghz.ts';
+import { LOAD_KINDS, environmentFor, measureLoad, type LoadFigures } from './measure-load.ts';
 import { measureMaterialize } from './materialize.ts';
 import { measureMemory, measureSoak } from './memory.ts';
 import { OFFICIAL_VIEWS } from './official-layout.ts';
@@ -19,13 +20,8 @@ import { measureProfile, type ProfileFigures } from './profile.ts';
 import { measureRegistryReload, type RegistryReloadFigures } from './registry-reload.ts';
 import { measureRedisReads } from './redis-reads.ts';
 import { writeReport } from './report.ts';
-import {
-  RESULTS_FOLDER,
-  saveResults,
-  type GhzFigures,
-  type PartName,
-  type Parts,
-} from './results.ts';
+import { measureScaling } from './scaling.ts';
+import { RESULTS_FOLDER, saveResults, type PartName, type Parts } from './results.ts';
 import { loadScenarios, type Scenario } from './scenario.ts';
 import { fillStore, makeRepo, type SeededRepo } from './seed.ts';
 import { startSideboard, type SideboardProcess } from '../test/support/sideboard-process.ts';
@@ -74,6 +70,7 @@ const PARTS: { readonly [Name in PartName]: (bench: Bench) => Promise<Parts[Name
   soak: (bench) => measureSoak({ ...bench, core: bench.cores.server }, bench.soakRequests),
   faults: () => measureFaults({ slots: FAULT_SLOTS, stopMs: FAULT_STOP_MS, say }),
   redis: (bench) => measureRedisReads({ ...bench, say }),
+  scaling: (bench) => measureScaling({ ...bench, repoPath: bench.repo.path, say }),
   echo: (bench) => measureEchoes({ ...bench, say }),
   writes: (bench) => measureWrites({ ...bench, say }),
   materialize: (bench) => measureMaterialize({ ...bench, rows: bench.materializedRows, say }),
@@ -89,8 +86,9 @@ function say(text: string): void {
 async function withServer<T>(
   { repo, cores }: Bench,
   use: (server: SideboardProcess) => Promise<T>,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<T> {
-  const server = await startSideboard({ repoPath: repo.path, core: cores.server });
+  const server = await startSideboard({ repoPath: repo.path, core: cores.server, env });
   try {
     return await use(server);
   } finally {
@@ -111,24 +109,28 @@ async function measureColdStarts(bench: Bench): Promise<ColdStartFigures[]> {
 async function measureLoads(bench: Bench): Promise<LoadFigures[]> {
   const figures: LoadFigures[] = [];
   for (let round = 0; round < bench.rounds; round += 1) {
-    await withServer(bench, async (server) => {
-      for (const scenario of bench.scenarios) {
-        const figure = await measureLoad(server, scenario, bench);
-        figures.push(figure);
-        say(
-          `${scenario.name}: ${figure.cpuUsPerRequest.toFixed(0)} us CPU per request, ${figure.requestsPerSecond.toFixed(0)} requests/s`,
-        );
-      }
-    });
+    for (const kind of round % 2 === 0 ? LOAD_KINDS : LOAD_KINDS.toReversed()) {
+      const measureAll = async (server: SideboardProcess): Promise<void> => {
+        for (const scenario of bench.scenarios) {
+          const figure = await measureLoad(server, scenario, { ...bench, kind });
+          figures.push(figure);
+          say(
+            `${scenario.name}, ${kind}: ${figure.cpuUsPerRequest.toFixed(0)} us CPU per request, ${figure.requestsPerSecond.toFixed(0)} requests/s`,
+          );
+        }
+      };
+      await withServer(bench, measureAll, environmentFor(kind));
+    }
   }
   return figures;
 }
 
 async function measureGhzRuns(bench: Bench): Promise<GhzFigures[]> {
+  say(GHZ_CAVEAT);
   return withServer(bench, async (server) => {
     const figures: GhzFigures[] = [];
     for (const scenario of bench.scenarios) {
-      figures.push(await measureGhz(server, scenario, bench));
+      figures.push(...(await measureGhz(server, scenario, bench)));
     }
     return figures;
   });

@@ -7,6 +7,12 @@ import { summarizeProfile } from '../bench/cpu-profile.ts';
 import { GHZ_CAVEAT, ghzArguments, parseGhzReport } from '../bench/ghz.ts';
 import { parseH2load } from '../bench/h2load.ts';
 import { entityIds, references, storedValue } from '../bench/official-layout.ts';
+import {
+  createLatencyHistogram,
+  mergeHistograms,
+  recordMs,
+  summarizeLatencies,
+} from '../bench/latency-histogram.ts';
 import { loadScenarios } from '../bench/scenario.ts';
 import { percentile, spreadOf } from '../bench/spread.ts';
 import { verifyReply } from '../bench/verify-reply.ts';
@@ -38,30 +44,80 @@ describe('the ghz wrapper', () => {
     );
   });
 
+  const call = (startMs: number, ms: number, error = '') => ({
+    timestamp: new Date(startMs + ms).toISOString().replace('Z', '000000+00:00'),
+    latency: ms * 1e6,
+    error,
+    status: error === '' ? 'OK' : 'Unavailable',
+  });
+  const reportOf = (rps: number, details: readonly object[]): string =>
+    JSON.stringify({
+      count: details.length,
+      total: 2e9,
+      average: 2e6,
+      fastest: 1e6,
+      slowest: 3e6,
+      rps: 2,
+      options: { rps },
+      errorDistribution: { 'rpc error': 1 },
+      statusCodeDistribution: { OK: 3, Unavailable: 1 },
+      latencyDistribution: null,
+      details,
+    });
+
+  test('says that the loop is open', () => {
+    const args = ghzArguments({ ...options, ratePerSecond: 50, isOpenLoop: true }, 'data.json');
+    expect(args).toEqual(expect.arrayContaining(['--rps', '50', '--async']));
+  });
+
   test('reads a report in milliseconds, without the calls that failed', () => {
-    const ok = (ms: number) => ({ latency: ms * 1e6, error: '', status: 'OK' });
-    const report = parseGhzReport(
-      JSON.stringify({
-        count: 4,
-        total: 2e9,
-        average: 2e6,
-        fastest: 1e6,
-        slowest: 3e6,
-        rps: 2,
-        errorDistribution: { 'rpc error': 1 },
-        statusCodeDistribution: { OK: 3, Unavailable: 1 },
-        latencyDistribution: null,
-        details: [ok(3), ok(1), ok(2), { latency: 9e9, error: 'rpc error', status: 'Unavailable' }],
-      }),
-    );
-    expect(report).toMatchObject({ totalMs: 2000, fastestMs: 1, p50Ms: 2, p99Ms: 3 });
+    const calls = [call(0, 3), call(0, 1), call(3, 2), call(3, 9000, 'rpc error')];
+    const report = parseGhzReport(reportOf(0, calls));
+    expect(report).toMatchObject({ totalMs: 2000, fastestMs: 1 });
+    expect(summarizeLatencies(report.latencies)).toMatchObject({ count: 3 });
+    expect(summarizeLatencies(report.latencies).p50Ms).toBeCloseTo(2, 2);
+    expect(summarizeLatencies(report.latencies).maxMs).toBeCloseTo(3, 2);
     expect(report.errorCounts).toEqual({ 'rpc error': 1 });
     expect(report.caveat).toBe(GHZ_CAVEAT);
+  });
+
+  test('counts from when calls at a rate were due, also behind one that failed', () => {
+    // Ten a second; a stall of 250 ms holds up the second, third and fourth.
+    const calls = [call(0, 10), call(250, 10, 'rpc error'), call(251, 10), call(300, 10)];
+    const { latencies, corrected, correction } = parseGhzReport(reportOf(10, calls));
+    expect(summarizeLatencies(latencies).maxMs).toBeCloseTo(10, 1);
+    expect(summarizeLatencies(corrected).count).toBe(3);
+    expect(summarizeLatencies(corrected).maxMs).toBeCloseTo(61, 1);
+    expect(correction).toBe('from when each call was due, at 10/s');
+  });
+
+  test('puts into a closed loop what a slow answer kept from being sent', () => {
+    const calls = [...Array.from({ length: 9 }, (_, i) => call(i, 1)), call(9, 5.5)];
+    const { latencies, corrected, correction } = parseGhzReport(reportOf(0, calls));
+    expect(latencies.count).toBe(10);
+    // 4.5, 3.5, 2.5 and 1.5 ms were left of the wait for those that were never sent.
+    expect(corrected.count).toBe(14);
+    expect(correction).toBe('expected interval of a worker: 1.0 ms (the median)');
   });
 
   test('refuses what is no report', () => {
     expect(() => parseGhzReport('{"count":"many"}')).toThrow();
   });
+});
+
+test('histograms of runs merge, and an empty one says nothing', () => {
+  const merged = mergeHistograms(
+    [1, 3].map((ms) => {
+      const histogram = createLatencyHistogram();
+      recordMs(histogram, ms);
+      return histogram;
+    }),
+  );
+  const { count, p50Ms, maxMs } = summarizeLatencies(merged);
+  expect(count).toBe(2);
+  expect(p50Ms).toBeCloseTo(1, 2);
+  expect(maxMs).toBeCloseTo(3, 2);
+  expect(summarizeLatencies(mergeHistograms([])).p99Ms).toBeNaN();
 });
 
 describe('the h2load wrapper', () => {

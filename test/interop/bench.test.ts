@@ -12,7 +12,17 @@ const NODE = join(ROOT, 'node_modules', '.bin', 'node');
 test('bench/run.ts measures every part that needs no peers', async () => {
   const out = await mkdtemp(join(tmpdir(), 'sideboard-bench-results-'));
   try {
-    const parts = ['cold', 'memory', 'load', 'ghz', 'registry', 'profile', 'soak'];
+    const parts = [
+      'cold',
+      'memory',
+      'load',
+      'scaling',
+      'echo',
+      'ghz',
+      'registry',
+      'profile',
+      'soak',
+    ];
     const args = ['--parts', parts.join(','), '--scenarios', '1x10', '--out', out];
     args.push('--rounds', '1', '--seconds', '0.5', '--entities', '200', '--soak', '2000');
     await runProgram(NODE, [join(ROOT, 'bench', 'run.ts'), ...args], {
@@ -22,7 +32,10 @@ test('bench/run.ts measures every part that needs no peers', async () => {
     const [file = ''] = await readdir(out);
     const results = JSON.parse(await readFile(join(out, file), 'utf8')) as RunResults;
     expect(Object.keys(results.parts).sort()).toEqual([...parts].sort());
+    expect(results.parts.load?.map(({ kind }) => kind)).toEqual(['joined', 'each', 'distinct']);
     expect(results.parts.load?.[0]?.cpuUsPerRequest).toBeGreaterThan(0);
+    expect(results.parts.scaling?.at(-1)).toMatchObject({ connections: 1000 });
+    expect(results.parts.echo?.map(({ engine }) => engine)).toContain('own');
     expect(results.parts.ghz?.[0]?.errors).toBe(0);
     expect(results.parts.registry?.[0]?.reloads).toBeGreaterThan(0);
     expect(results.parts.profile?.[0]?.functions.length).toBeGreaterThan(0);
