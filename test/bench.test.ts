@@ -3,19 +3,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { summarizeProfile } from '../bench/cpu-profile.ts';
-import { GHZ_CAVEAT, ghzArguments, parseGhzReport } from '../bench/ghz.ts';
-import { parseH2load } from '../bench/h2load.ts';
-import { entityIds, references, storedValue } from '../bench/official-layout.ts';
+import { summarizeProfile } from '../bench/parts/cpu-profile.ts';
+import { GHZ_CAVEAT, ghzArguments, parseGhzReport } from '../bench/load/ghz.ts';
+import { parseH2load } from '../bench/load/h2load.ts';
+import { entityIds, references, storedValue } from '../bench/data/official-layout.ts';
 import {
   createLatencyHistogram,
   mergeHistograms,
   recordMs,
   summarizeLatencies,
-} from '../bench/latency-histogram.ts';
-import { loadScenarios } from '../bench/scenario.ts';
-import { percentile, spreadOf } from '../bench/spread.ts';
-import { verifyReply } from '../bench/verify-reply.ts';
+} from '../bench/load/latency-histogram.ts';
+import { loadScenarios } from '../bench/data/scenario.ts';
+import { percentile, spreadOf } from '../bench/report/spread.ts';
+import { verifyReply } from '../bench/data/verify-reply.ts';
 import {
   FeatureListSchema,
   FieldStatus,

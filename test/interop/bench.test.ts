@@ -2,7 +2,7 @@ import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { RunResults } from '../../bench/results.ts';
+import type { RunResults } from '../../bench/report/results.ts';
 import { interopPath, runProgram } from '../support/python.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { JOIN_KEY, references, storedValue } from '../../bench/official-layout.ts';
-import { fillStore, makeRepo, type SeededRepo } from '../../bench/seed.ts';
+import { JOIN_KEY, references, storedValue } from '../../bench/data/official-layout.ts';
+import { fillStore, makeRepo, type SeededRepo } from '../../bench/data/seed.ts';
 import { interopPath } from '../support/python.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
 import { startSideboard, type SideboardProcess } from '../support/sideboard-process.ts';

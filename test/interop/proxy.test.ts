@@ -11,8 +11,8 @@ import {
   references,
   SERVING_PATH,
   storedValue,
-} from '../../bench/official-layout.ts';
-import { fillStore, makeRepo, type SeededRepo } from '../../bench/seed.ts';
+} from '../../bench/data/official-layout.ts';
+import { fillStore, makeRepo, type SeededRepo } from '../../bench/data/seed.ts';
 import { GetOnlineFeaturesResponseSchema } from '../../gen/feast/serving/ServingService_pb.ts';
 import { interopPath, runProgram } from '../support/python.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';

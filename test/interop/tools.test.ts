@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { measureGhz } from '../../bench/measure-ghz.ts';
-import { JOIN_KEY, storedValue } from '../../bench/official-layout.ts';
-import { loadScenarios } from '../../bench/scenario.ts';
-import { fillStore, makeRepo, type SeededRepo } from '../../bench/seed.ts';
+import { measureGhz } from '../../bench/parts/measure-ghz.ts';
+import { JOIN_KEY, storedValue } from '../../bench/data/official-layout.ts';
+import { loadScenarios } from '../../bench/data/scenario.ts';
+import { fillStore, makeRepo, type SeededRepo } from '../../bench/data/seed.ts';
 import { interopPath, runProgram } from '../support/python.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
 import { startSideboard, type SideboardProcess } from '../support/sideboard-process.ts';

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startEchoServer, type EchoServer } from '../../bench/echo-servers.ts';
-import { openLoadClient, type LoadClient } from '../../bench/load-client.ts';
-import { runClosed, runPaced } from '../../bench/paced-load.ts';
+import { startEchoServer, type EchoServer } from '../../bench/parts/echo-servers.ts';
+import { openLoadClient, type LoadClient } from '../../bench/load/load-client.ts';
+import { runClosed, runPaced } from '../../bench/load/paced-load.ts';
 
 const MESSAGES = [Buffer.alloc(60, 1), Buffer.alloc(3000, 2)];
 const WORK = join(import.meta.dirname, '..', '..', '.work');

@@ -1,0 +1,255 @@
+import { connect, type Socket } from 'node:net';
+import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
+import { GrpcCallError } from './grpc-client.ts';
+import { grpcFrame } from '../data/official-layout.ts';
+
+/** Told how a call ended. */
+export type CallEnd = (error?: Error) => void;
+
+/**
+ * One connection that makes load: as little of HTTP/2 as a client needs, so that it costs less than what it measures (a
+ * tenth of `node:http2`). It reads the status of each call and nothing of its message.
+ */
+export interface GrpcConnection {
+  /** Sends one message; at the end of a turn all of them go out in one write. */
+  call(message: Uint8Array, done: CallEnd): void;
+  close(): void;
+}
+
+const FrameType = {
+  DATA: 0,
+  HEADERS: 1,
+  RST_STREAM: 3,
+  SETTINGS: 4,
+  PING: 6,
+  GOAWAY: 7,
+  WINDOW_UPDATE: 8,
+} as const;
+const ACK = 1;
+const END_STREAM = 1;
+const END_HEADERS = 4;
+const PADDED = 8;
+const PRIORITY = 32;
+const HEAD_BYTES = 9;
+const DEFAULT_WINDOW = 65_535;
+const LARGEST_WINDOW = 2 ** 31 - 1;
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+/** No dynamic table, no push, streams that never wait for us. */
+const SETTINGS = [
+  [1, 0],
+  [2, 0],
+  [4, LARGEST_WINDOW],
+] as const;
+const MAX_CONCURRENT_STREAMS = 3;
+/** Grants of the connection's window are given back in portions of this. */
+const WINDOW_PORTION = 2 ** 29;
+const MAX_LIST_BYTES = 65_536;
+
+/** Connects to loopback and resolves once the server's settings have come. */
+export async function openGrpcConnection(port: number, path: string): Promise<GrpcConnection> {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+  const ready = Promise.withResolvers<void>();
+  const connection = new Connection(socket, requestHead(`127.0.0.1:${port}`, path), ready.resolve);
+  socket.once('error', ready.reject);
+  await ready.promise;
+  return connection;
+}
+
+class Connection implements GrpcConnection {
+  private readonly socket: Socket;
+  private readonly head: Buffer;
+  private readonly onSettings: () => void;
+  private readonly decoder = new HpackDecoder();
+  private readonly running = new Map<number, CallEnd>();
+  private readonly waiting: { readonly frame: Buffer; readonly done: CallEnd }[] = [];
+  private unread: Buffer = Buffer.alloc(0);
+  private nextStream = 1;
+  private sendWindow = DEFAULT_WINDOW;
+  private maxStreams = 100;
+  private received = 0;
+  private isCorked = false;
+  private failure: Error | undefined;
+
+  constructor(socket: Socket, head: Buffer, onSettings: () => void) {
+    this.socket = socket;
+    this.head = head;
+    this.onSettings = onSettings;
+    socket.write(
+      Buffer.concat([PREFACE, settingsFrame(), windowUpdate(LARGEST_WINDOW - DEFAULT_WINDOW)]),
+    );
+    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('error', (error) => this.failAll(error));
+    socket.on('close', () => this.failAll(new Error('the server closed the connection')));
+  }
+
+  call(message: Uint8Array, done: CallEnd): void {
+    const { failure } = this;
+    if (failure !== undefined) {
+      setImmediate(() => done(failure));
+      return;
+    }
+    this.waiting.push({ frame: grpcFrame(message), done });
+    this.sendWaiting();
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+
+  /** As many as the server lets us have under way. */
+  private sendWaiting(): void {
+    while (this.running.size < this.maxStreams) {
+      const next = this.waiting[0];
+      if (next === undefined || next.frame.length > this.sendWindow) return;
+      this.waiting.shift();
+      const stream = this.nextStream;
+      this.nextStream += 2;
+      this.running.set(stream, next.done);
+      this.sendWindow -= next.frame.length;
+      this.write(frame(FrameType.HEADERS, END_HEADERS, stream, this.head));
+      this.write(frame(FrameType.DATA, END_STREAM, stream, next.frame));
+    }
+  }
+
+  private write(bytes: Buffer): void {
+    if (!this.isCorked) {
+      this.isCorked = true;
+      this.socket.cork();
+      process.nextTick(() => {
+        this.isCorked = false;
+        this.socket.uncork();
+      });
+    }
+    this.socket.write(bytes);
+  }
+
+  private receive(chunk: Buffer): void {
+    const bytes = this.unread.length === 0 ? chunk : Buffer.concat([this.unread, chunk]);
+    let at = 0;
+    while (bytes.length - at >= HEAD_BYTES) {
+      const end = at + HEAD_BYTES + bytes.readUIntBE(at, 3);
+      if (end > bytes.length) break;
+      const stream = bytes.readUInt32BE(at + 5) & LARGEST_WINDOW;
+      this.take(bytes[at + 3]!, bytes[at + 4]!, stream, bytes.subarray(at + HEAD_BYTES, end));
+      at = end;
+    }
+    this.unread = bytes.subarray(at);
+    this.sendWaiting();
+  }
+
+  private take(type: number, flags: number, stream: number, payload: Buffer): void {
+    switch (type) {
+      case FrameType.DATA:
+        this.received += payload.length;
+        if (this.received >= WINDOW_PORTION) {
+          this.write(windowUpdate(this.received));
+          this.received = 0;
+        }
+        break;
+      case FrameType.HEADERS:
+        this.takeHeaders(flags, stream, payload);
+        break;
+      case FrameType.RST_STREAM:
+        this.end(stream, new Error(`the server reset the stream: ${payload.readUInt32BE(0)}`));
+        break;
+      case FrameType.SETTINGS:
+        if ((flags & ACK) === 0) this.takeSettings(payload);
+        break;
+      case FrameType.PING:
+        if ((flags & ACK) === 0) this.write(frame(FrameType.PING, ACK, 0, payload));
+        break;
+      case FrameType.GOAWAY:
+        this.failAll(new Error(`the server went away: ${payload.readUInt32BE(4)}`));
+        break;
+      case FrameType.WINDOW_UPDATE:
+        if (stream === 0) this.sendWindow += payload.readUInt32BE(0);
+        break;
+    }
+  }
+
+  private takeSettings(payload: Buffer): void {
+    for (let at = 0; at + 6 <= payload.length; at += 6) {
+      if (payload.readUInt16BE(at) !== MAX_CONCURRENT_STREAMS) continue;
+      this.maxStreams = payload.readUInt32BE(at + 2);
+    }
+    this.write(frame(FrameType.SETTINGS, ACK, 0, Buffer.alloc(0)));
+    this.onSettings();
+  }
+
+  private takeHeaders(flags: number, stream: number, payload: Buffer): void {
+    if ((flags & END_HEADERS) === 0) {
+      this.end(stream, new Error('headers that go on in another frame'));
+      return;
+    }
+    const padding = (flags & PADDED) === 0 ? 0 : payload[0]! + 1;
+    const start = ((flags & PADDED) === 0 ? 0 : 1) + ((flags & PRIORITY) === 0 ? 0 : 5);
+    const end = payload.length - Math.max(0, padding - 1);
+    this.decoder.decode(payload, start, end, MAX_LIST_BYTES);
+    if ((flags & END_STREAM) === 0) return;
+    const { fields } = this.decoder;
+    const text = (name: string): string | undefined =>
+      fields.find((field) => field.name === name)?.value;
+    const status = text('grpc-status');
+    const failure =
+      status === '0' ? undefined : new GrpcCallError(Number(status), String(text('grpc-message')));
+    this.end(stream, failure);
+  }
+
+  private end(stream: number, error?: Error): void {
+    const done = this.running.get(stream);
+    this.running.delete(stream);
+    done?.(error);
+  }
+
+  private failAll(error: Error): void {
+    this.failure ??= error;
+    const calls = [...this.running.values(), ...this.waiting.map(({ done }) => done)];
+    this.running.clear();
+    this.waiting.length = 0;
+    for (const done of calls) done(error);
+  }
+}
+
+function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + payload.length);
+  bytes.writeUIntBE(payload.length, 0, 3);
+  bytes[3] = type;
+  bytes[4] = flags;
+  bytes.writeUInt32BE(stream, 5);
+  payload.copy(bytes, HEAD_BYTES);
+  return bytes;
+}
+
+function settingsFrame(): Buffer {
+  const payload = Buffer.alloc(6 * SETTINGS.length);
+  for (const [i, [name, value]] of SETTINGS.entries()) {
+    payload.writeUInt16BE(name, 6 * i);
+    payload.writeUInt32BE(value, 6 * i + 2);
+  }
+  return frame(FrameType.SETTINGS, 0, 0, payload);
+}
+
+function windowUpdate(bytes: number): Buffer {
+  const payload = Buffer.alloc(4);
+  payload.writeUInt32BE(bytes, 0);
+  return frame(FrameType.WINDOW_UPDATE, 0, 0, payload);
+}
+
+/** The head of every request, without Huffman and without the dynamic table (RFC 7541, appendix A for the indexes). */
+function requestHead(authority: string, path: string): Buffer {
+  const text = (value: string): Buffer => {
+    if (value.length > 126) throw new Error(`too long for a head of one byte: ${value}`);
+    return Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+  };
+  return Buffer.concat([
+    Buffer.from([0x83, 0x86, 0x04]), // :method POST, :scheme http, :path
+    text(path),
+    Buffer.from([0x01]), // :authority
+    text(authority),
+    Buffer.from([0x0f, 0x10]), // content-type
+    text('application/grpc'),
+    Buffer.from([0x00]),
+    text('te'),
+    text('trailers'),
+  ]);
+}

@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { feastPython, pythonEnvironment, runProgram } from '../../test/support/python.ts';
+import { startRedis, startRedisCluster } from '../../test/support/redis-server.ts';
+import { startSideboard } from '../../test/support/sideboard-process.ts';
+import { CLOCK_TICK_US, type Cores } from '../machine/processes.ts';
+import { spreadOf, type Spread } from '../report/spread.ts';
+import { WRITE_REPO_SCRIPT, makeWriteRepo, verifyStored } from '../data/write-repo.ts';
+import { WRITTEN_FEATURES } from '../data/write-rows.ts';
+
+/** One Parquet file of ten features into one kind of store, by Feast's SDK and by us. */
+export interface MaterializeFigures {
+  readonly store: string;
+  readonly rows: number;
+  readonly features: number;
+  /** Of `FeatureStore.materialize` alone, without imports and without reading the registry. */
+  readonly feast: MaterializeCost;
+  /** Of `sideboard materialize` from the start of its process to its end. */
+  readonly sideboard: MaterializeCost;
+}
+
+/** What it took. */
+export interface MaterializeCost {
+  readonly seconds: Spread;
+  readonly cpuSeconds: Spread;
+}
+
+/** How to measure it. */
+export interface MaterializeOptions {
+  readonly rows: number;
+  readonly rounds: number;
+  readonly cores: Cores;
+  readonly say: (text: string) => void;
+}
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const NODE = join(ROOT, 'node_modules', '.bin', 'node');
+const MAIN = join(ROOT, 'src', 'main.ts');
+const SHARDS = 3;
+const TIMEOUT_MS = 1_800_000;
+/** Rows whose values are compared after each measurement. */
+const VERIFIED_ROWS = 50;
+
+const costSchema = z.object({ seconds: z.number(), cpu_seconds: z.number() });
+
+interface Cost {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+type Writer = (repoPath: string, core: number) => Promise<Cost>;
+
+/** Stores to write into; each round gets one that is empty. */
+const STORES: readonly {
+  readonly name: string;
+  /** Gives the block of `online_store`. */
+  readonly start: () => Promise<{ onlineStore: string; stop: () => Promise<void> }>;
+}[] = [
+  {
+    name: 'SQLite',
+    start: () =>
+      Promise.resolve({
+        onlineStore: '  type: sqlite\n  path: data/online.db',
+        stop: () => Promise.resolve(),
+      }),
+  },
+  {
+    name: 'Redis',
+    async start() {
+      const redis = await startRedis();
+      const onlineStore = `  type: redis\n  connection_string: 127.0.0.1:${redis.port}`;
+      return { onlineStore, stop: () => redis.stop() };
+    },
+  },
+  {
+    name: `Redis Cluster, ${SHARDS} shards`,
+    async start() {
+      const cluster = await startRedisCluster({ shards: SHARDS });
+      const nodes = cluster.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',');
+      const onlineStore = `  type: redis\n  redis_type: redis_cluster\n  connection_string: "${nodes}"`;
+      return { onlineStore, stop: () => cluster.stop() };
+    },
+  },
+];
+
+/** Materializes the same file into each kind of store, by Feast's SDK and by us in turn. */
+export async function measureMaterialize(
+  options: MaterializeOptions,
+): Promise<MaterializeFigures[]> {
+  const figures: MaterializeFigures[] = [];
+  for (const { name, start } of STORES) {
+    const costs = { feast: [] as Cost[], sideboard: [] as Cost[] };
+    for (let round = 0; round < options.rounds; round += 1) {
+      const writers = [
+        ['feast', byFeast],
+        ['sideboard', bySideboard],
+      ] as const;
+      for (const [who, write] of round % 2 === 0 ? writers : writers.toReversed()) {
+        const cost = await measureOne(start, write, options);
+        costs[who].push(cost);
+        const perSecond = (options.rows * WRITTEN_FEATURES.length) / cost.seconds;
+        options.say(
+          `${name}, ${who}: ${cost.seconds.toFixed(2)} s, ${perSecond.toFixed(0)} values/s, CPU ${cost.cpuSeconds.toFixed(2)} s`,
+        );
+      }
+    }
+    figures.push({
+      store: name,
+      rows: options.rows,
+      features: WRITTEN_FEATURES.length,
+      feast: spreads(costs.feast),
+      sideboard: spreads(costs.sideboard),
+    });
+  }
+  return figures;
+}
+
+async function measureOne(
+  start: (typeof STORES)[number]['start'],
+  write: Writer,
+  { rows, cores }: MaterializeOptions,
+): Promise<Cost> {
+  const store = await start();
+  const repo = await makeWriteRepo(store.onlineStore, rows);
+  try {
+    const cost = await write(repo.path, cores.server);
+    const server = await startSideboard({ repoPath: repo.path });
+    const step = Math.max(1, Math.floor(rows / VERIFIED_ROWS));
+    const ids = Array.from({ length: Math.floor(rows / step) }, (_, i) => i * step);
+    const entities = ids.map((id) => ({ id, n: id }));
+    await verifyStored(`http://127.0.0.1:${server.port}`, { view: 'batch', entities });
+    await server.stop();
+    return cost;
+  } finally {
+    await store.stop();
+    await repo.remove();
+  }
+}
+
+async function byFeast(repoPath: string, core: number): Promise<Cost> {
+  const args = ['-c', String(core), feastPython(), WRITE_REPO_SCRIPT, 'materialize', repoPath];
+  const options = { cwd: repoPath, env: pythonEnvironment(), timeoutMs: TIMEOUT_MS };
+  const output = await runProgram('taskset', args, options);
+  const { seconds, cpu_seconds: cpuSeconds } = costSchema.parse(JSON.parse(output));
+  return { seconds, cpuSeconds };
+}
+
+async function bySideboard(repoPath: string, core: number): Promise<Cost> {
+  const args = ['-c', String(core), NODE, '--disable-warning=ExperimentalWarning', MAIN];
+  args.push('-c', repoPath, 'materialize', '2025-01-01', '2025-01-02', '--views', 'batch');
+  const before = cpuUsOfEndedChildren();
+  const startedAtMs = performance.now();
+  await runProgram('taskset', args, { timeoutMs: TIMEOUT_MS });
+  const seconds = (performance.now() - startedAtMs) / 1000;
+  return { seconds, cpuSeconds: (cpuUsOfEndedChildren() - before) / 1e6 };
+}
+
+function cpuUsOfEndedChildren(): number {
+  const stat = readFileSync('/proc/self/stat', 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[13]) + Number(fields[14])) * CLOCK_TICK_US;
+}
+
+function spreads(costs: readonly Cost[]): MaterializeCost {
+  return {
+    seconds: spreadOf(costs.map(({ seconds }) => seconds)),
+    cpuSeconds: spreadOf(costs.map(({ cpuSeconds }) => cpuSeconds)),
+  };
+}

@@ -1,0 +1,119 @@
+import { openGrpcClient } from '../load/grpc-client.ts';
+import { runH2load } from '../load/h2load.ts';
+import { SERVING_PATH, encodeRequest, entityIds, references } from '../data/official-layout.ts';
+import { usageOf } from '../machine/processes.ts';
+import { readMetric } from '../machine/read-metric.ts';
+import type { SeededRepo } from '../data/seed.ts';
+import { startSideboard, type SideboardProcess } from '../../test/support/sideboard-process.ts';
+
+const MIB = 2 ** 20;
+
+/** Resident memory of a server with a registry of many views. */
+export interface MemoryFigures {
+  readonly views: number;
+  readonly atStartMiB: number;
+  /** After `selections` different selections of 50 features were asked for, each with its own plan. */
+  readonly afterPlansMiB: number;
+  readonly selections: number;
+  /** After saturation by 1 x 50 on top of that. */
+  readonly afterLoadMiB: number;
+}
+
+/** What a measurement of memory needs. */
+export interface MemoryOptions {
+  readonly repo: SeededRepo;
+  readonly entities: number;
+  readonly core: number;
+}
+
+/** Measures resident memory at `views` views. */
+export async function measureMemory(
+  { repo, entities, core }: MemoryOptions,
+  views: number,
+): Promise<MemoryFigures> {
+  await repo.writeRegistry(views, 0);
+  const server = await startSideboard({ repoPath: repo.path, core });
+  try {
+    const atStartMiB = rssMiB(server);
+    const selections = Math.floor(views / 5);
+    const client = await openGrpcClient(server.port);
+    for (let n = 0; n < selections; n += 1) {
+      await client.call(
+        SERVING_PATH,
+        encodeRequest(references(50, n * 5), entityIds(1, n, entities)),
+      );
+    }
+    client.close();
+    const afterPlansMiB = rssMiB(server);
+    await saturate(server, 40_000, { features: 50, entities });
+    return { views, atStartMiB, afterPlansMiB, selections, afterLoadMiB: rssMiB(server) };
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Memory and handles of a server over a long run. */
+export interface SoakFigures {
+  /** One entry before the run and one after each tenth of it. */
+  readonly samples: readonly SoakSample[];
+}
+
+/** The state of the server after some requests. */
+export interface SoakSample {
+  readonly requests: number;
+  readonly rssMiB: number;
+  readonly heapUsedMiB: number;
+  readonly activeHandles: number;
+  readonly openFiles: number;
+}
+
+/** Sends `requests` requests of 1 x 10 in ten parts, each on connections of its own, and looks at the server after each. */
+export async function measureSoak(
+  { repo, entities, core }: MemoryOptions,
+  requests: number,
+): Promise<SoakFigures> {
+  const server = await startSideboard({ repoPath: repo.path, core });
+  try {
+    const samples = [await sampleOf(server, 0)];
+    const part = Math.ceil(requests / 10);
+    for (let n = 1; n <= 10; n += 1) {
+      await saturate(server, part, { features: 10, entities });
+      samples.push(await sampleOf(server, n * part));
+    }
+    return { samples };
+  } finally {
+    await server.stop();
+  }
+}
+
+function rssMiB(server: SideboardProcess): number {
+  return usageOf(server.pid).rssBytes / MIB;
+}
+
+async function sampleOf(server: SideboardProcess, requests: number): Promise<SoakSample> {
+  return {
+    requests,
+    rssMiB: rssMiB(server),
+    heapUsedMiB: (await readMetric(server, 'nodejs_heap_size_used_bytes')) / MIB,
+    activeHandles: await readMetric(server, 'nodejs_active_handles_total'),
+    openFiles: await readMetric(server, 'process_open_fds'),
+  };
+}
+
+async function saturate(
+  server: SideboardProcess,
+  requests: number,
+  { features, entities }: { features: number; entities: number },
+): Promise<void> {
+  const report = await runH2load({
+    port: server.port,
+    path: SERVING_PATH,
+    message: encodeRequest(references(features), entityIds(1, 0, entities)),
+    connections: 4,
+    streamsPerConnection: 8,
+    requests,
+  });
+  if (report.succeeded !== requests) {
+    throw new Error(`${requests - report.succeeded} of ${requests} requests were not answered`);
+  }
+}

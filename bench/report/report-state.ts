@@ -1,0 +1,127 @@
+import { figure, markdownTable, percent, spreadText } from './markdown.ts';
+import type { ReloadRun } from '../parts/registry-reload.ts';
+import type { Parts } from './results.ts';
+import { spreadOf } from './spread.ts';
+
+/** Latency with a registry that stays and one that changes. */
+export function registryTable(rounds: Parts['registry']): string {
+  const row = (name: string, pick: (round: Parts['registry'][number]) => ReloadRun): string[] => [
+    name,
+    spreadText(spreadOf(rounds.map((round) => pick(round).p50Ms))),
+    spreadText(spreadOf(rounds.map((round) => pick(round).p99Ms))),
+    spreadText(spreadOf(rounds.map((round) => pick(round).maxMs))),
+    rounds.map((round) => String(pick(round).refused)).join(', '),
+  ];
+  const reloads = rounds.map((round) => round.reloads);
+  const table = markdownTable(
+    ['registry', 'p50 ms', 'p99 ms', 'slowest ms', 'refused'],
+    [
+      row('left alone', ({ still }) => still),
+      row('rewritten every second', ({ reloading }) => reloading),
+    ],
+  );
+  const { views = 0, ratePerSecond = 0 } = rounds[0] ?? {};
+  return `${table}\n\n1x50, ${ratePerSecond} requests/s by the clock, ${figure(views)} views of 10 features; reloads that the server took per run: ${reloads.join(', ')}. The server reads, checks and indexes the new registry on the one thread that answers.`;
+}
+
+/** What a server does with more than it can answer. */
+export function overloadTables(figures: Parts['overload']): string {
+  return figures
+    .map(({ scenario, capacityPerSecond, steps }) => {
+      const normalMs = steps[0]?.p99Ms ?? Number.NaN;
+      const table = markdownTable(
+        [
+          'load',
+          'answered, of capacity',
+          'refused /s',
+          'p50 ms',
+          'p99 ms',
+          'p99, of half load',
+          'RSS MiB',
+        ],
+        steps.map((step) => [
+          `${step.factor} x`,
+          percent(step.answeredPerSecond / capacityPerSecond),
+          figure(step.refusedPerSecond),
+          figure(step.p50Ms),
+          figure(step.p99Ms),
+          `${figure(step.p99Ms / normalMs)} x`,
+          figure(step.rssMiB),
+        ]),
+      );
+      const failed = steps.reduce((sum, step) => sum + step.failed, 0);
+      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s. Sent by the clock; \`admission_latency_ms: 0\`, \`admission_min_requests: 2\`. Neither answered nor refused: ${failed}.\n\n${table}`;
+    })
+    .join('\n\n');
+}
+
+/** Times of new processes. */
+export function coldTable(starts: Parts['cold']): string {
+  const row = (name: string, figures: readonly number[]): string[] => [
+    name,
+    spreadText(spreadOf(figures)),
+  ];
+  return markdownTable(
+    [`of ${starts.length} processes`, 'ms'],
+    [
+      row(
+        'from the start of the process until it serves',
+        starts.map((each) => each.startMs),
+      ),
+      row(
+        'first request, 1x50',
+        starts.map((each) => each.firstRequestMs),
+      ),
+      row(
+        'second request, other entities',
+        starts.map((each) => each.secondRequestMs),
+      ),
+    ],
+  );
+}
+
+/** Resident memory in its stages. */
+export function memoryTable(memory: Parts['memory']): string {
+  return markdownTable(
+    [`${figure(memory.views)} views of 10 features`, 'RSS MiB'],
+    [
+      ['serving, nothing asked yet', figure(memory.atStartMiB)],
+      [
+        `after ${memory.selections} different selections of 50 features`,
+        figure(memory.afterPlansMiB),
+      ],
+      ['after saturation by 1x50', figure(memory.afterLoadMiB)],
+    ],
+  );
+}
+
+/** The server over a long run. */
+export function soakTable({ samples }: Parts['soak']): string {
+  return markdownTable(
+    ['requests (1x10)', 'RSS MiB', 'heap used MiB', 'handles', 'open files'],
+    samples.map((sample) => [
+      sample.requests.toLocaleString('en'),
+      figure(sample.rssMiB),
+      figure(sample.heapUsedMiB),
+      String(sample.activeHandles),
+      String(sample.openFiles),
+    ]),
+  );
+}
+
+/** Functions and parts of the program by their own share of the time. */
+export function profileTables(profiles: Parts['profile']): string {
+  return profiles
+    .map(({ scenario, busySeconds, parts, functions }) => {
+      const byPart = markdownTable(
+        ['part', 'share of busy time'],
+        parts.filter(({ share }) => share >= 0.01).map(({ part, share }) => [part, percent(share)]),
+      );
+      const byFunction = markdownTable(
+        ['function', 'where', 'self time'],
+        functions.map(({ name, place, share }) => [`\`${name}\``, `\`${place}\``, percent(share)]),
+      );
+      return `### ${scenario}\n\n${figure(busySeconds)} busy seconds under V8's sampling profiler, start and warm-up included; self time only.\n\n${byPart}\n\n${byFunction}`;
+    })
+    .join('\n\n');
+}

@@ -1,0 +1,49 @@
+import { figure, markdownTable, spreadText } from './markdown.ts';
+import type { MaterializeCost, MaterializeFigures } from '../parts/materialize.ts';
+import type { WriteFigures } from '../parts/writes.ts';
+
+const WRITE_NOTES = `Rows of ten features (integers, floats, texts) into one Redis; every row is a newer event of one of 10,000 entities, so each is
+compared and written. *push* is \`Push\` over gRPC with \`typed_features\`, *JSON push* \`POST /push\`, *stream* one call of
+\`sideboard.v1.IngestService\`. A sample of the rows is read back and compared after every measurement.`;
+
+const MATERIALIZE_NOTES = `One Parquet file into an empty store. Feast's time is that of \`FeatureStore.materialize\` alone, without imports; ours is that of
+the whole process, \`sideboard materialize\` from start to end. A sample of the rows is read back and compared.`;
+
+/** The ways to write beside each other, in the order they were measured. */
+export function writesTable(figures: readonly WriteFigures[]): string {
+  const rows = figures.map((each) => [
+    each.way,
+    String(each.rowsPerRequest),
+    String(each.concurrency),
+    spreadText(each.rowsPerSecond),
+    spreadText(each.cpuUsPerRow),
+    figure(each.redisUsPerRow.median),
+  ]);
+  const head = ['way', 'rows per request', 'requests under way', 'rows/s', 'CPU us/row'];
+  head.push('Redis CPU us/row');
+  return `${WRITE_NOTES}\n\n${markdownTable(head, rows)}`;
+}
+
+/** Feast's SDK and us, store by store. */
+export function materializeTable(figures: readonly MaterializeFigures[]): string {
+  const rows = figures.map((each) => {
+    const values = each.rows * each.features;
+    const cells = (cost: MaterializeCost): string[] => [
+      spreadText(cost.seconds),
+      figure(values / cost.seconds.median),
+      figure(cost.cpuSeconds.median),
+    ];
+    const times = each.feast.seconds.median / each.sideboard.seconds.median;
+    const size = `${each.rows.toLocaleString('en')} x ${each.features}`;
+    return [
+      each.store,
+      size,
+      ...cells(each.feast),
+      ...cells(each.sideboard),
+      `${figure(times)} times`,
+    ];
+  });
+  const head = ['store', 'rows x features'];
+  head.push('Feast: seconds', 'values/s', 'CPU s', 'sideboard: seconds', 'values/s', 'CPU s', '');
+  return `${MATERIALIZE_NOTES}\n\n${markdownTable(head, rows)}`;
+}
