@@ -31,8 +31,12 @@ export interface SeededRepo {
   writeRegistryBytes(bytes: Uint8Array): Promise<void>;
 }
 
-/** Makes a repository on a Redis (single node, empty) without filling it. */
-export async function makeRepo(redisPort: number, views: number): Promise<SeededRepo> {
+/** Makes a repository on an empty Redis without filling it. */
+export async function makeRepo(
+  redisPort: number,
+  views: number,
+  redisType: 'redis' | 'redis_cluster' = 'redis',
+): Promise<SeededRepo> {
   const path = await mkdtemp(join(tmpdir(), 'sideboard-bench-'));
   await mkdir(path, { recursive: true });
   const yaml = `project: ${PROJECT}
@@ -42,6 +46,7 @@ registry:
   cache_ttl_seconds: 1
 online_store:
   type: redis
+  redis_type: ${redisType}
   connection_string: 127.0.0.1:${redisPort}
 entity_key_serialization_version: 3
 `;

@@ -1,18 +1,15 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../test/support/redis-server.ts';
+import { startChildServer } from '../machine/child-server.ts';
 import { SERVING_PATH } from '../data/official-layout.ts';
 
 const NODE = join(import.meta.dirname, '..', '..', 'node_modules', '.bin', 'node');
 const OURS = join(import.meta.dirname, 'echo-server.ts');
 /** Debian puts it where only root looks. */
 const NGHTTPD = ['/usr/sbin/nghttpd', '/usr/bin/nghttpd'];
-const START_MS = 20_000;
 
 /** Servers that decode nothing and answer every request with as many bytes: ours, and what bounds others. */
 export const ECHO_NAMES = ['own', 'builtin', 'grpc-go', 'grpc-js', 'nghttpd'] as const;
@@ -86,38 +83,12 @@ export async function startEchoServer(
   }
   const bytesPerReply = options.replyBytes + PREFIX_BYTES;
   await writeFile(join(folder, 'reply'), Buffer.alloc(bytesPerReply));
-  const child = spawn('taskset', ['-c', String(options.core), ...command], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, GOMAXPROCS: '1', NODE_ENV: 'production' },
-  });
+  const env = { GOMAXPROCS: '1', NODE_ENV: 'production' };
+  const child = await startChildServer({ command, port, core: options.core, env });
   const stop = async (): Promise<void> => {
-    const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : [];
-    child.kill('SIGKILL');
-    await exited;
+    await child.stop();
     await rm(folder, { recursive: true });
   };
-  try {
-    await whenListening(child, port);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
   const path = name === 'nghttpd' ? '/reply' : SERVING_PATH;
-  return { pid: child.pid!, port, path, bytesPerReply, stop };
-}
-
-async function whenListening(child: ChildProcess, port: number): Promise<void> {
-  const untilMs = performance.now() + START_MS;
-  while (performance.now() < untilMs) {
-    if (child.exitCode !== null) throw new Error(`the echo ended with ${child.exitCode}`);
-    const socket = connect({ host: '127.0.0.1', port });
-    const isOpen = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true));
-      socket.once('error', () => resolve(false));
-    });
-    socket.destroy();
-    if (isOpen) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('the echo does not listen');
+  return { pid: child.pid, port, path, bytesPerReply, stop };
 }

@@ -1,19 +1,19 @@
-import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { z } from 'zod';
-import { NODE_FLAGS } from '../../test/support/sideboard-process.ts';
-import type { Cores } from '../machine/processes.ts';
+import { distinctRequests, verifyServer } from '../data/peer-requests.ts';
+import type { Scenario } from '../data/scenario.ts';
+import { openLoadClient } from '../load/load-client.ts';
+import { runClosed } from '../load/paced-load.ts';
+import { usageOf, type Cores } from '../machine/processes.ts';
+import { redisCpuUs } from '../machine/redis-cpu.ts';
 import { spreadOf, type Spread } from '../report/spread.ts';
+import {
+  PEER_NAMES,
+  installPeers,
+  startPeer,
+  type PeerName,
+  type PeerServer,
+} from './peer-servers.ts';
 
-/** The harness that starts Feast's own servers, the stock TypeScript stack and the echoes; it lies beside the checkout. */
-const SHARED_PEERS = join(import.meta.dirname, '..', '..', '..', 'shared', 'peers');
-const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
-
-const GRPC_PEERS = ['stock-ts', 'feast-py-grpc', 'limit-grpc-go', 'limit-grpc-js'];
-const HTTP_PEERS = ['feast-py-http'];
-
-/** The medians of all rounds of one server under one workload, measured by the harness. */
+/** The rounds of one server under one workload. */
 export interface PeerFigures {
   /** `sideboard` and `sideboard-json` are ours. */
   readonly server: string;
@@ -21,130 +21,143 @@ export interface PeerFigures {
   readonly rounds: number;
   readonly cpuUsPerRequest: Spread;
   readonly requestsPerSecond: Spread;
+  /** Of the server's core; absent in results of earlier days. Well below one: it waited for Redis and the client. */
+  readonly busyShare?: Spread;
   readonly redisUsPerRequest: Spread;
   readonly rssMiB: Spread;
   readonly replyBytes: number;
   /** One request after another by one client. */
   readonly aloneP50Ms?: Spread;
-  /** Open loop at 30 % of the measured requests per second. */
-  readonly loadedP50Ms?: Spread;
-  readonly loadedP99Ms?: Spread;
-  /** What the harness found wrong with answers; empty = every value was compared and right. */
-  readonly faults: readonly string[];
 }
 
-/** How to run the harness. */
 export interface PeersOptions {
-  /** Where it keeps what it installs and Redis's data; made on first use, which takes minutes. */
+  readonly repoPath: string;
+  readonly redisPort: number;
+  /** Where the peers are installed; made on first use, which takes minutes. */
   readonly workPath: string;
   readonly rounds: number;
   readonly seconds: number;
-  readonly workloads: readonly string[];
+  readonly entities: number;
+  readonly scenarios: readonly Scenario[];
   readonly cores: Cores;
+  readonly say: (text: string) => void;
+  readonly names?: readonly PeerName[];
 }
 
-/** Whether the harness lies beside this checkout. */
-export function hasPeers(): boolean {
-  return existsSync(join(SHARED_PEERS, 'harness.mjs'));
+type Sample = {
+  readonly [Name in 'cpuUs' | 'rps' | 'busy' | 'redisUs' | 'rssMiB' | 'aloneMs']: number;
+};
+interface PeerSample extends Sample {
+  readonly server: string;
+  readonly workload: string;
+  readonly replyBytes: number;
 }
 
-const latency = z.object({ p50: z.number(), p99: z.number() }).optional();
-const recordsSchema = z.object({
-  records: z.array(
-    z.object({
-      peer: z.string(),
-      workload: z.string(),
-      check: z.object({ bytes: z.number(), faults: z.array(z.string()) }),
-      saturation: z.object({
-        cpuUs: z.number(),
-        rps: z.number(),
-        redisUs: z.number(),
-        rssMiB: z.number(),
-      }),
-      alone: latency,
-      loaded: latency,
-    }),
-  ),
-  failures: z.array(z.string()),
-});
-type PeerRecord = z.infer<typeof recordsSchema>['records'][number];
+const WARM_UP_SECONDS = 2;
+const ALONE_SECONDS = 1;
 
-/** Measures our server and its peers in turn, round by round. @throws Error when the harness fails */
+/** Measures every server in turn, every other round in reverse; requests are for other entities each. */
 export async function measurePeers(options: PeersOptions): Promise<PeerFigures[]> {
-  const { workPath } = options;
-  // A copy: the harness installs packages beside itself, and its folder is not ours to write to.
-  const folder = join(workPath, 'src');
-  if (!existsSync(folder)) {
-    mkdirSync(workPath, { recursive: true });
-    cpSync(SHARED_PEERS, folder, { recursive: true });
+  const { rounds, scenarios, names = PEER_NAMES, say } = options;
+  if (!(await installPeers(options.workPath))) {
+    say('SKIPPED all peers: ../shared/peers is not there, so nothing stands beside our figures');
   }
-  await runHarness(folder, ['setup', '--work', workPath]);
-  const grpc = await benchmark(folder, options, 'grpc', GRPC_PEERS);
-  const http = await benchmark(folder, options, 'http', HTTP_PEERS);
-  return [...grpc, ...http];
+  const samples: PeerSample[] = [];
+  const replyBytes = new Map<string, number>();
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 === 0 ? names : names.toReversed();
+    for (const name of order) {
+      if (name.startsWith('limit')) {
+        for (const each of scenarios)
+          samples.push(...(await measurePeer(name, [each], options, replyBytes)));
+      } else samples.push(...(await measurePeer(name, scenarios, options, replyBytes)));
+    }
+  }
+  return summarize(samples);
 }
 
-async function benchmark(
-  folder: string,
-  { workPath, rounds, seconds, workloads, cores }: PeersOptions,
-  protocol: 'grpc' | 'http',
-  peers: readonly string[],
-): Promise<PeerFigures[]> {
-  const out = join(workPath, `bench-${protocol}.json`);
-  const name = protocol === 'grpc' ? 'sideboard' : 'sideboard-json';
-  const serve = `${process.execPath} ${NODE_FLAGS.join(' ')} ${MAIN} -c {repo} serve --host 127.0.0.1 --port {port}`;
-  const ours = `SIDEBOARD_ADMIN_PORT=0 NODE_ENV=production ${serve}`;
-  const args = ['bench', '--work', workPath, '--out', out, '--peers', peers.join(',')];
-  args.push('--ours', `${name}=env ${ours}`, '--ours-protocol', protocol);
-  args.push('--workloads', workloads.join(','), '--rounds', String(rounds));
-  args.push('--seconds', String(seconds));
-  args.push('--server-core', String(cores.server), '--client-core', String(cores.client));
-  await runHarness(folder, args);
-  const { records, failures } = recordsSchema.parse(JSON.parse(readFileSync(out, 'utf8')));
-  if (failures.length > 0) throw new Error(`the harness failed: ${failures.join('; ')}`);
-  return summarize(records);
-}
-
-function summarize(records: readonly PeerRecord[]): PeerFigures[] {
-  const groups = Map.groupBy(records, ({ peer, workload }) => `${workload} ${peer}`);
-  return [...groups.values()].flatMap((group) => {
-    const first = group[0];
-    if (first === undefined) return [];
-    const spread = (figure: (record: PeerRecord) => number): Spread => spreadOf(group.map(figure));
-    const milliseconds = (
-      name: string,
-      figure: (record: PeerRecord) => number | undefined,
-    ): Partial<Record<string, Spread>> => {
-      const figures = group.map(figure).filter((us) => us !== undefined);
-      return figures.length === 0 ? {} : { [name]: spreadOf(figures.map((us) => us / 1000)) };
-    };
-    return {
-      server: first.peer,
-      workload: first.workload,
-      rounds: group.length,
-      cpuUsPerRequest: spread(({ saturation }) => saturation.cpuUs),
-      requestsPerSecond: spread(({ saturation }) => saturation.rps),
-      redisUsPerRequest: spread(({ saturation }) => saturation.redisUs),
-      rssMiB: spread(({ saturation }) => saturation.rssMiB),
-      replyBytes: first.check.bytes,
-      ...milliseconds('aloneP50Ms', ({ alone }) => alone?.p50),
-      ...milliseconds('loadedP50Ms', ({ loaded }) => loaded?.p50),
-      ...milliseconds('loadedP99Ms', ({ loaded }) => loaded?.p99),
-      faults: [...new Set(group.flatMap(({ check }) => check.faults))],
-    };
+async function measurePeer(
+  name: PeerName,
+  scenarios: readonly Scenario[],
+  options: PeersOptions,
+  replyBytes: Map<string, number>,
+): Promise<PeerSample[]> {
+  const bytes = replyBytes.get(scenarios[0]?.name ?? '') ?? 0;
+  const server = await startPeer(name, {
+    ...options,
+    core: options.cores.server,
+    replyBytes: bytes,
   });
+  if (server === undefined) {
+    options.say(`SKIPPED ${name}: it is not installed`);
+    return [];
+  }
+  try {
+    const samples: PeerSample[] = [];
+    for (const scenario of scenarios) {
+      const size = server.isEcho ? bytes : await verifyServer(server, scenario, options.entities);
+      if (name === 'sideboard') replyBytes.set(scenario.name, size);
+      const measured = await saturatePeer(server, scenario, options);
+      samples.push({ server: name, workload: scenario.name, replyBytes: size, ...measured });
+      options.say(
+        `${scenario.name} ${name}: ${measured.cpuUs.toFixed(0)} us CPU, ${measured.rps.toFixed(0)} requests/s, ${(100 * measured.busy).toFixed(0)} % of its core, alone ${measured.aloneMs.toFixed(2)} ms`,
+      );
+    }
+    return samples;
+  } finally {
+    await server.stop();
+  }
 }
 
-/** Runs the harness; its progress goes to our standard error. */
-function runHarness(folder: string, args: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(folder, 'harness.mjs'), ...args], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-    child.once('error', reject);
-    child.once('exit', (code, signal) => {
-      if (code === 0) resolve();
-      else reject(new Error(`harness ${args[0] ?? ''} ended with ${code ?? signal}`));
-    });
+async function saturatePeer(
+  server: PeerServer,
+  scenario: Scenario,
+  { entities, seconds, redisPort }: PeersOptions,
+): Promise<Sample> {
+  const { protocol, pid } = server;
+  const count = scenario.rows > 10 ? 200 : 1000;
+  const messages = distinctRequests(protocol, scenario, { entities, count });
+  const underWay = scenario.connections * scenario.streamsPerConnection;
+  const connections = protocol === 'http' ? underWay : scenario.connections;
+  const client = await openLoadClient({ ...server, messages, connections });
+  try {
+    await runClosed(client, { underWay, seconds: WARM_UP_SECONDS });
+    const before = { cpuUs: usageOf(pid).cpuUs, redisUs: await redisCpuUs(redisPort) };
+    const startedAtMs = performance.now();
+    const { calls, answeredPerSecond } = await runClosed(client, { underWay, seconds });
+    const tookUs = 1000 * (performance.now() - startedAtMs);
+    const { cpuUs, rssBytes } = usageOf(pid);
+    const redisUs = await redisCpuUs(redisPort);
+    const alone = await runClosed(client, { underWay: 1, seconds: ALONE_SECONDS });
+    return {
+      cpuUs: (cpuUs - before.cpuUs) / calls,
+      rps: answeredPerSecond,
+      busy: (cpuUs - before.cpuUs) / tookUs,
+      redisUs: (redisUs - before.redisUs) / calls,
+      rssMiB: rssBytes / 2 ** 20,
+      aloneMs: alone.latencies.p50Ms,
+    };
+  } finally {
+    client.close();
+  }
+}
+
+function summarize(samples: readonly PeerSample[]): PeerFigures[] {
+  const groups = Map.groupBy(samples, ({ server, workload }) => `${workload} ${server}`);
+  return [...groups.values()].map((group) => {
+    const { server, workload, replyBytes } = group[0]!;
+    const spread = (name: keyof Sample): Spread => spreadOf(group.map((each) => each[name]));
+    return {
+      server,
+      workload,
+      replyBytes,
+      rounds: group.length,
+      cpuUsPerRequest: spread('cpuUs'),
+      requestsPerSecond: spread('rps'),
+      busyShare: spread('busy'),
+      redisUsPerRequest: spread('redisUs'),
+      rssMiB: spread('rssMiB'),
+      aloneP50Ms: spread('aloneMs'),
+    };
   });
 }

@@ -26,7 +26,8 @@ export type ReadClientName =
   | 'sideboard, whole hashes'
   | 'ioredis'
   | 'node-redis'
-  | 'bare socket';
+  | 'bare socket'
+  | 'bare socket, whole hashes';
 
 /** Connects one of the clients that stand beside each other. */
 export async function openReadClient(
@@ -39,7 +40,8 @@ export async function openReadClient(
     case 'node-redis':
       return openNodeRedis(what);
     case 'bare socket':
-      return openBareSocket(what);
+    case 'bare socket, whole hashes':
+      return openBareSocket(what, name !== 'bare socket');
     default:
       return openOurs(what, name === 'sideboard' ? 'hmget' : 'hgetall');
   }
@@ -126,10 +128,13 @@ function countValues(row: readonly (Buffer | null)[]): number {
 }
 
 /** Sends the same commands, made beforehand, and looks at nothing of the replies but their length: what a client adds to. */
-async function openBareSocket({ port, keySets, fields }: HashesToRead): Promise<ReadClient> {
-  const commands = keySets.map((keys) =>
-    Buffer.concat(keys.map((key) => encodeCommand(['HMGET', key, ...fields]))),
-  );
+async function openBareSocket(
+  { port, keySets, fields }: HashesToRead,
+  isWhole: boolean,
+): Promise<ReadClient> {
+  const commandOf = (key: Buffer): Buffer =>
+    encodeCommand(isWhole ? ['HGETALL', key] : ['HMGET', key, ...fields]);
+  const commands = keySets.map((keys) => Buffer.concat(keys.map(commandOf)));
   const buffer = Buffer.allocUnsafe(128 * 1024);
   /** Of reads under way: up to which byte of all their replies reach. */
   const due: { readonly end: number; readonly wake: () => void }[] = [];

@@ -1,7 +1,7 @@
-import { Redis } from 'ioredis';
 import { startFeastServer } from '../../test/interop/feast-repo.ts';
 import { startRedis, type RedisServer } from '../../test/support/redis-server.ts';
 import { startSideboard } from '../../test/support/sideboard-process.ts';
+import { redisCpuUs } from '../machine/redis-cpu.ts';
 import { usageOf, type Cores } from '../machine/processes.ts';
 import { spreadOf, type Spread } from '../report/spread.ts';
 import {
@@ -166,25 +166,15 @@ async function measure(
   load: Load,
   { pid, redis, seconds }: { pid: number; redis: RedisServer; seconds: number },
 ): Promise<Pick<Sample, 'rowsPerSecond' | 'cpuUsPerRow' | 'redisUsPerRow'>> {
-  const before = { cpuUs: usageOf(pid).cpuUs, redisUs: await redisCpuUs(redis) };
+  const before = { cpuUs: usageOf(pid).cpuUs, redisUs: await redisCpuUs(redis.port) };
   const startedAtMs = performance.now();
   const written = await keepBusy(load, seconds);
   const tookMs = performance.now() - startedAtMs;
   return {
     rowsPerSecond: (1000 * written) / tookMs,
     cpuUsPerRow: (usageOf(pid).cpuUs - before.cpuUs) / written,
-    redisUsPerRow: ((await redisCpuUs(redis)) - before.redisUs) / written,
+    redisUsPerRow: ((await redisCpuUs(redis.port)) - before.redisUs) / written,
   };
-}
-
-async function redisCpuUs({ url }: RedisServer): Promise<number> {
-  const client = new Redis(url);
-  const info = await client.info('cpu');
-  client.disconnect();
-  const seconds = ['used_cpu_sys', 'used_cpu_user'].map((name) =>
-    Number(new RegExp(`^${name}:(.+)$`, 'm').exec(info)?.[1]),
-  );
-  return 1e6 * seconds.reduce((sum, each) => sum + each, 0);
 }
 
 function summarize(samples: readonly Sample[]): WriteFigures[] {

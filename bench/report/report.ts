@@ -1,7 +1,10 @@
 import { echoTable } from '../parts/echo.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { barsTable, ghzTable, loadTable, peersTable } from './report-load.ts';
+import { barsTables } from './bars.ts';
+import { doctorTable, shardsTable, workersTable } from './report-cores.ts';
+import { latencyTables, writePlots } from './report-latency.ts';
+import { ghzTable, loadTable, peersTable } from './report-load.ts';
 import { redisTable } from './report-redis.ts';
 import { writeFaults } from './report-faults.ts';
 import { materializeTable, writesTable } from './report-writes.ts';
@@ -31,9 +34,10 @@ page. How to run and extend it: [bench/README.md](../bench/README.md).
 - The server has one core to itself; Redis, h2load and every other client share another one. Loopback, no TLS.
 - The store holds the layout of Feast's published benchmarks: 25 views of 10 Int64 features of one entity, 275 fields in
   one Redis hash, Redis with its defaults, 10,000 entities. \`100x50\` is 100 entity rows of 50 features.
-- Every reply is verified value by value before it is timed, and under load by its size.
-- Figures are min / **median** / max of the rounds. "Alone" is one client, one request after another; "at load" is an
-  open loop at 30 % of the server's own maximum, so a faster server is asked for more.
+- Every reply is verified value by value before it is timed, and h2load's replies by their size.
+- Figures are min / **median** / max of the rounds. "Alone" is one client, one request after another.
+- Where equal reads could be joined the table says whether they were. Figures without such a word are of requests for
+  other entities each.
 - p99 on shared machines is mostly the machine's. Compare it inside a table and promise nothing by it.
 `;
 
@@ -52,10 +56,14 @@ const section = <Name extends PartName>(
 
 const SECTIONS = [
   section('peers', 'Beside Feast’s own servers and the stock stack', peersTable),
+  section('latency', 'Latency against load', latencyTables),
   section('load', 'Our server at saturation', loadTable),
   section('scaling', 'From one connection to a thousand', scalingTable),
+  section('workers', 'Two workers', workersTable),
   section('echo', 'The transport alone', echoTable),
   section('redis', 'The Redis client beside others', redisTable),
+  section('shards', 'From one shard to three', shardsTable),
+  section('doctor', 'What the doctor promises', doctorTable),
   section('writes', 'Rows written one by one, many at once, as a stream', writesTable),
   section('materialize', 'A Parquet file, materialized', materializeTable),
   section('registry', 'A registry of 1,000 views, rewritten every second', registryTable),
@@ -83,16 +91,15 @@ export function writeReport(): string {
       return `## ${title}\n\nNot measured yet: \`npm run bench -- --parts ${part}\`.\n`;
     return `## ${title}\n\n${table(found.figures)}\n\n${provenance(found.run)}\n`;
   };
-  const bars = barsTable({
-    peers: newest('peers')?.figures,
-    memory: newest('memory')?.figures,
-    cold: newest('cold')?.figures,
-    registry: newest('registry')?.figures,
-  });
+  const latency = newest('latency');
+  if (latency !== undefined) writePlots(latency.figures);
+  const names = new Set(runs.flatMap(({ parts }) => Object.keys(parts) as PartName[]));
+  const parts = Object.fromEntries([...names].map((part) => [part, newest(part)?.figures]));
+  const bars = barsTables(parts, runs.at(-1)?.machine.cores ?? 1);
   const body = SECTIONS.map((each) => render(each as Section<PartName>));
   const faults = newest('faults');
   if (faults !== undefined) writeFaults(faults.figures, provenance(faults.run));
-  writeFileSync(PAGE, [INTRODUCTION, `## The bar\n\n${bars}\n`, ...body].join('\n'));
+  writeFileSync(PAGE, [INTRODUCTION, `## The bars\n\n${bars}\n`, ...body].join('\n'));
   return PAGE;
 }
 

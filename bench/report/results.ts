@@ -6,6 +6,10 @@ import type { EchoFigures } from '../parts/echo.ts';
 import type { FaultReport } from '../parts/faults.ts';
 import type { GhzFigures } from '../parts/measure-ghz.ts';
 import type { LoadFigures } from '../parts/measure-load.ts';
+import type { LatencyFigures } from '../parts/latency.ts';
+import type { DoctorFigures } from '../parts/doctor.ts';
+import type { ShardsFigures } from '../parts/shards.ts';
+import type { WorkersFigures } from '../parts/workers.ts';
 import type { MaterializeFigures } from '../parts/materialize.ts';
 import type { MemoryFigures, SoakFigures } from '../parts/memory.ts';
 import type { OverloadFigures } from '../parts/overload.ts';
@@ -21,6 +25,10 @@ export interface Parts {
   readonly load: readonly LoadFigures[];
   readonly ghz: readonly GhzFigures[];
   readonly peers: readonly PeerFigures[];
+  readonly latency: LatencyFigures;
+  readonly workers: readonly WorkersFigures[];
+  readonly shards: readonly ShardsFigures[];
+  readonly doctor: DoctorFigures;
   readonly registry: readonly RegistryReloadFigures[];
   readonly cold: readonly ColdStartFigures[];
   readonly memory: MemoryFigures;
@@ -67,5 +75,12 @@ export function loadResults(): RunResults[] {
   return readdirSync(RESULTS_FOLDER)
     .filter((file) => file.endsWith('.json'))
     .sort()
-    .map((file) => JSON.parse(readFileSync(join(RESULTS_FOLDER, file), 'utf8')) as RunResults);
+    .map((file) => loadRun(join(RESULTS_FOLDER, file)));
+}
+
+/** One saved run. @throws Error for a file that is none */
+export function loadRun(path: string): RunResults {
+  const run = JSON.parse(readFileSync(path, 'utf8')) as RunResults;
+  if (run.parts === undefined) throw new Error(`${path} is no results of a run`);
+  return run;
 }

@@ -35,8 +35,8 @@ export interface SideboardOptions {
   readonly repoPath: string;
   /** Of `feature_store.yaml` in `repoPath` by default. */
   readonly configFile?: string;
-  /** Bind it to this core. */
-  readonly core?: number;
+  /** Bind it to this core, or to those of a list as `taskset` takes it. */
+  readonly core?: number | string;
   /** For Node, such as `--cpu-prof`. */
   readonly nodeArguments?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
