@@ -1,7 +1,8 @@
 import { startSideboard, type SideboardProcess } from '../../test/support/sideboard-process.ts';
-import { openGrpcClient, type GrpcClient } from '../load/grpc-client.ts';
+import { GrpcCallError } from '../load/grpc-client.ts';
+import { openLoadClient, type LoadClient } from '../load/load-client.ts';
+import { runClosed, runPaced } from '../load/paced-load.ts';
 import { SERVING_PATH, encodeRequest, entityIds, references } from '../data/official-layout.ts';
-import { runOpenLoop } from '../load/open-loop.ts';
 import { usageOf } from '../machine/processes.ts';
 import type { Scenario } from '../data/scenario.ts';
 
@@ -42,6 +43,7 @@ const CONNECTIONS = 4;
 /** Callers that find out the capacity: enough to keep it busy, few enough to be let in. */
 const CALLERS = 8;
 const WARM_UP_SECONDS = 2;
+const RESOURCE_EXHAUSTED = 8;
 /** As strict as it goes: nobody may wait for others for longer than a read takes. */
 const STRICT = { SIDEBOARD_ADMISSION_LATENCY_MS: '0', SIDEBOARD_ADMISSION_MIN_REQUESTS: '2' };
 
@@ -55,78 +57,51 @@ export async function measureOverload(options: OverloadOptions): Promise<Overloa
   const messages = Array.from({ length: 200 }, (_, n) =>
     encodeRequest(features, entityIds(scenario.rows, n, entities)),
   );
-  const capacityPerSecond = await withServer(repoPath, core, {}, async (_server, client) => {
-    await runClosedLoop(client, messages, WARM_UP_SECONDS);
-    return runClosedLoop(client, messages, seconds);
+  const target = {
+    protocol: 'grpc',
+    path: SERVING_PATH,
+    messages,
+    connections: CONNECTIONS,
+  } as const;
+  const use = { repoPath, core, target };
+  const capacityPerSecond = await withServer({ ...use, env: {} }, async (_server, client) => {
+    await runClosed(client, { underWay: CALLERS, seconds: WARM_UP_SECONDS });
+    return (await runClosed(client, { underWay: CALLERS, seconds })).answeredPerSecond;
   });
-  const steps = await withServer(repoPath, core, STRICT, async (server, client) => {
-    await runClosedLoop(client, messages, WARM_UP_SECONDS, 2);
+  const steps = await withServer({ ...use, env: STRICT }, async (server, client) => {
+    await runClosed(client, { underWay: 2, seconds: WARM_UP_SECONDS });
     const figures: OverloadStep[] = [];
     for (const factor of FACTORS) {
-      figures.push(
-        await measureStep(server, client, {
-          messages,
-          factor,
-          ratePerSecond: capacityPerSecond * factor,
-          seconds,
-        }),
-      );
+      const ratePerSecond = capacityPerSecond * factor;
+      figures.push(await measureStep(server, client, { factor, ratePerSecond, seconds }));
     }
     return figures;
   });
   return { scenario: scenario.name, capacityPerSecond, steps };
 }
 
+interface Use {
+  readonly repoPath: string;
+  readonly core: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly target: Omit<Parameters<typeof openLoadClient>[0], 'port'>;
+}
+
 async function withServer<T>(
-  repoPath: string,
-  core: number,
-  env: Readonly<Record<string, string>>,
-  use: (server: SideboardProcess, client: GrpcClient) => Promise<T>,
+  { repoPath, core, env, target }: Use,
+  measure: (server: SideboardProcess, client: LoadClient) => Promise<T>,
 ): Promise<T> {
   const server = await startSideboard({ repoPath, core, env });
-  const client = await openClients(server.port);
+  const client = await openLoadClient({ ...target, port: server.port });
   try {
-    return await use(server, client);
+    return await measure(server, client);
   } finally {
     client.close();
     await server.stop();
   }
 }
 
-/** Several connections that take turns. */
-async function openClients(port: number): Promise<GrpcClient> {
-  const clients = await Promise.all(
-    Array.from({ length: CONNECTIONS }, () => openGrpcClient(port)),
-  );
-  let next = 0;
-  return {
-    call: (path, message) => clients[next++ % CONNECTIONS]!.call(path, message),
-    close: () => clients.forEach((client) => client.close()),
-  };
-}
-
-/** Keeps `callers` requests under way; gives answers per second. */
-async function runClosedLoop(
-  client: GrpcClient,
-  messages: readonly Uint8Array[],
-  seconds: number,
-  callers = CALLERS,
-): Promise<number> {
-  const startedAtMs = performance.now();
-  const endsAtMs = startedAtMs + seconds * 1000;
-  let count = 0;
-  const loop = async (): Promise<void> => {
-    while (performance.now() < endsAtMs) {
-      await client.call(SERVING_PATH, messages[count % messages.length]!);
-      count += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: callers }, loop));
-  return (count * 1000) / (performance.now() - startedAtMs);
-}
-
 interface StepOptions {
-  readonly messages: readonly Uint8Array[];
   readonly factor: number;
   readonly ratePerSecond: number;
   readonly seconds: number;
@@ -134,32 +109,29 @@ interface StepOptions {
 
 async function measureStep(
   server: SideboardProcess,
-  client: GrpcClient,
-  { messages, factor, ratePerSecond, seconds }: StepOptions,
+  client: LoadClient,
+  { factor, ratePerSecond, seconds }: StepOptions,
 ): Promise<OverloadStep> {
   let refused = 0;
-  let failed = 0;
   const startedAtMs = performance.now();
-  const { requests, p50Ms, p99Ms } = await runOpenLoop({
-    client,
-    path: SERVING_PATH,
-    messages,
-    ratePerSecond,
-    seconds,
-    onError(error): void {
-      if (error.message.startsWith('status 8:')) refused += 1;
-      else failed += 1;
-    },
-  });
+  const countRefused: LoadClient = {
+    send: (index, done) =>
+      client.send(index, (error) => {
+        if (error instanceof GrpcCallError && error.code === RESOURCE_EXHAUSTED) refused += 1;
+        done(error);
+      }),
+    close: () => {},
+  };
+  const paced = await runPaced(countRefused, { ratePerSecond, seconds });
   const tookSeconds = (performance.now() - startedAtMs) / 1000;
   return {
     factor,
-    sentPerSecond: requests / tookSeconds,
-    answeredPerSecond: (requests - refused - failed) / tookSeconds,
+    sentPerSecond: (paced.latencies.count + paced.failed) / tookSeconds,
+    answeredPerSecond: paced.answeredPerSecond,
     refusedPerSecond: refused / tookSeconds,
-    failed,
-    p50Ms,
-    p99Ms,
+    failed: paced.failed - refused,
+    p50Ms: paced.latencies.p50Ms,
+    p99Ms: paced.latencies.p99Ms,
     rssMiB: usageOf(server.pid).rssBytes / 2 ** 20,
   };
 }

@@ -29,7 +29,7 @@ export interface WorkersOptions {
 const WARM_UP_SECONDS = 3;
 /** JSON of 100x250: on two cores nothing else leaves Redis and the client so little to do. */
 const WORKLOAD = '100x250';
-const UNDER_WAY = 16;
+const UNDER_WAY = 6;
 
 /** One worker beside two, on all cores of both server and client. */
 export async function measureWorkers(options: WorkersOptions): Promise<WorkersFigures[]> {

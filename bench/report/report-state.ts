@@ -32,6 +32,7 @@ export function overloadTables(figures: Parts['overload']): string {
       const table = markdownTable(
         [
           'load',
+          'sent, of capacity',
           'answered, of capacity',
           'refused /s',
           'p50 ms',
@@ -41,6 +42,7 @@ export function overloadTables(figures: Parts['overload']): string {
         ],
         steps.map((step) => [
           `${step.factor} x`,
+          percent(step.sentPerSecond / capacityPerSecond),
           percent(step.answeredPerSecond / capacityPerSecond),
           figure(step.refusedPerSecond),
           figure(step.p50Ms),
@@ -50,7 +52,7 @@ export function overloadTables(figures: Parts['overload']): string {
         ]),
       );
       const failed = steps.reduce((sum, step) => sum + step.failed, 0);
-      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s. Sent by the clock; \`admission_latency_ms: 0\`, \`admission_min_requests: 2\`. Neither answered nor refused: ${failed}.\n\n${table}`;
+      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s. Sent by the clock, or as fast as the client can beside Redis on its core; \`admission_latency_ms: 0\`, \`admission_min_requests: 2\`. Neither answered nor refused: ${failed}.\n\n${table}`;
     })
     .join('\n\n');
 }

@@ -22,6 +22,8 @@ test('bench/run.ts measures every part that needs no peers', async () => {
       'registry',
       'profile',
       'soak',
+      'workers',
+      'doctor',
     ];
     const args = ['--parts', parts.join(','), '--scenarios', '1x10', '--out', out];
     args.push('--rounds', '1', '--seconds', '0.5', '--entities', '200', '--soak', '2000');
