@@ -21,16 +21,20 @@ export interface ChildServerOptions {
 
 /** Feast's servers import for ten seconds. */
 const START_MS = 60_000;
+/** Of its standard error: the end is what tells why it did not start. */
+const SAID_CHARS = 2000;
 
 /** Starts a server and resolves when its port is open. @throws Error when it ends instead, or takes a minute */
 export async function startChildServer(options: ChildServerOptions): Promise<ChildServer> {
   const { command, port, core } = options;
   const child = spawn('taskset', ['-c', String(core), ...command], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...options.env },
     // A group of its own: some are parents of workers.
     detached: true,
   });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-SAID_CHARS)));
   const kill = (): void => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
@@ -49,7 +53,7 @@ export async function startChildServer(options: ChildServerOptions): Promise<Chi
     await whenListening(child, command, port);
   } catch (error) {
     await stop();
-    throw error;
+    throw new Error(`${(error as Error).message}: ${said}`, { cause: error });
   }
   return { pid: child.pid ?? 0, stop };
 }
