@@ -78,8 +78,8 @@ async function run(flags: Flags): Promise<void> {
   say(planText(names, size));
   if (flags.plan === true) return;
   const run = await measureParts(names, size, flags);
-  // Figures that were put elsewhere are somebody's trial and do not belong on the page.
-  if (flags.out === RESULTS_FOLDER) say(writeReport());
+  // Figures that were put elsewhere are somebody's trial: they get a page of their own.
+  say(writeReport(flags.out === RESULTS_FOLDER ? undefined : flags.out));
   if (flags.compare !== undefined) compare(flags.compare, run);
 }
 
@@ -146,7 +146,11 @@ const program = new Command('bench')
   .option('--soak <requests>', 'requests of the leak check', '1000000')
   .option('--rows <count>', 'of the Parquet file that is materialized', '200000')
   .option('--work <dir>', 'where the peers are installed', join(import.meta.dirname, '..', '.work'))
-  .option('--out <dir>', 'where results are written', RESULTS_FOLDER)
+  .option(
+    '--out <dir>',
+    'where results are written; elsewhere than here the page, too',
+    RESULTS_FOLDER,
+  )
   .option('--server-core <number>', 'core of the server', '0')
   .option('--client-core <number>', 'core of Redis and of what makes load', '1')
   .option('--quick', `a look at whether it works: ${Object.entries(QUICK).flat().join(' ')}`)

@@ -5,7 +5,6 @@ import { figure, markdownTable, percent } from './markdown.ts';
 import { plotSvg, type PlotLine } from './plot.ts';
 import { SERVER_NAMES } from './report-load.ts';
 
-const FOLDER = join(import.meta.dirname, '..', '..', 'docs', 'benchmarks');
 const COLOURS: Readonly<Record<string, string>> = {
   sideboard: '#c2185b',
   'sideboard-json': '#f48fb1',
@@ -22,10 +21,10 @@ was due. Loads are shares of what that server itself answered with all callers w
 sending (p99): it shares a core with Redis, and what it is late by is in the latencies. GC is what \`--trace-gc\` tells of our
 process during the step: collections, their sum, the longest.`;
 
-/** Writes the plots of latency against load; gives their file names. */
-export function writePlots({ curves }: LatencyFigures, folder = FOLDER): string[] {
+/** Writes the plots of latency against load. */
+export function writePlots({ curves }: LatencyFigures, folder: string): void {
   mkdirSync(folder, { recursive: true });
-  return workloadsOf(curves).map((workload) => {
+  for (const workload of workloadsOf(curves)) {
     const name = `latency-${workload}.svg`;
     const lines = curves.filter((curve) => curve.workload === workload).flatMap(linesOf);
     const plot = {
@@ -35,8 +34,7 @@ export function writePlots({ curves }: LatencyFigures, folder = FOLDER): string[
       lines,
     };
     writeFileSync(join(folder, name), plotSvg(plot));
-    return name;
-  });
+  }
 }
 
 function linesOf({ server, steps }: LatencyCurve): PlotLine[] {

@@ -17,9 +17,15 @@ import {
   soakTable,
 } from './report-state.ts';
 import { scalingTable } from '../parts/scaling.ts';
-import { loadResults, type PartName, type Parts, type RunResults } from './results.ts';
+import {
+  RESULTS_FOLDER,
+  loadResults,
+  type PartName,
+  type Parts,
+  type RunResults,
+} from './results.ts';
 
-const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'benchmarks.md');
+const DOCS = join(import.meta.dirname, '..', '..', 'docs');
 
 const INTRODUCTION = `# Benchmarks
 
@@ -75,9 +81,14 @@ const SECTIONS = [
   section('profile', 'Where the time goes', profileTables),
 ];
 
-/** Writes docs/benchmarks.md from all saved results; gives its path. */
-export function writeReport(): string {
-  const runs = loadResults();
+/**
+ * Writes benchmarks.md and its plots from all saved results, and the figures of docs/faults.md; gives the path of the page.
+ *
+ * @param trialFolder results of a trial, whose page is to be written beside them; those of the project by default
+ */
+export function writeReport(trialFolder?: string): string {
+  const runs = loadResults(trialFolder ?? RESULTS_FOLDER);
+  const folder = trialFolder ?? DOCS;
   const newest = <Name extends PartName>(
     part: Name,
   ): { run: RunResults; figures: Parts[Name] } | undefined => {
@@ -92,15 +103,18 @@ export function writeReport(): string {
     return `## ${title}\n\n${table(found.figures)}\n\n${provenance(found.run)}\n`;
   };
   const latency = newest('latency');
-  if (latency !== undefined) writePlots(latency.figures);
+  if (latency !== undefined) writePlots(latency.figures, join(folder, 'benchmarks'));
   const names = new Set(runs.flatMap(({ parts }) => Object.keys(parts) as PartName[]));
   const parts = Object.fromEntries([...names].map((part) => [part, newest(part)?.figures]));
   const bars = barsTables(parts, runs.at(-1)?.machine.cores ?? 1);
   const body = SECTIONS.map((each) => render(each as Section<PartName>));
   const faults = newest('faults');
-  if (faults !== undefined) writeFaults(faults.figures, provenance(faults.run));
-  writeFileSync(PAGE, [INTRODUCTION, `## The bars\n\n${bars}\n`, ...body].join('\n'));
-  return PAGE;
+  if (faults !== undefined && trialFolder === undefined) {
+    writeFaults(faults.figures, provenance(faults.run));
+  }
+  const page = join(folder, 'benchmarks.md');
+  writeFileSync(page, [INTRODUCTION, `## The bars\n\n${bars}\n`, ...body].join('\n'));
+  return page;
 }
 
 function provenance({ when, command, machine, rounds, seconds }: RunResults): string {

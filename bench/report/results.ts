@@ -70,12 +70,12 @@ export function saveResults(folder: string, results: RunResults): string {
   return path;
 }
 
-/** All saved runs, oldest first. */
-export function loadResults(): RunResults[] {
-  return readdirSync(RESULTS_FOLDER)
+/** All runs saved in a folder, oldest first. */
+export function loadResults(folder: string): RunResults[] {
+  return readdirSync(folder)
     .filter((file) => file.endsWith('.json'))
     .sort()
-    .map((file) => loadRun(join(RESULTS_FOLDER, file)));
+    .map((file) => loadRun(join(folder, file)));
 }
 
 /** One saved run. @throws Error for a file that is none */
