@@ -13,9 +13,9 @@ export interface Plot {
   readonly lines: readonly PlotLine[];
 }
 
-const WIDTH = 860;
+const WIDTH = 820;
 const HEIGHT = 480;
-const MARGIN = { left: 64, right: 250, top: 40, bottom: 52 };
+const MARGIN = { left: 64, right: 200, top: 40, bottom: 52 };
 const DECADE = [1, 2, 5];
 
 /** Draws lines over two logarithmic axes, as an SVG that stands for itself. Values that are not above zero are left out. */

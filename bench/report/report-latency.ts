@@ -40,9 +40,7 @@ export function writePlots({ curves }: LatencyFigures, folder: string): void {
 function linesOf({ server, steps }: LatencyCurve): PlotLine[] {
   const label = (SERVER_NAMES[server] ?? server)
     .replaceAll('**', '')
-    .split(':')
-    .slice(0, 2)
-    .join(':');
+    .replace(/: grpc-js, .*|,? echo of as many bytes$/, '');
   const colour = COLOURS[server] ?? '#000';
   const points = (of: (step: LatencyCurve['steps'][number]) => number): [number, number][] =>
     steps.map((step) => [step.answeredPerSecond, of(step)]);
