@@ -151,7 +151,7 @@ function faultBar(
       const figures = faults?.faults.find(({ name }) => name === fault)?.figures[0];
       if (figures === undefined) return undefined;
       const { longestWindowMs, notes } = figures;
-      const electionMs = Number(notes['election ms'] ?? Number.NaN);
+      const electionMs = notes['election ms'] ?? Number.NaN;
       const measured = `${figure(longestWindowMs)} ms; the election took ${figure(electionMs)} ms`;
       return { measured, isMet: isMet(longestWindowMs, electionMs) };
     },
