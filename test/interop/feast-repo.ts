@@ -119,7 +119,9 @@ export async function startFeastServer(
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const pin = core === undefined ? [] : ['taskset', '-c', String(core)];
-  const serve = [interopPath('venv/bin/feast'), '-c', repo.path, 'serve', '-h', '127.0.0.1'];
+  // By Python's name: the script's first line names the folder that the environment was made in.
+  const feast = [interopPath('venv/bin/python'), interopPath('venv/bin/feast')];
+  const serve = [...feast, '-c', repo.path, 'serve', '-h', '127.0.0.1'];
   serve.push('-p', String(port), '--workers', '1', '--no-access-log');
   // By default the worker is replaced after a thousand requests, and connections break.
   serve.push('--max-requests', '10000000');
