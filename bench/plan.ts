@@ -51,6 +51,8 @@ export type BenchSize = Pick<
 
 interface Part<Name extends PartName> {
   readonly measure: (bench: Bench) => Promise<Parts[Name]>;
+  /** What more rounds or seconds would add nothing to, so that all parts together stay within an hour. */
+  readonly most?: { readonly rounds?: number; readonly seconds?: number };
   /** How long it takes, in seconds, on the machine of docs/benchmarks.md. */
   readonly estimate: (size: BenchSize) => number;
 }
@@ -58,17 +60,25 @@ interface Part<Name extends PartName> {
 /** Every part, in the order of a run. */
 export const PARTS: { readonly [Name in PartName]: Part<Name> } = {
   peers: {
+    most: { seconds: 3 },
     measure: measurePeers,
     estimate: ({ scenarios, rounds, seconds }) =>
-      rounds * (40 + 8 * scenarios.length * (3.5 + seconds)),
+      rounds * (25 + 5 * scenarios.length * (3.5 + seconds)) +
+      3 * scenarios.length * (3.5 + seconds),
   },
-  latency: { measure: measureLatency, estimate: ({ seconds }) => 12 * (8 + 5 * seconds) },
+  latency: {
+    most: { seconds: 4 },
+    measure: measureLatency,
+    estimate: ({ seconds }) => 12 * (8 + 5 * seconds),
+  },
   load: {
+    most: { seconds: 3 },
     measure: measureLoads,
     estimate: ({ scenarios, rounds, seconds }) =>
       rounds * LOAD_KINDS.length * (2 + scenarios.length * (2.5 + seconds)),
   },
   scaling: {
+    most: { seconds: 3 },
     measure: measureScaling,
     estimate: ({ rounds, seconds }) => rounds * (5 + 9 * (1 + seconds)),
   },
@@ -76,22 +86,34 @@ export const PARTS: { readonly [Name in PartName]: Part<Name> } = {
     measure: measureWorkers,
     estimate: ({ rounds, seconds }) => 2 * rounds * (6 + seconds),
   },
-  echo: { measure: measureEchoes, estimate: ({ rounds, seconds }) => rounds * 15 * (3 + seconds) },
+  echo: {
+    most: { rounds: 2, seconds: 2 },
+    measure: measureEchoes,
+    estimate: ({ rounds, seconds }) => rounds * 15 * (3 + seconds),
+  },
   redis: {
+    most: { rounds: 2, seconds: 2 },
     measure: measureRedisReads,
-    estimate: ({ rounds, seconds }) => 26 * (rounds * (3 + 2 * Math.min(3, seconds)) + 5),
+    estimate: ({ rounds, seconds }) => 29 * (rounds * (3 + 2 * seconds) + 4),
   },
   shards: {
+    most: { seconds: 3 },
     measure: measureShards,
     estimate: ({ rounds, seconds }) => 3 * (14 + 2 * rounds * seconds),
   },
-  doctor: { measure: measureDoctor, estimate: ({ seconds }) => 20 + 4 * seconds },
+  doctor: {
+    most: { seconds: 3 },
+    measure: measureDoctor,
+    estimate: ({ seconds }) => 20 + 4 * seconds,
+  },
   ghz: {
+    most: { seconds: 3 },
     measure: measureGhzRuns,
     estimate: ({ scenarios, rounds, seconds }) =>
       scenarios.length * (3 + 2 * rounds * (1 + seconds)),
   },
   registry: {
+    most: { seconds: 3 },
     measure: measureRegistryReloads,
     estimate: ({ rounds, seconds }) => rounds * (7 + 2 * reloadSeconds(seconds)),
   },
@@ -100,10 +122,12 @@ export const PARTS: { readonly [Name in PartName]: Part<Name> } = {
     estimate: ({ seconds }) => 3 * (8 + 7 * Math.max(5, seconds)),
   },
   writes: {
+    most: { seconds: 3 },
     measure: measureWrites,
     estimate: ({ rounds, seconds }) => rounds * (16 + 9 * (2 + seconds)),
   },
   materialize: {
+    most: { rounds: 2 },
     measure: (bench) => measureMaterialize({ ...bench, rows: bench.materializedRows }),
     estimate: ({ rounds, materializedRows }) => 10 + rounds * 3 * (8 + materializedRows / 8000),
   },
@@ -123,10 +147,25 @@ export const PARTS: { readonly [Name in PartName]: Part<Name> } = {
   },
 };
 
+/** What a part makes of what was asked for. */
+export function sizeFor<Size extends BenchSize>(name: PartName, size: Size): Size {
+  const { most = {} } = PARTS[name];
+  return {
+    ...size,
+    rounds: Math.min(size.rounds, most.rounds ?? size.rounds),
+    seconds: Math.min(size.seconds, most.seconds ?? size.seconds),
+  };
+}
+
+/** Seconds that a part will take. */
+export function estimateOf(name: PartName, size: BenchSize): number {
+  return PARTS[name].estimate(sizeFor(name, size));
+}
+
 /** One line per part with its estimate, and the sum. */
 export function planText(names: readonly PartName[], size: BenchSize): string {
   const minutes = (seconds: number): string => `${(seconds / 60).toFixed(1).padStart(5)} min`;
-  const estimates = names.map((name) => PARTS[name].estimate(size));
+  const estimates = names.map((name) => estimateOf(name, size));
   const lines = names.map((name, i) => `${minutes(estimates[i]!)}  ${name}`);
   const total = estimates.reduce((sum, each) => sum + each, 0);
   return ['plan', ...lines, `${minutes(total)}  in all`].join('\n');

@@ -8,7 +8,7 @@ import { loadScenarios } from './data/scenario.ts';
 import { fillStore, makeRepo } from './data/seed.ts';
 import { describeMachine } from './machine/machine.ts';
 import { pinSelf } from './machine/processes.ts';
-import { PARTS, planText, type Bench } from './plan.ts';
+import { PARTS, estimateOf, planText, sizeFor, type Bench } from './plan.ts';
 import { compareRuns, compareText } from './report/compare.ts';
 import { writeReport } from './report/report.ts';
 import {
@@ -112,14 +112,14 @@ async function measureParts(
     for (const [i, name] of names.entries()) {
       const startedAtMs = performance.now();
       const prefix = `[${i + 1}/${names.length}] ${name}`;
-      say(`${prefix}: about ${PARTS[name].estimate(size).toFixed(0)} s`);
+      say(`${prefix}: about ${estimateOf(name, size).toFixed(0)} s`);
       await repo.writeRegistry(OFFICIAL_VIEWS, 0);
       const bench = {
         ...common,
         workPath: flags.work,
         say: (text: string) => say(`${name}: ${text}`),
       };
-      parts[name] = await PARTS[name].measure(bench);
+      parts[name] = await PARTS[name].measure(sizeFor(name, bench));
       // After each part: a run that breaks keeps what it has.
       const path = saveResults(flags.out, results);
       const tookSeconds = (performance.now() - startedAtMs) / 1000;

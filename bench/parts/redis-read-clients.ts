@@ -183,7 +183,7 @@ async function lengthOfReplies(
   socket.write(command);
   for (let before = -1; before !== received() || received() === startedAt;) {
     before = received();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return received() - startedAt;
 }

@@ -43,11 +43,11 @@ export interface HeapFigures {
   readonly sampledHeapBytes?: number;
 }
 
-const KEY_SETS = 50;
+const KEY_SETS = 30;
 const SAMPLING_BYTES = 1024;
 const SAMPLED_READS = 300;
 /** Compiled, and the way of reading chosen. */
-const WARM_UP_MS = 2_000;
+const WARM_UP_MS = 1_500;
 
 async function measure(task: ReadTask): Promise<ReadFigures | HeapFigures> {
   const client = await open(task);

@@ -52,8 +52,6 @@ const NO_FIGURES = {
   halfLoadP99Us: Number.NaN,
   heapBytes: Number.NaN,
 };
-/** Of one measurement: what a read costs shows soon, and there are many. */
-const MOST_SECONDS = 3;
 
 export interface RedisReadOptions {
   readonly repo: SeededRepo;
@@ -78,8 +76,7 @@ export async function measureRedisReads(options: RedisReadOptions): Promise<Read
       // The narrow batch is there to see whether the heap grows with the number of values.
       const clients = size.features === 10 ? HEAP_CLIENTS : CLIENTS;
       for (const client of round % 2 === 0 ? clients : clients.toReversed()) {
-        const { entities } = options;
-        const seconds = Math.min(MOST_SECONDS, options.seconds);
+        const { entities, seconds } = options;
         const task = { client, repoPath: repo.path, port, entities, seconds, ...size };
         const core = options.cores.server;
         const figure = {

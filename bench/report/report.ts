@@ -122,5 +122,5 @@ function provenance({ when, command, machine, rounds, seconds }: RunResults): st
     .map(([name, version]) => `${name} ${version}`)
     .join(', ');
   const load = machine.load === undefined ? '' : `, load ${machine.load} before the run`;
-  return `_${when.slice(0, 16).replace('T', ' ')} UTC, commit ${machine.commit}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Linux ${machine.kernel}${load}; ${versions}; ${rounds} rounds of ${seconds} s: \`${command}\`_`;
+  return `_${when.slice(0, 16).replace('T', ' ')} UTC, commit ${machine.commit}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Linux ${machine.kernel}${load}; ${versions}; at most ${rounds} rounds of ${seconds} s: \`${command}\`_`;
 }
