@@ -1,7 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { JOIN_KEY, references, SERVING_PATH, storedValue } from '../../bench/data/official-layout.ts';
+import {
+  JOIN_KEY,
+  references,
+  SERVING_PATH,
+  storedValue,
+} from '../../bench/data/official-layout.ts';
 import { fillStore, makeRepo, type SeededRepo } from '../../bench/data/seed.ts';
 import { feastPython, interopPath } from '../support/python.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
