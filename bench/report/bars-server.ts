@@ -7,6 +7,8 @@ import { spreadOf } from './spread.ts';
 const MB_PER_MIB = 2 ** 20 / 1e6;
 /** A cost that rises by no more is flat: it is what CPU per request is good to. */
 const FLAT = 1.25;
+/** With less of what was due the client is what is measured. */
+const SENT_SHARE = 0.8;
 /** A p99 that is no further off is the same one. */
 const SAME_P99 = 1.5;
 
@@ -26,15 +28,25 @@ function overloadBar(
     part: 'overload',
     judge: ({ overload }) => {
       if (overload === undefined) return undefined;
-      const judged = overload.map((each) => ({ scenario: each.scenario, ...judge(each) }));
-      const measured = judged.map(({ scenario, text }) => `${scenario} ${text}`).join(', ');
+      const judged = overload.flatMap((each) => {
+        const most = beyond(each).at(-1)?.factor;
+        if (most === undefined) return [];
+        const { text, isMet } = judge(each);
+        return [{ isMet, text: `${each.scenario} up to ${most} x: ${text}` }];
+      });
+      if (judged.length === 0) return { measured: 'the client could not send so much' };
+      const measured = judged.map(({ text }) => text).join(', ');
       return { measured, isMet: judged.every(({ isMet }) => isMet) };
     },
   };
 }
 
-/** Loads beyond what the server can answer. */
-const beyond = ({ steps }: Parts['overload'][number]) => steps.filter(({ factor }) => factor > 1);
+/** Loads beyond what the server can answer, as far as the client could send them. */
+const beyond = ({ steps, capacityPerSecond }: Parts['overload'][number]) =>
+  steps.filter(
+    ({ factor, sentPerSecond }) =>
+      factor > 1 && sentPerSecond >= SENT_SHARE * factor * capacityPerSecond,
+  );
 
 function flatBar(what: string, isOne: (load: Parts['scaling'][number]) => boolean): Bar {
   return {
