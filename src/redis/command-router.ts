@@ -47,6 +47,8 @@ export class CommandRouter {
   readonly counts: RouterCounts = { moved: 0, asked: 0, retried: 0, failed: 0 };
   private readonly runtime: RedisRuntime;
   private readonly nodeOf: (connection: RedisConnection) => RedisNode | undefined;
+  /** Whether what a replica does not have may be elsewhere, see `confirm`. */
+  readonly doubtsAbsence: boolean;
   private turn = 0;
 
   constructor(
@@ -59,6 +61,7 @@ export class CommandRouter {
     this.topology = topology;
     this.policy = policy;
     this.nodeOf = nodeOf;
+    this.doubtsAbsence = topology.isCluster && policy.readFrom !== 'primary';
   }
 
   /** Sends a command to a node that has its slot; it hears of everything from then on. */
@@ -146,6 +149,27 @@ export class CommandRouter {
     }
     this.topology.refresh();
     this.retryElsewhere(command, error, connection);
+  }
+
+  /**
+   * A node has nothing of what was read. That is an answer where a primary says so. A replica knows nothing of slots that are on
+   * their way to another shard: its primary deletes what has moved and sends who asks to the new node (ASK); the replica
+   * has lost the key and says that it is not there. So the primary is asked as well, unless it is away: then the replica
+   * is as good as what the cluster will elect.
+   *
+   * @returns whether there is another answer to wait for, or the read has failed.
+   */
+  confirm(command: RoutedCommand, connection: RedisConnection): boolean {
+    const primary = this.topology.shardOf(command.slot)?.primary;
+    const isReplica = this.nodeOf(connection)?.isReplica === true;
+    if (!isReplica || command.isAsking || primary === undefined || connection === primary.reads) {
+      return false;
+    }
+    command.outstanding--;
+    if (command.outstanding === 0 && !primary.isAway(this.runtime.now())) {
+      this.sendTo(command, primary);
+    }
+    return command.outstanding > 0 || command.isOver;
   }
 
   private redirect(

@@ -3,6 +3,7 @@ import { keyPartLength, writeKeyPart } from './encode-command.ts';
 import type { HashRows } from './hash-rows.ts';
 import type { HashFields, ReadShape } from './hash-fields.ts';
 import {
+  ABSENT,
   readFieldsReply,
   readPairsReply,
   ReplyProgress,
@@ -145,6 +146,9 @@ export class HashReadCommand implements RoutedCommand {
       connection.reconnect(new RedisError('UNREACHABLE', error.message, { address, cause: error }));
       return;
     }
+    if (this.router.doubtsAbsence && this.isAbsent() && this.router.confirm(this, connection)) {
+      return;
+    }
     this.isOver = true;
     const { cells, index, owner } = this.row;
     cells.put(index, reader.slab);
@@ -155,6 +159,17 @@ export class HashReadCommand implements RoutedCommand {
         follower.owner.onRow(connection.address);
       }
     }
+  }
+
+  /** Whether nothing of what was read is there. */
+  private isAbsent(): boolean {
+    const { starts } = this.row.cells;
+    const { width } = this.fields;
+    const first = this.row.index * width;
+    for (let i = 0; i < width; i++) {
+      if (starts[first + i] !== ABSENT) return false;
+    }
+    return true;
   }
 
   onErrorReply(text: string, connection: RedisConnection): void {

@@ -97,6 +97,15 @@ export class RedisNode {
     );
   }
 
+  /** Whether a read sent now is not likely to be answered at all; a connection that is just being made again will do. */
+  isAway(nowMs: number): boolean {
+    return (
+      this.reads.isDown ||
+      nowMs < this.excludedUntilMs ||
+      this.reads.silentForMs(nowMs) >= SUSPECT_AFTER_MS
+    );
+  }
+
   /** Leaves the node out for a moment: it said that it cannot serve. */
   exclude(nowMs: number): void {
     this.excludedUntilMs = nowMs + EXCLUDED_MS;

@@ -64,6 +64,7 @@ async function writeTo(client: RedisClient, key: string): Promise<void> {
 const rowOf = (key: string): string[] => [`f of ${key}`, `g of ${key}`];
 const rows = (keys: readonly string[]): string[][] => keys.map(rowOf);
 const read = (client: RedisClient, keys: readonly string[]) => world.until(readKeys(client, keys));
+
 const heard = (server: SimulatedRedis, word: string): number =>
   server.heard.filter((text) => text.startsWith(word)).length;
 
@@ -260,6 +261,83 @@ describe('redirections', () => {
       name === 'HMGET' && refusals-- > 0 ? `-${error}\r\n` : null,
     );
     expect(await read(client, [LOW[0]!])).toEqual(rows([LOW[0]!]));
+  });
+
+  describe('a replica that has nothing is not believed', () => {
+    const [key, missing] = [LOW[0]!, LOW[1]!];
+    const fromReplicas = { readFrom: 'prefer-replica', zone: undefined } as const;
+    const openReplicas = async (): Promise<RedisClient> => {
+      const client = await open({ read: fromReplicas, hedgeShare: 0 });
+      // All nodes are known to be well.
+      await world.pass(50);
+      return client;
+    };
+
+    test.each(['hmget', 'hgetall'] as const)(
+      '%s: its primary knows where the key is',
+      async (shape) => {
+        // Moved already, though the slot is not: a and its copy c have lost it.
+        nodes.a.hashes.delete(key);
+        nodes.c.hashes.delete(key);
+        const slot = redisSlot(Buffer.from(key));
+        nodes.a.handler = clusterHandler((words) =>
+          words[1] === key && words[0]!.startsWith('H') ? `-ASK ${slot} b:1\r\n` : null,
+        );
+        nodes.b.handler = clusterHandler(() => null);
+        const client = await openReplicas();
+        const limits = { deadlineAtMs: Infinity, shape };
+        const found = await world.until(readKeys(client, [key, LOW[2]!], limits));
+        expect(found).toEqual(rows([key, LOW[2]!]));
+        expect(nodes.b.heard.slice(-2)).toEqual(['ASKING', expect.stringContaining(key)]);
+        expect(heard(nodes.c, 'H')).toBe(2);
+      },
+    );
+
+    test('what the primary does not have either is not there, for all who ask', async () => {
+      for (const server of Object.values(nodes)) server.hashes.delete(missing);
+      const client = await openReplicas();
+      const both = [readKeys(client, [missing]), readKeys(client, [missing, key])];
+      expect(await world.until(Promise.all(both))).toEqual([
+        [[null, null]],
+        [[null, null], rowOf(key)],
+      ]);
+      expect(heard(nodes.a, 'HMGET')).toBe(1);
+      // The primary's own word is enough.
+      const primary = await open();
+      expect(await read(primary, [missing])).toEqual([[null, null]]);
+      expect(heard(nodes.a, 'HMGET')).toBe(2);
+    });
+
+    test('unless the primary is away, or goes away', async () => {
+      for (const server of Object.values(nodes)) server.hashes.delete(missing);
+      const client = await openReplicas();
+      nodes.a.isStopped = true;
+      const reading = readKeys(client, [missing]);
+      await world.pass(5);
+      nodes.a.presence = undefined;
+      nodes.a.breakAll();
+      expect(await world.until(reading)).toEqual([[null, null]]);
+      await world.pass(500);
+      const startedAtMs = world.now();
+      expect(await read(client, [missing])).toEqual([[null, null]]);
+      expect(world.now() - startedAtMs).toBeLessThan(5);
+    });
+
+    test('two late replicas and the primary: the first that knows answers, once', async () => {
+      ranges = [
+        [0, HALF - 1, 'a', 'c', 'd'],
+        [HALF, 16_383, 'b'],
+      ];
+      nodes.c.hashes.delete(key);
+      nodes.d.hashes.delete(key);
+      const client = await open({ read: fromReplicas, hedgeShare: 1 });
+      await world.pass(50);
+      nodes.c.delayMs = 60;
+      nodes.d.delayMs = 60;
+      expect(await read(client, [key])).toEqual(rows([key]));
+      await world.pass(500);
+      expect(await read(client, [key])).toEqual(rows([key]));
+    });
   });
 
   test('an error that stays is the answer, within a second', async () => {

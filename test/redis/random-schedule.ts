@@ -67,6 +67,7 @@ export async function playSchedule(seed: number): Promise<ScheduleOutcome> {
   const pieces = `pieces of ${pieceBytes} bytes every ${pieceGapMs.toFixed(2)} ms`;
   play.setting = `${deployment}, ${options.read?.readFrom}, hedges ${options.hedgeShare}, ${pieces}; ${faults.join(', ')}`;
   play.isMild = isMild && world.pieceGapMs === 0;
+  cluster.replicasLoseKeys = play.isMild;
   play.isGarbled = faults.some((fault) => /garbage|too many/.test(fault));
   if (random.next() < 0.2) {
     // Closed in the middle of it, whatever is under way.

@@ -73,6 +73,11 @@ export class SimulatedCluster {
   readonly executions: Executions = new Map();
   /** Push messages between replies, by chance. */
   pushShare = 0;
+  /**
+   * Replicas do not have the keys of slots that have moved, and say so; else they know of it as their primaries do. What they
+   * say is believed while a primary is away, so this is for schedules in which none is.
+   */
+  replicasLoseKeys = false;
   readonly shards: number;
   private readonly world: SimulatedWorld;
   private readonly deployment: Deployment;
@@ -308,10 +313,21 @@ export class SimulatedCluster {
     if (owner !== shard || (!isPrimary && !mayRead)) {
       return error(`MOVED ${slot} ${addressOf(view.primaries[owner]!)}`);
     }
+    if (this.replicasLoseKeys && !isPrimary && !this.holds(shard, slot)) {
+      // A replica has lost the keys of a slot that moves, and knows nothing of where they went.
+      return absent(session, name, words);
+    }
     if (migration?.hasGone === true) {
       return error(`ASK ${slot} ${addressOf(this.truth.primaries[migration.to]!)}`);
     }
     return this.execute(session, name, words);
+  }
+
+  /** Whether the keys of a slot are at a shard. */
+  private holds(shard: number, slot: number): boolean {
+    const migration = this.migrating.get(slot);
+    const holder = migration?.hasGone === true ? migration.to : this.shardOf(this.truth, slot);
+    return holder === shard;
   }
 
   private execute(session: Session, name: string, words: readonly Buffer[]): Buffer {
@@ -404,6 +420,12 @@ function healthy(): NodeState {
 
 function error(text: string): Buffer {
   return Buffer.from(`-${text}\r\n`);
+}
+
+function absent({ protocol }: Session, name: string, words: readonly Buffer[]): Buffer {
+  if (name === 'HGETALL') return Buffer.from(protocol === 3 ? '%0\r\n' : '*0\r\n');
+  const none = protocol === 3 ? '_\r\n' : '$-1\r\n';
+  return Buffer.from(`*${words.length - 2}\r\n${none.repeat(words.length - 2)}`);
 }
 
 function hashReply(key: string, isAll: boolean, protocol: 2 | 3): Buffer {

@@ -184,12 +184,27 @@ function slotsMoved(count: number): FaultScenario {
   };
 }
 
+/** Large slots take their time: some have their keys at the new node already, and the cluster has not been told. */
+function slotsHalfMoved(count: number): FaultScenario {
+  return {
+    name: 'slots half moved, reads from replicas too',
+    summary: `the keys of ${count} slots are moved a second before the slots are, and back`,
+    readsReplicas: true,
+    async inject({ cluster, wait }) {
+      await moveSlots(cluster, count, 0, VICTIM, () => wait(1_000));
+      await moveSlots(cluster, count, VICTIM, 0, () => wait(1_000));
+      await wait(500);
+    },
+  };
+}
+
 /** Moves the slots below `count`, as redis-cli --cluster reshard does: every key, then the word to all primaries. */
 async function moveSlots(
   cluster: FaultCluster,
   count: number,
   fromShard: number,
   toShard: number,
+  midway?: () => Promise<void>,
 ): Promise<void> {
   const primaries = await Promise.all(
     Array.from({ length: SHARDS }, (_, shard) => cluster.primaryOf(shard)),
@@ -200,16 +215,29 @@ async function moveSlots(
     String(await to.admin().call('CLUSTER', 'MYID')),
   ];
   const keysOf = Map.groupBy(cluster.entities, ({ key }) => redisSlot(key));
-  for (let slot = 0; slot < count; slot++) {
+  const moveKeys = async (slot: number): Promise<void> => {
     await to.admin().call('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', fromId);
     await from.admin().call('CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', toId);
     for (const { key } of keysOf.get(slot) ?? []) {
       await from.admin().call('MIGRATE', '127.0.0.1', String(to.port), key, '0', '5000');
     }
+  };
+  const moveSlot = async (slot: number): Promise<void> => {
     for (const node of [to, from, ...primaries]) {
       await node.admin().call('CLUSTER', 'SETSLOT', String(slot), 'NODE', toId);
     }
+  };
+  const slots = Array.from({ length: count }, (_, slot) => slot);
+  if (midway === undefined) {
+    for (const slot of slots) {
+      await moveKeys(slot);
+      await moveSlot(slot);
+    }
+    return;
   }
+  for (const slot of slots) await moveKeys(slot);
+  await midway();
+  for (const slot of slots) await moveSlot(slot);
 }
 
 const laggingReplica: FaultScenario = {
@@ -295,6 +323,7 @@ export function clusterScenarios({
     twoNodesKilled,
     allRestarted,
     slotsMoved(slots),
+    slotsHalfMoved(slots),
     laggingReplica,
     connectionsRefused,
     memoryFull,

@@ -87,6 +87,10 @@ describe('a cluster that breaks', () => {
     await run(name);
   });
 
+  it('slots half moved, reads from replicas too: what has moved is found where it is', async () => {
+    await run('slots half moved, reads from replicas too');
+  });
+
   it('slots moved: no read fails', async () => {
     expect(await run('slots moved')).toMatchObject({ errors: 0 });
   });
