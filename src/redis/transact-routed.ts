@@ -2,6 +2,7 @@ import type { CommandRouter } from './command-router.ts';
 import type { RedisReply } from './decode-reply.ts';
 import { RedisError } from './redis-error.ts';
 import type { RedisRuntime } from './redis-runtime.ts';
+import type { RedisNode } from './redis-node.ts';
 import { redisSlot } from './redis-slot.ts';
 import { transact, type Transaction } from './transact.ts';
 import type { CallLimits } from './waiting.ts';
@@ -21,6 +22,8 @@ export async function transactRouted(
   { deadlineAtMs, signal }: CallLimits,
 ): Promise<readonly RedisReply[]> {
   const slot = topology.isCluster ? redisSlot(transaction.keys[0]!) : 0;
+  /** Where the primary said that the slot is going. */
+  let next: RedisNode | undefined;
   for (let attempt = 1; ; attempt++) {
     if (signal?.aborted === true) {
       throw new RedisError('CANCELLED', 'the caller went away');
@@ -29,15 +32,22 @@ export async function transactRouted(
     if (leftMs <= 0) {
       throw new RedisError('DEADLINE', 'the deadline has passed while waiting for Redis');
     }
-    const node = topology.shardOf(slot)?.primary;
+    const isAsking = next !== undefined;
+    const node = next ?? topology.shardOf(slot)?.primary;
+    next = undefined;
     try {
       if (node === undefined) {
         throw new RedisError('UNREACHABLE', `no node serves slot ${slot}`);
       }
-      return await transact(node, transaction, Math.min(leftMs, CALL_TIMEOUT_MS));
+      return await transact(node, transaction, Math.min(leftMs, CALL_TIMEOUT_MS), isAsking);
     } catch (error) {
       if (!(error instanceof RedisError) || !mayPass(error) || attempt === MAX_ATTEMPTS) {
         throw error;
+      }
+      const address = /^ASK \d+ (\S+)/.exec(error.message)?.[1];
+      if (address !== undefined && node !== undefined) {
+        next = topology.redirected(address, node.target);
+        if (next !== undefined) continue;
       }
       topology.refresh();
       await pause(runtime, FIRST_DELAY_MS * 2 ** (attempt - 1));

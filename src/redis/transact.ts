@@ -21,6 +21,8 @@ const MAX_CONFLICTS = 50;
  * Does with `WATCH`, `MULTI` and `EXEC` what a script would do, where scripts are not allowed. Transactions of one node
  * follow each other: its connection is shared, and an `EXEC` ends every `WATCH` of a connection.
  *
+ * @param isAsking the slot is on its way to the node: `ASKING` goes before each command on its keys, and before `MULTI`, from
+ *   where it lasts to `EXEC`.
  * @returns the replies to what was carried out.
  * @throws RedisError REPLY for the first command that is refused; UNREACHABLE where the connection broke or others always
  *   came in between. What was carried out then is all or nothing.
@@ -29,19 +31,24 @@ export function transact(
   node: RedisNode,
   transaction: Transaction,
   timeoutMs: number,
+  isAsking: boolean,
 ): Promise<readonly RedisReply[]> {
-  return node.exclusively(() => attempt(node, transaction, timeoutMs));
+  return node.exclusively(() => attempt(node, transaction, timeoutMs, isAsking));
 }
 
 async function attempt(
   node: RedisNode,
   { keys, reads, decide }: Transaction,
   timeoutMs: number,
+  isAsking: boolean,
 ): Promise<readonly RedisReply[]> {
   const { bulk, address } = node;
+  const asking: readonly Words[] = isAsking ? [['ASKING']] : [];
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const watch: Words = ['WATCH', ...keys];
-    const [, ...replies] = refuseErrors(await callTogether(bulk, [watch, ...reads], timeoutMs));
+    const questions = [watch, ...reads].flatMap((words) => [...asking, words]);
+    const answers = refuseErrors(await callTogether(bulk, questions, timeoutMs));
+    const replies = answers.filter((_, i) => !isAsking || i % 2 === 1).slice(1);
     const { connectCount } = bulk;
     const commands = decide(replies);
     if (commands.length === 0) {
@@ -52,7 +59,7 @@ async function attempt(
     if (!bulk.isReady || bulk.connectCount !== connectCount) {
       continue;
     }
-    const sent: readonly Words[] = [['MULTI'], ...commands, ['EXEC']];
+    const sent: readonly Words[] = [...asking, ['MULTI'], ...commands, ['EXEC']];
     const results = await callTogether(bulk, sent, timeoutMs);
     const queueing = results.slice(0, -1).find((reply) => reply instanceof RedisError);
     if (queueing !== undefined) {

@@ -393,6 +393,45 @@ describe('redirections', () => {
     expect(await world.until(Promise.all(both))).toEqual([[], []]);
   });
 
+  test('a transaction on a slot that moves is carried out where its keys are', async () => {
+    const key = LOW[0]!;
+    const slot = redisSlot(Buffer.from(key));
+    const client = await open();
+    nodes.a.handler = clusterHandler((words) => (words[1] === key ? `-ASK ${slot} b:1\r\n` : null));
+    // The new node takes commands on the slot after ASKING alone, which lasts to the end of a transaction.
+    let isAsking = false;
+    let isInside = false;
+    nodes.b.handler = clusterHandler((words) => {
+      const [name] = words;
+      if (name === 'ASKING') {
+        isAsking = true;
+        return null;
+      }
+      const mayTouch = isAsking;
+      if (name === 'MULTI') isInside = true;
+      if (name === 'EXEC') isInside = false;
+      isAsking &&= isInside;
+      if (words[1] === key && !mayTouch) return `-MOVED ${slot} a:1\r\n`;
+      if (name === 'EXEC') return mayTouch ? '*1\r\n:1\r\n' : '-EXECABORT\r\n';
+      return isInside && name !== 'MULTI' ? '+QUEUED\r\n' : null;
+    });
+    const replies = client.transact(
+      {
+        keys: [Buffer.from(key)],
+        reads: [['HMGET', key, 'f']],
+        decide: (read) => [['HSET', key, 'g', String((read[0] as readonly unknown[])[0])]],
+      },
+      { deadlineAtMs: world.now() + 20_000 },
+    );
+    expect(await world.until(replies)).toEqual([1]);
+    expect(nodes.b.heard.slice(-4)).toEqual([
+      'ASKING',
+      'MULTI',
+      `HSET ${key} g f of ${key}`,
+      'EXEC',
+    ]);
+  });
+
   test('READONLY after a failover finds the new primary', async () => {
     const client = await open();
     nodes.a.handler = clusterHandler(([name]) =>
