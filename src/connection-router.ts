@@ -133,11 +133,9 @@ export function createConnectionRouter({
         undecided.delete(socket);
         if (sockets.size === 0) onEmpty();
       });
+      undecided.add(socket);
       if (secure !== undefined && door === 'port') secure.server.emit('connection', socket);
-      else {
-        undecided.add(socket);
-        routeByFirstBytes(socket, routes, FIRST_BYTES_TIMEOUT_MS);
-      }
+      else routeByFirstBytes(socket, routes, FIRST_BYTES_TIMEOUT_MS);
     },
     useCertificate: (certificate) => secure?.use(certificate),
     async drain(timeoutMs): Promise<number> {

@@ -225,6 +225,23 @@ describe('TLS on the port', () => {
     }
   });
 
+  it('waits for calls when it drains, and not for a connection that has said nothing', async () => {
+    const opened = await open();
+    const silent = connectPlain(opened.port.address.port, '127.0.0.1');
+    closers.push(() => silent.destroy());
+    const closed = once(silent, 'close');
+    const nodeOptions = { ca: pem(ours.certFile) };
+    const transport = createGrpcTransport({ baseUrl: opened.url, nodeOptions });
+    features.store.hold();
+    const answer = createClient(ServingService, transport).getOnlineFeatures(QUESTION);
+    await waitUntil(() => features.store.waitingCount === 1, { what: 'the read' });
+    const drained = opened.port.drain(8_000);
+    await closed;
+    features.store.release();
+    expect((await answer).results).toHaveLength(3);
+    expect(await drained).toBe(0);
+  });
+
   it('says so when a client does not speak TLS, or does not trust the certificate', async () => {
     const opened = await open();
     const socket = connectPlain(opened.port.address.port, '127.0.0.1');
