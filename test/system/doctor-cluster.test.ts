@@ -143,6 +143,29 @@ describe('a cluster of three shards with a replica each', () => {
     }
   });
 
+  it('has a hash that is far wider than the others', async () => {
+    const all = { limits: { ...LIMITS, keys: 2_000, hashes: 2_000 } };
+    const [before] = findingsOf(await repository.examine(all), 'big-hashes');
+    expect(before).toMatchObject({
+      level: 'ok',
+      message: expect.stringMatching(/^12 fields at most, \d+(?:\.\d)? KiB at most$/) as string,
+    });
+    const [client] = clients as [Redis];
+    const [, [key]] = (await client.callBuffer('SCAN', '0')) as [Buffer, [Buffer]];
+    const leftBehind = Array.from({ length: 6_000 }, (_, i) => `left ${i}`);
+    await client.hset(key, Object.fromEntries(leftBehind.map((field) => [field, 'x'])));
+    try {
+      const [finding] = findingsOf(await repository.examine(all), 'big-hashes');
+      expect(finding?.level).toBe('warning');
+      expect(finding?.message).toMatch(
+        / of the hashes are over 1\.0 MiB or 5000 fields: key hash [0-9a-f]{8} of customer: 6012 fields, \d+\.\d KiB$/,
+      );
+      expect(finding?.remedy).toContain('split the views');
+    } finally {
+      await client.hdel(key, ...leftBehind);
+    }
+  });
+
   it('has a slot that text in braces has filled', async () => {
     await repository.store(
       FRESH,
