@@ -14,6 +14,7 @@ import { FrameReader, type FrameSink } from './frame-reader.ts';
 import { writeGoaway, writePing, writeResetStream } from './frame-writer.ts';
 import { HeadCache } from './head-cache.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
+import { TABLE_BYTES } from './hpack-table.ts';
 import { Output } from './output.ts';
 import { FRAME_HANDLERS, receiveUnknown } from './receive-frame.ts';
 import type { HeaderAssembly } from './receive-headers.ts';
@@ -54,6 +55,9 @@ export class Connection implements FrameSink {
   /** Received bytes that the client has not got back as window. */
   uncreditedBytes = 0;
 
+  /** The client has made the table of HPACK smaller: the next header block has to say that we know (RFC 7541 section 4.2). */
+  hasTableToEmpty = false;
+  encoderTableBytes = TABLE_BYTES;
   sendWindow = DEFAULT_WINDOW_BYTES;
   initialSendWindow = DEFAULT_WINDOW_BYTES;
   /** Streams with something to send and a window for it, in turn. */

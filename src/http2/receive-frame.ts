@@ -115,13 +115,21 @@ function receiveSettings(
     const id = (bytes[at]! << 8) | bytes[at + 1]!;
     checkSetting(id, value);
     if (id === SettingId.INITIAL_WINDOW_SIZE) windowBytes = value;
+    else if (id === SettingId.HEADER_TABLE_SIZE) limitTable(connection, value);
   }
   changeInitialWindow(connection, windowBytes);
   writeSettingsAck(connection.output);
   connection.markDirty();
 }
 
-/** Of a client's settings only the window matters: ours are the static table, small frames and no pushes. */
+/** We send no field that the client's table would remember, so the smallest table will do, and there is none below it. */
+function limitTable(connection: Connection, bytes: number): void {
+  if (bytes >= connection.encoderTableBytes) return;
+  connection.encoderTableBytes = 0;
+  connection.hasTableToEmpty = true;
+}
+
+/** Of a client's settings only window and table matter: ours are small frames and no pushes. */
 function checkSetting(id: number, value: number): void {
   if (id === SettingId.ENABLE_PUSH && value > 1) {
     throw protocolError('ENABLE_PUSH is neither 0 nor 1');

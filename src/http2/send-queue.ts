@@ -15,6 +15,8 @@ import type { Stream } from './stream.ts';
 const MAX_DATA_BYTES = DEFAULT_MAX_FRAME_BYTES;
 /** Smaller pieces are copied into the output: a slice of its own costs more than the copy. */
 const MIN_SLICE_BYTES = 4096;
+/** A change of HPACK's table to 0 bytes (RFC 7541 section 6.3). */
+const EMPTY_TABLE = Uint8Array.of(0x20);
 /** A connection sends so much, then the others have their turn. */
 const FLUSH_BYTES = 256 * 1024;
 /** An application that may wait should, once so much of a stream is queued. */
@@ -216,9 +218,12 @@ function writeBytes({ output }: Connection, bytes: Uint8Array): void {
 }
 
 /** HEADERS, and CONTINUATION for what does not fit into a frame. */
-function writeHeaders(stream: Stream, block: Uint8Array, endStream: boolean): void {
-  const { output } = stream.connection;
-  stream.connection.hasAnswered = true;
+function writeHeaders(stream: Stream, fields: Uint8Array, endStream: boolean): void {
+  const { connection } = stream;
+  const { output } = connection;
+  const block = connection.hasTableToEmpty ? Buffer.concat([EMPTY_TABLE, fields]) : fields;
+  connection.hasTableToEmpty = false;
+  connection.hasAnswered = true;
   let type: number = FrameType.HEADERS;
   let flags: number = endStream ? Flag.END_STREAM : 0;
   let from = 0;

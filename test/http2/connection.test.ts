@@ -1,3 +1,4 @@
+import http2 from 'node:http2';
 import { describe, expect, it, vi } from 'vitest';
 import { encodeHeaderBlock } from '../../src/http2/header-block.ts';
 import { ErrorCode } from '../../src/http2/frame.ts';
@@ -14,6 +15,7 @@ import {
   POST,
   PREFACE,
   resetStream,
+  settings,
   SETTINGS_ACK,
   uint32,
   type Fields,
@@ -25,6 +27,7 @@ import {
   OK_TRAILERS,
   type SeenRequest,
   eventually,
+  socketPair,
 } from './raw-client.ts';
 
 // They take milliseconds, but the machine may be busy.
@@ -160,6 +163,55 @@ describe('a connection', () => {
     await client.fields(1);
     expect(rig.requests[0]!.head.header('x-long')).toHaveLength(9000);
   });
+
+  it.each([
+    ['none at all', [[1, 0]]],
+    ['a smaller one', [[1, 4095]]],
+    [
+      'a smaller one for a moment',
+      [
+        [1, 100],
+        [1, 4096],
+      ],
+    ],
+  ] as const)('empties its HPACK table for a client that wants %s, once', async (_, changes) => {
+    const rig = createRig();
+    const client = rig.connect(HELLO, headers(1, GET));
+    const blocks = (): string[] =>
+      client.frames.filter(({ type }) => type === 1).map(({ payload }) => payload.toString('hex'));
+    await client.fields(1, 2);
+    client.send(...changes.map((change) => settings(change)), headers(3, GET), headers(5, GET));
+    await client.fields(5, 2);
+    // RFC 7541 section 4.2: the first block after the acknowledgement begins with a table of 0 bytes.
+    const [head, trailers] = blocks();
+    const changed = `20${head}`;
+    expect(blocks()).toEqual([head, trailers, changed, trailers, head, trailers]);
+  });
+
+  it.each([0, 1024, 4095, 4096, 65_536])(
+    'is understood by a client whose HPACK table has %d bytes',
+    async (headerTableSize) => {
+      const rig = createRig();
+      const [ours, theirs] = socketPair();
+      rig.engine.accept(theirs);
+      const session = http2.connect('http://test', {
+        settings: { headerTableSize },
+        createConnection: () => ours,
+      });
+      const ask = (): Promise<unknown> =>
+        new Promise((resolve, reject) => {
+          const stream = session.request({ ':method': 'POST' });
+          let status: unknown;
+          stream.on('response', (fields) => (status = fields[':status']));
+          stream.on('error', reject);
+          stream.on('close', () => resolve(status));
+          stream.resume();
+          stream.end('x');
+        });
+      expect([await ask(), await ask(), await ask()]).toEqual([200, 200, 200]);
+      session.destroy();
+    },
+  );
 
   it('writes long header blocks in pieces', async () => {
     const long = encodeHeaderBlock({ ':status': 200, 'x-long': 'v'.repeat(40_000) });
