@@ -48,10 +48,15 @@ export interface SentinelOptions {
   readonly wantsReplicas: boolean;
 }
 
-/** The primary that the first sentinel that answers names, and the replicas that it sees up. */
-export function findBySentinel(options: SentinelOptions): () => Promise<GroupTargets> {
+/**
+ * The primary that a sentinel names, and the replicas that it sees up. A sentinel that was cut off from the others names one
+ * that is a replica by now: the next one is asked then.
+ */
+export function findBySentinel(
+  options: SentinelOptions,
+): (pool: NodePool) => Promise<GroupTargets> {
   const { sentinels, masterName, connection: connectionOptions, wantsReplicas } = options;
-  return async () => {
+  return async (pool) => {
     const failures: string[] = [];
     for (const target of shuffled(sentinels, connectionOptions.runtime)) {
       const connection = new RedisConnection(target, connectionOptions, false);
@@ -60,11 +65,17 @@ export function findBySentinel(options: SentinelOptions): () => Promise<GroupTar
         const reply = await callNode(connection, words);
         const [host, port] = reply === null ? [] : listOf(reply);
         const primary = targetAt(textOf(host), port);
-        if (primary !== undefined) {
+        if (primary !== undefined && (await isReplica(pool, primary))) {
+          const { address } = connection;
+          failures.push(
+            `${address} takes ${addressOf(primary)} for the primary, which is a replica`,
+          );
+        } else if (primary !== undefined) {
           const replicas = wantsReplicas ? await listReplicas(connection, masterName) : [];
           return { primary, replicas };
+        } else {
+          failures.push(`${connection.address} knows no master ${masterName}`);
         }
-        failures.push(`${connection.address} knows no master ${masterName}`);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         failures.push(`${connection.address}: ${reason}`);
@@ -74,6 +85,13 @@ export function findBySentinel(options: SentinelOptions): () => Promise<GroupTar
     }
     throw new RedisError('UNREACHABLE', failures.join('; '));
   };
+}
+
+/** Whether a node says so itself; one that says nothing, or may not, is what others say it is. */
+async function isReplica(pool: NodePool, target: NodeTarget): Promise<boolean> {
+  const { reads } = pool.nodeAt(target);
+  const reply = await callNode(reads, ['ROLE']).catch(() => null);
+  return Array.isArray(reply) && textOf(reply[0] as RedisReply) === 'slave';
 }
 
 async function listReplicas(
