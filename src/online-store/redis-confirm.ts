@@ -45,7 +45,8 @@ export function confirmationOf(
       const words = ['WAIT', String(waitReplicas), String(waitTimeoutMs)];
       await Promise.all(
         [...nodes].map(async (node) => {
-          const count = Number(await translated(client.callNode(node, words)));
+          const timeoutMs = waitTimeoutMs + client.commandTimeoutMs;
+          const count = Number(await translated(client.callNode(node, words, timeoutMs)));
           if (!(count >= waitReplicas)) {
             throw unconfirmed(node, `${count} of ${waitReplicas} replicas hold it`);
           }

@@ -83,8 +83,12 @@ export interface RedisClient {
     limits: CallLimits,
     timeoutMs: number,
   ): Promise<readonly RedisReply[]>;
-  /** Asks one node, for administration. @throws RedisError */
-  callNode(node: RedisNode, words: readonly (string | Uint8Array)[]): Promise<RedisReply>;
+  /** Asks one node, for administration. @param timeoutMs absent = as long as a read may take. @throws RedisError */
+  callNode(
+    node: RedisNode,
+    words: readonly (string | Uint8Array)[],
+    timeoutMs?: number,
+  ): Promise<RedisReply>;
   /** Reads hashes in both shapes and takes the time; those that are at the node of the first. @throws RedisError */
   measureShapes(
     fields: HashFields,
@@ -144,7 +148,8 @@ export async function openRedisClient(options: RedisClientOptions): Promise<Redi
       return measureShapes(shard.primary.bulk, fields, there);
     },
     transact: (transaction, limits) => transactRouted(router, runtime, transaction, limits),
-    callNode: (node, words) => callNode(node.bulk, words, options.commandTimeoutMs),
+    callNode: (node, words, timeoutMs = options.commandTimeoutMs) =>
+      callNode(node.bulk, words, timeoutMs),
     nodes: () => [...pool.all()],
     primaries: () => opened.shards().map(({ primary }) => primary),
     addressOfSlot: (slot) => opened.shardOf(slot)?.primary.address ?? opened.configured,

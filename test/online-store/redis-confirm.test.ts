@@ -44,6 +44,30 @@ describe('a write that replicas have to confirm', () => {
     }
   });
 
+  it('waits for the replica as long as it is told to, whatever a read may take', async () => {
+    const patient = await openOnlineStore({
+      ...REDIS_DEFAULTS,
+      kind: 'redis',
+      nodes: [primary],
+      commandTimeoutMs: 300,
+      waitReplicas: 1,
+      waitTimeoutMs: 5_000,
+    });
+    try {
+      const view = await openView(patient);
+      const sentAtMs = performance.now();
+      replica.pause();
+      const writing = view.write([row(entityKey(7), NEW_YEAR_NS + 1n, int64(7), int64(8))]);
+      writing.catch(() => {});
+      await waitUntil(() => performance.now() - sentAtMs > 900, { what: 'three times a read' });
+      replica.resume();
+      await writing;
+    } finally {
+      replica.resume();
+      await patient.close();
+    }
+  });
+
   it('fails while the replica is away, also when it only repeats what is there', async () => {
     const view = await openView(store);
     const rows = [row(entityKey(1), NEW_YEAR_NS, int64(1), int64(1))];
