@@ -1,13 +1,13 @@
 import { callNode } from './call-command.ts';
 import type { ConnectionOptions, RedisCredentials } from './connection-options.ts';
 import { authenticationWords } from './connection-setup.ts';
-import { MAX_RECONNECT_DELAY_MS } from './reconnect-schedule.ts';
 import type { RedisConnection } from './redis-connection.ts';
-import { RedisError } from './redis-error.ts';
 import type { RedisTimer } from './redis-runtime.ts';
 
 /** A share of the lifetime of credentials after which new ones are asked for, while the old ones still work. */
 const RENEW_AT = 0.75;
+/** What is tried again and again is tried no more often than credentials would be renewed that last so long. */
+const MIN_LIFETIME_MS = 2_000;
 /** Timers of Node hold at most this. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -57,18 +57,9 @@ export class CredentialRenewal {
       const words = authenticationWords(renewed);
       if (words.length > 0) await callNode(this.connection, ['AUTH', ...words]);
       if (round === this.round) this.begin(renewed);
-    } catch (error) {
-      if (round !== this.round) return;
-      if (error instanceof RedisError && error.code === 'REPLY') {
-        const { address } = this.connection;
-        const message = `authentication refused: ${error.message}`;
-        this.connection.reconnect(
-          new RedisError('UNREACHABLE', message, { address, cause: error }),
-        );
-      } else {
-        // They may come, or be heard, the next time; when they are not, the server ends the connection.
-        this.renewBefore(Math.max(leftMs, MAX_RECONNECT_DELAY_MS));
-      }
+    } catch {
+      // They may come, or be taken, the next time; a server that takes neither old nor new ones ends the connection.
+      if (round === this.round) this.renewBefore(Math.max(leftMs, MIN_LIFETIME_MS));
     }
   }
 }

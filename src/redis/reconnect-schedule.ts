@@ -5,7 +5,7 @@ const FIRST_DELAY_MS = 25;
  * From then on a node is tried once in a quarter to half of a second: four times a second is the bound on the rate of a
  * connection, and half of a second what a node that is back waits for its clients.
  */
-export const MAX_RECONNECT_DELAY_MS = 500;
+const MAX_RECONNECT_DELAY_MS = 500;
 
 /**
  * How long to wait before attempt `failures + 1` of connecting to a node, `failures` of them having failed in a row. Delays

@@ -393,6 +393,36 @@ describe('credentials', () => {
     expect(asked).toBe(2);
   });
 
+  test('that are refused while the old ones are good leave the connection as it is', async () => {
+    // The file has the new password already, the server has not.
+    let valid = 'old';
+    let known = 'old';
+    let refusals = 0;
+    server.handler = (words) => {
+      if (!/^(HELLO|AUTH)$/.test(words[0]!.toString()) || String(words.at(-1)) === valid)
+        return null;
+      refusals++;
+      return '-WRONGPASS invalid username-password pair or user is disabled.\r\n';
+    };
+    const connection = connect({
+      credentials: async () => ({ password: known, lifetimeMs: 240_000 }),
+    });
+    await world.until(callNode(connection, ['PING']));
+    known = 'new';
+    for (let i = 0; i < 300; i++) {
+      await world.pass(1_000);
+      expect(await world.until(callNode(connection, ['PING']))).toBe('PONG');
+    }
+    expect(connection.connectCount).toBe(1);
+    expect(refusals).toBeGreaterThan(5);
+    expect(refusals).toBeLessThan(120);
+    valid = 'new';
+    await world.pass(2_000);
+    const before = refusals;
+    await world.pass(200_000);
+    expect(refusals).toBe(before);
+  });
+
   test('for which there is no room now leave the connection as it is, and are presented later', async () => {
     let issued = 0;
     const presented: string[] = [];
