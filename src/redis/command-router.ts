@@ -161,7 +161,7 @@ export class CommandRouter {
    */
   confirm(command: RoutedCommand, connection: RedisConnection): boolean {
     const primary = this.topology.shardOf(command.slot)?.primary;
-    const isReplica = this.nodeOf(connection)?.isReplica === true;
+    const isReplica = this.nodeOf(connection)?.isReplica !== false;
     if (!isReplica || command.isAsking || primary === undefined || connection === primary.reads) {
       return false;
     }

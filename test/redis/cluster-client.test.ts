@@ -323,6 +323,20 @@ describe('redirections', () => {
       expect(world.now() - startedAtMs).toBeLessThan(5);
     });
 
+    test('nor where it has left meanwhile', async () => {
+      nodes.c.hashes.delete(key);
+      const client = await open({ read: fromReplicas, hedgeShare: 0, topologyRefreshMs: 200 });
+      await world.pass(50);
+      nodes.c.delayMs = 800;
+      const reading = readKeys(client, [key]);
+      await world.pass(1);
+      ranges = [
+        [0, HALF - 1, 'a'],
+        [HALF, 16_383, 'b', 'd'],
+      ];
+      expect(await world.until(reading)).toEqual(rows([key]));
+    });
+
     test('two late replicas and the primary: the first that knows answers, once', async () => {
       ranges = [
         [0, HALF - 1, 'a', 'c', 'd'],
