@@ -61,7 +61,7 @@ export class CommandRouter {
     this.topology = topology;
     this.policy = policy;
     this.nodeOf = nodeOf;
-    this.doubtsAbsence = topology.isCluster && policy.readFrom !== 'primary';
+    this.doubtsAbsence = policy.readFrom !== 'primary';
   }
 
   /** Sends a command to a node that has its slot; it hears of everything from then on. */
@@ -152,10 +152,11 @@ export class CommandRouter {
   }
 
   /**
-   * A node has nothing of what was read. That is an answer where a primary says so. A replica knows nothing of slots that are on
-   * their way to another shard: its primary deletes what has moved and sends who asks to the new node (ASK); the replica
-   * has lost the key and says that it is not there. So the primary is asked as well, unless it is away: then the replica
-   * is as good as what the cluster will elect.
+   * A node has nothing of what was read. That is an answer where a primary says so. A replica that was started again has no
+   * data until it has them from its primary. And one of a cluster knows nothing of slots that are on their way to another
+   * shard: its primary deletes what has moved and sends who asks to the new node (ASK); the replica has lost the key and
+   * says that it is not there. So the primary is asked as well, unless it is away: then the replica is as good as what
+   * will take its place.
    *
    * @returns whether there is another answer to wait for, or the read has failed.
    */

@@ -108,6 +108,16 @@ describe('where reads go', () => {
     expect(await answeredBy(client)).toEqual({ b: 20 });
   });
 
+  test('a replica without data, as it is after a restart, is not believed', async () => {
+    const client = await open('prefer-replica');
+    await world.pass(50);
+    nodes.b.hashes.clear();
+    nodes.c.hashes.clear();
+    expect(await answeredBy(client)).toEqual({ a: 20 });
+    nodes.a.hashes.clear();
+    expect(await world.until(readKeys(client, ['k']))).toEqual([[null, null]]);
+  });
+
   test('writes go to the primary alone', async () => {
     const client = await open('prefer-replica');
     const key = Buffer.from('k');
