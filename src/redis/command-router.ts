@@ -21,6 +21,8 @@ export interface RoutedCommand extends RedisCommand {
   retries: number;
   /** Nodes that have not answered it yet: more than one where the read is hedged. */
   outstanding: number;
+  /** A replica has nothing of it, and the primary has been asked, see `confirm`. */
+  isConfirming: boolean;
   /** It has failed for good; called once at most. */
   fail(error: RedisError): void;
 }
@@ -96,9 +98,10 @@ export class CommandRouter {
 
   /** Its answer was an error: follows it, tries again, or fails. */
   onErrorReply(command: RoutedCommand, text: string, connection: RedisConnection): void {
-    if (--command.outstanding > 0) {
+    if (--command.outstanding > 0 && !this.isWordOfPrimary(command, connection)) {
       return;
     }
+    command.isConfirming = false;
     command.isAsking = false;
     const [word, , address] = text.split(' ', 3);
     switch (word) {
@@ -138,9 +141,10 @@ export class CommandRouter {
     wasSent: boolean,
     connection: RedisConnection,
   ): void {
-    if (--command.outstanding > 0) {
+    if (--command.outstanding > 0 && !this.isWordOfPrimary(command, connection)) {
       return;
     }
+    command.isConfirming = false;
     command.isAsking = false;
     const isFinal = error.code === 'OVERLOADED' || error.code === 'CLOSED';
     if (isFinal || (wasSent && !command.isRepeatable)) {
@@ -167,10 +171,17 @@ export class CommandRouter {
       return false;
     }
     command.outstanding--;
-    if (command.outstanding === 0 && !primary.isAway(this.runtime.now())) {
+    if (!command.isConfirming && !primary.isAway(this.runtime.now())) {
+      command.isConfirming = true;
       this.sendTo(command, primary);
     }
     return command.outstanding > 0 || command.isOver;
+  }
+
+  /** Whether this is about the question of `confirm`: it counts although other nodes have not answered yet. */
+  private isWordOfPrimary(command: RoutedCommand, connection: RedisConnection): boolean {
+    const primary = this.topology.shardOf(command.slot)?.primary;
+    return command.isConfirming && connection === primary?.reads;
   }
 
   private redirect(

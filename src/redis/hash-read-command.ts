@@ -39,6 +39,7 @@ export class HashReadCommand implements RoutedCommand {
   excluded: string[] | undefined = undefined;
   retries = 0;
   outstanding = 0;
+  isConfirming = false;
   readonly isRead = true;
   readonly isRepeatable = true;
   readonly slot: number;

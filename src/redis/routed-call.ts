@@ -24,6 +24,7 @@ export class RoutedCall implements RoutedCommand {
   excluded: string[] | undefined = undefined;
   retries = 0;
   outstanding = 0;
+  isConfirming = false;
   readonly slot: number;
   readonly isRead: boolean;
   readonly isRepeatable: boolean;

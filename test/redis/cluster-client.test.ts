@@ -337,6 +337,29 @@ describe('redirections', () => {
       expect(await world.until(reading)).toEqual(rows([key]));
     });
 
+    test.each([
+      ['nothing', 'has the key'],
+      ['-ASK', 'knows where it is'],
+    ])('nor is one waited for that hangs (%s), when its primary %s', async (word) => {
+      ranges = [
+        [0, HALF - 1, 'a', 'c', 'd'],
+        [HALF, 16_383, 'b'],
+      ];
+      nodes.d.hashes.delete(key);
+      const client = await open({ read: fromReplicas, hedgeShare: 1 });
+      await world.pass(50);
+      nodes.c.isStopped = true;
+      const slot = redisSlot(Buffer.from(key));
+      nodes.a.handler = clusterHandler((words) =>
+        word === '-ASK' && words[1] === key ? `-ASK ${slot} b:1\r\n` : null,
+      );
+      const startedAtMs = world.now();
+      // By turns one of them is asked first.
+      const both = [readKeys(client, [key]), readKeys(client, [LOW[2]!, key])];
+      expect(await world.until(Promise.all(both))).toEqual([rows([key]), rows([LOW[2]!, key])]);
+      expect(world.now() - startedAtMs).toBeLessThan(100);
+    });
+
     test('two late replicas and the primary: the first that knows answers, once', async () => {
       ranges = [
         [0, HALF - 1, 'a', 'c', 'd'],
