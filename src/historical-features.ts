@@ -71,7 +71,7 @@ export async function getHistoricalFeatures(
     eventTimestampColumn: request.eventTimestampColumn,
     output: request.output,
     overwrite: request.overwrite ?? false,
-    repoPath: config.repoPath,
+    sources: { ...config.sources, repoPath: config.repoPath },
     filterByCreatedTimestamp: request.filterByCreatedTimestamp ?? false,
     strict: request.strict ?? false,
     maxFeatures: config.limits.maxFeatures,

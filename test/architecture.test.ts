@@ -31,7 +31,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     packages: ['zod', 'yaml', 'node:buffer', ...FILES],
   },
   registry: {
-    may: ['errors.ts', 'gen'],
+    may: ['errors.ts', 'gen', 's3-client.ts'],
     mayForTypes: ['config/config.ts', 'config/registry-place.ts'],
     packages: [
       '@aws-sdk/client-s3',
@@ -58,9 +58,9 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     packages: ['node:buffer', 'node:assert', 'node:assert/strict'],
   },
   ingestion: {
-    may: ['errors.ts', 'feast-encoding', 'registry/registry-model.ts'],
+    may: ['errors.ts', 's3-client.ts', 'feast-encoding', 'registry/registry-model.ts'],
     mayForTypes: ['caller-signal.ts', 'online-store/online-store.ts'],
-    packages: ['@duckdb/node-api', 'node:buffer', ...FILES],
+    packages: ['@aws-sdk/client-s3', '@duckdb/node-api', 'node:buffer', ...FILES],
   },
   transformation: {
     may: [

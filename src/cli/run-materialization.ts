@@ -37,7 +37,7 @@ export async function runMaterialization(run: MaterializationRun): Promise<Mater
       project: config.project,
       store,
       entityKeyVersion: config.entityKeySerializationVersion,
-      repoPath: config.repoPath,
+      sources: { ...config.sources, repoPath: config.repoPath },
       batchRows: config.materialization.onlineWriteBatchSize,
       strict: run.strict ?? false,
       signal: run.signal,

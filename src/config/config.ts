@@ -1,4 +1,4 @@
-import type { RegistryPlace } from './registry-place.ts';
+import type { RegistryPlace, S3Location } from './registry-place.ts';
 
 /**
  * What a process runs with, decided once at start: `feature_store.yaml`, the environment and the flags, merged, checked,
@@ -18,6 +18,7 @@ export interface Config {
   readonly limits: LimitsConfig;
   readonly semantics: SemanticsConfig;
   readonly materialization: MaterializationConfig;
+  readonly sources: SourcesConfig;
   /** `host:port` of Feast's transformation server, which runs Python's on-demand views; `undefined` = they are refused. */
   readonly transformationEndpoint: string | undefined;
   /** Absent = nothing is traced. */
@@ -265,6 +266,14 @@ export interface SemanticsConfig {
   readonly partialResults: boolean;
   /** NaN and infinities in JSON: `"NaN"`, `"Infinity"`, `"-Infinity"`, or null. */
   readonly nonFiniteJson: 'string' | 'null';
+}
+
+/** What reading batch sources may use. */
+export interface SourcesConfig {
+  /** Where the S3 of sources is that do not say it themselves. */
+  readonly s3: S3Location;
+  /** Bytes of the files of one view that are copied from there. */
+  readonly maxSourceBytes: number;
 }
 
 /** Feast's `materialization` block. */

@@ -18,6 +18,7 @@ import type { ConfigurationText } from './find-configuration.ts';
 import { readOnlineStore } from './online-store-config.ts';
 import { readSettings } from './read-settings.ts';
 import { readRegistry } from './registry-config.ts';
+import { readS3Location } from './s3-location.ts';
 import { readServer } from './server-config.ts';
 import { integerFromText } from './setting-value.ts';
 import type { SettingValues } from './settings.ts';
@@ -96,6 +97,7 @@ function readConfig(
     registry,
     onlineStore,
     materialization,
+    sources: { s3: readS3Location(env), maxSourceBytes: settings.values.max_source_bytes },
     transformationEndpoint,
     functions: {
       repoPath: resolve(repoPath, settings.values.feature_repository ?? '.'),

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { ProblemList } from './configuration-error.ts';
 import type { RegistryBlock } from './feast-schema.ts';
+import { readS3Location } from './s3-location.ts';
 import { readSqlDatabase } from './read-sql-database.ts';
 import type { RegistryPlace, RemoteRegistryTls } from './registry-place.ts';
 import type { SettingValues } from './settings.ts';
@@ -24,8 +25,6 @@ const STORES: Readonly<Record<string, RegistryPlace['kind']>> = {
 };
 
 const SCHEMES: Readonly<Record<string, RegistryPlace['kind']>> = { s3: 's3', gs: 'gcs' };
-/** As boto3 does without a region; S3 names the right one, and is asked again there. */
-const DEFAULT_REGION = 'us-east-1';
 const REMEDY = 'copy the registry to a local file and set registry.path to it';
 
 /** Where the registry is. `undefined` when that is wrong; `problems` says why. No message repeats a path, which may hold secrets. */
@@ -122,9 +121,7 @@ function readBucket(
         kind,
         bucket,
         objectKey: key,
-        endpoint:
-          env['FEAST_S3_ENDPOINT_URL'] ?? env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'],
-        region: env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? DEFAULT_REGION,
+        ...readS3Location(env),
       }
     : { kind, bucket, object: key, endpoint: env['STORAGE_EMULATOR_HOST'] };
 }

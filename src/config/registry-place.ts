@@ -15,10 +15,14 @@ export interface FileRegistryPlace {
 }
 
 /** An object in S3, or in a store that speaks its protocol. Credentials are found as the AWS SDK finds them. */
-export interface S3RegistryPlace {
+export interface S3RegistryPlace extends S3Location {
   readonly kind: 's3';
   readonly bucket: string;
   readonly objectKey: string;
+}
+
+/** Where an S3 is. */
+export interface S3Location {
   /** URL of a store that is not AWS (`FEAST_S3_ENDPOINT_URL`); `undefined` = AWS. */
   readonly endpoint: string | undefined;
   readonly region: string;

@@ -107,6 +107,13 @@ export const SETTINGS = [
     doc: 'Materializations over HTTP that run at once, each on a thread of its own; further ones wait (Feast: `FEAST_MATERIALIZE_MAX_WORKERS`).',
   },
   {
+    name: 'max_source_bytes',
+    kind: { ...bytes, max: 2 ** 50 - 1 },
+    default: 16 * 1024 * MIB,
+    unit: 'bytes',
+    doc: 'Files of one feature view that `materialize` and `historical-features` copy from S3 to the temporary folder at once.',
+  },
+  {
     name: 'plan_cache_bytes',
     kind: bytes,
     default: 32 * MIB,

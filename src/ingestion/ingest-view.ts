@@ -7,6 +7,8 @@ import { createBatchWriter } from './batch-writer.ts';
 import type { WriteTotals } from './batch-writer.ts';
 import { invalidSourceData } from './ingestion-error.ts';
 import type { MaterializationWindow } from './materialization-window.ts';
+import { openSourceFiles } from './open-source-files.ts';
+import type { SourceAccess } from './open-source-files.ts';
 import { compileRowReader } from './row-reader.ts';
 import type { RowReader } from './row-reader.ts';
 import type { SelectedView } from './select-views.ts';
@@ -14,7 +16,6 @@ import { resolveSourceColumns } from './source-columns.ts';
 import type { SourceColumns } from './source-columns.ts';
 import { openSourceDatabase } from './source-database.ts';
 import type { SourceDatabase } from './source-database.ts';
-import { findSourceFiles } from './source-files.ts';
 import { compileSourceQueries } from './source-queries.ts';
 import type { SourceQueries } from './source-queries.ts';
 import type { RowPosition } from './source-relation.ts';
@@ -24,8 +25,7 @@ export interface IngestionTarget {
   readonly project: string;
   readonly store: OnlineStore;
   readonly entityKeyVersion: EntityKeyVersion;
-  /** Absolute folder that relative source paths start at. */
-  readonly repoPath: string;
+  readonly sources: SourceAccess;
   /** Rows per write; `undefined` = 1,000. */
   readonly batchRows: number | undefined;
   /** Whether bad rows fail the view (nothing is recorded; rows before the first misfit may have been written). */
@@ -76,10 +76,11 @@ export async function ingestView(
   onProgress: (progress: IngestionProgress) => void,
 ): Promise<IngestedView> {
   const startedAtMs = performance.now();
-  const files = await findSourceFiles(source.uri, target.repoPath, view.name);
+  onProgress({ viewName: view.name, phase: 'reading', entityCount: 0, doneCount: 0 });
+  const { sources, signal } = target;
+  const files = await openSourceFiles(source, sources, view.name, signal);
   const database = await openSourceDatabase(view.name, files, MAX_NAMED_ROWS);
   try {
-    onProgress({ viewName: view.name, phase: 'reading', entityCount: 0, doneCount: 0 });
     const columns = resolveSourceColumns(view, source, database.types);
     refuseUnreadable(view.name, columns, database);
     const reader = compileRowReader(view, columns, target.entityKeyVersion);

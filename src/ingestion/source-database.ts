@@ -2,6 +2,8 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { SideboardError } from '../errors.ts';
 import { invalidSourceData } from './ingestion-error.ts';
 import { openScratchDatabase } from './scratch-database.ts';
+import { nameOfFile } from './source-files.ts';
+import type { OpenedSourceFiles } from './open-source-files.ts';
 import type { SourceFiles } from './source-files.ts';
 import { openSource } from './source-relation.ts';
 import type { OpenedSource } from './source-relation.ts';
@@ -12,21 +14,32 @@ const MEMORY_LIMIT = '1GB';
 /** The files of one batch source, opened for questions. */
 export interface SourceDatabase extends OpenedSource {
   readonly connection: DuckDBConnection;
+  /** Releases the files too. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the files of a source in a database of its own.
+ * Opens the files of a source in a database of its own, which releases them when it is closed or cannot be opened.
  *
  * @param positionLimit how many malformed lines to name.
  * @throws SideboardError INVALID_SOURCE_DATA when they cannot be read.
  */
 export async function openSourceDatabase(
   viewName: string,
-  files: SourceFiles,
+  files: OpenedSourceFiles,
   positionLimit: number,
 ): Promise<SourceDatabase> {
-  const { connection, close } = await openScratchDatabase({ memoryLimit: MEMORY_LIMIT });
+  const database = await openScratchDatabase({ memoryLimit: MEMORY_LIMIT }).catch(
+    async (error: unknown) => {
+      await files.release();
+      throw error;
+    },
+  );
+  const { connection } = database;
+  const close = async (): Promise<void> => {
+    await database.close();
+    await files.release();
+  };
   try {
     const source = await openSource(connection, files, { tableName: 'csv', positionLimit });
     return { ...source, connection, close };
@@ -44,5 +57,9 @@ export function unreadableSource(
 ): SideboardError {
   const more = files.paths.length > 1 ? ` and ${files.paths.length - 1} more files` : '';
   const reason = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
-  return invalidSourceData(viewName, `cannot read ${files.paths[0]}${more}: ${reason}`, error);
+  const named = files.paths.reduce(
+    (text, path) => text.replaceAll(path, nameOfFile(files, path)),
+    `cannot read ${files.paths[0]}${more}: ${reason}`,
+  );
+  return invalidSourceData(viewName, named, error);
 }

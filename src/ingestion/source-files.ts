@@ -8,11 +8,13 @@ export interface SourceFiles {
   readonly format: 'parquet' | 'csv';
   /** Absolute paths; at least one. */
   readonly paths: readonly string[];
+  /** Where copies come from, aligned with `paths`; absent = the files are no copies. */
+  readonly origins?: readonly string[];
 }
 
 const CSV_NAME = /\.(csv|tsv)(\.(gz|zst))?$/i;
 const PARQUET_NAME = /\.(parquet|parq|pq)$/i;
-const GLOB_CHARACTERS = /[*?[{]/;
+export const GLOB_CHARACTERS = /[*?[{]/;
 const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i;
 
 /**
@@ -20,7 +22,7 @@ const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i;
  * matches. A file whose name does not end as CSV does is Parquet.
  *
  * @param uri as the registry has it: a path relative to `repoPath`, an absolute one, or a `file://` URL.
- * @throws SideboardError UNSUPPORTED_OPERATION for files that are not local; INVALID_SOURCE_DATA when there is none or
+ * @throws SideboardError UNSUPPORTED_OPERATION for files that are elsewhere; INVALID_SOURCE_DATA when there is none or
  *   Parquet and CSV are mixed.
  */
 export async function findSourceFiles(
@@ -48,15 +50,44 @@ export async function findSourceFiles(
  * @returns `none` where there is nothing, `mixed` where there are Parquet and CSV files.
  */
 export async function listSourceFiles(path: string): Promise<SourceFiles | 'none' | 'mixed'> {
-  const paths = (await expand(path)).sort();
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) {
+    return chooseFormat((await listFiles(path)).sort(), true);
+  }
+  // An existing file is taken by its name even when the name has characters of a glob.
+  const paths = found !== undefined ? [path] : await matchingFiles(path);
+  return chooseFormat(paths.sort(), false);
+}
+
+/**
+ * What the files of a source are.
+ *
+ * @param isFolder whether they are all there is below a folder, of which other kinds of files are passed over.
+ */
+export function chooseFormat(
+  names: readonly string[],
+  isFolder: boolean,
+): SourceFiles | 'none' | 'mixed' {
+  const parquet = isFolder ? names.filter((name) => PARQUET_NAME.test(name)) : [];
+  const csv = names.filter((name) => CSV_NAME.test(name));
+  const paths = !isFolder ? names : parquet.length > 0 ? parquet : csv;
   if (paths.length === 0) {
     return 'none';
   }
-  const csvCount = paths.filter((found) => CSV_NAME.test(found)).length;
-  if (csvCount > 0 && csvCount < paths.length) {
+  if (paths !== parquet && csv.length > 0 && csv.length < paths.length) {
     return 'mixed';
   }
-  return { format: csvCount > 0 ? 'csv' : 'parquet', paths };
+  return { format: paths !== parquet && csv.length > 0 ? 'csv' : 'parquet', paths };
+}
+
+/** The end of a file's name that tells how to read it. */
+export function formatEnding(name: string): string {
+  return CSV_NAME.exec(name)?.[0] ?? '.parquet';
+}
+
+/** What messages call a file of a source. */
+export function nameOfFile(files: SourceFiles, path: string): string {
+  return files.origins?.[files.paths.indexOf(path)] ?? path;
 }
 
 function localPath(uri: string, repoPath: string, viewName: string): string {
@@ -67,28 +98,17 @@ function localPath(uri: string, repoPath: string, viewName: string): string {
   if (scheme !== undefined) {
     throw notMaterializable(
       viewName,
-      `reads ${scheme}:// files, and only files of this machine are read here`,
+      `reads ${scheme}:// files, and only files of this machine and of S3 are read here`,
     );
   }
   return isAbsolute(uri) ? uri : resolve(repoPath, uri);
 }
 
-async function expand(path: string): Promise<string[]> {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory() === true) {
-    const files = await listFiles(path);
-    const parquet = files.filter((name) => PARQUET_NAME.test(name));
-    return parquet.length > 0 ? parquet : files.filter((name) => CSV_NAME.test(name));
-  }
-  if (found !== undefined) {
-    return [path];
-  }
-  // An existing file is taken by its name even when the name has characters of a glob.
-  return GLOB_CHARACTERS.test(path) ? await matchingFiles(path) : [];
-}
-
 async function matchingFiles(pattern: string): Promise<string[]> {
   const files: string[] = [];
+  if (!GLOB_CHARACTERS.test(pattern)) {
+    return files;
+  }
   for await (const path of glob(pattern)) {
     if ((await stat(path)).isFile()) {
       files.push(path);

@@ -1,5 +1,6 @@
 import { DuckDBTypeId, SQLNULL } from '@duckdb/node-api';
 import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api';
+import { nameOfFile } from './source-files.ts';
 import type { SourceFiles } from './source-files.ts';
 import { quote } from './source-queries.ts';
 import type { SourceRelation } from './source-queries.ts';
@@ -50,14 +51,15 @@ export async function openSource(
   options: OpenSourceOptions,
 ): Promise<OpenedSource> {
   return files.format === 'parquet'
-    ? await openParquet(connection, files.paths)
-    : await openCsv(connection, files.paths, options);
+    ? await openParquet(connection, files)
+    : await openCsv(connection, files, options);
 }
 
 async function openParquet(
   connection: DuckDBConnection,
-  paths: readonly string[],
+  files: SourceFiles,
 ): Promise<OpenedSource> {
+  const { paths } = files;
   // Columns go by their names: files of one source may have been written in different orders, or before a column was added.
   const byName = paths.length > 1 ? ', union_by_name = true' : '';
   const relation = {
@@ -75,19 +77,22 @@ async function openParquet(
     unreadable: await findWideDecimals(connection, paths, types),
     malformedLineCount: 0,
     malformedLines: [],
-    locate: async ([file, row]) => ({ file: paths[Number(file)]!, row: Number(row) }),
+    locate: async ([file, row]) => ({
+      file: nameOfFile(files, paths[Number(file)]!),
+      row: Number(row),
+    }),
   };
 }
 
 async function openCsv(
   connection: DuckDBConnection,
-  paths: readonly string[],
+  files: SourceFiles,
   { tableName, positionLimit }: OpenSourceOptions,
 ): Promise<OpenedSource> {
   const table = quote(tableName);
   const rejectTables = [`${tableName}_errors`, `${tableName}_scans`].map(quote);
   await connection.run(
-    `CREATE TEMP TABLE ${table} AS SELECT * FROM read_csv(${fileList(paths)}, header = true, all_varchar = true, allow_quoted_nulls = false, store_rejects = true, rejects_limit = 0, rejects_table = '${tableName}_errors', rejects_scan = '${tableName}_scans', filename = 'source_file')`,
+    `CREATE TEMP TABLE ${table} AS SELECT * FROM read_csv(${fileList(files.paths)}, header = true, all_varchar = true, allow_quoted_nulls = false, store_rejects = true, rejects_limit = 0, rejects_table = '${tableName}_errors', rejects_scan = '${tableName}_scans', filename = 'source_file')`,
   );
   const relation = { sql: `${table} AS source`, position: CSV_POSITION };
   const types = await readTypes(connection, relation);
@@ -106,13 +111,13 @@ async function openCsv(
     malformedLineCount: Number(counted.getRows()[0]![0]),
     malformedLines: named
       .getRows()
-      .map(([file, line]) => ({ file: String(file), row: Number(line) })),
+      .map(([file, line]) => ({ file: nameOfFile(files, String(file)), row: Number(line) })),
     locate: async ([row]) => {
       const found = await connection.runAndReadAll(
         `SELECT source_file, (SELECT count(*) FROM ${table} AS before WHERE before.source_file = here.source_file AND before.rowid < here.rowid) FROM ${table} AS here WHERE rowid = ${Number(row)}`,
       );
       const [file, before] = found.getRows()[0]!;
-      return { file: String(file), row: Number(before) };
+      return { file: nameOfFile(files, String(file)), row: Number(before) };
     },
   };
 }

@@ -39,22 +39,27 @@ export function describeBatchSource(
   }
   const options = source.options;
   if (options.case === undefined && source.batchSource === undefined) {
-    return source.dataSourceClassType === '' ? undefined : describe(source, 'custom', '');
+    return source.dataSourceClassType === '' ? undefined : describe(source, 'custom');
   }
   if (options.case === undefined || options.case === 'pushOptions') {
     return describeBatchSource(source.batchSource);
   }
   if (options.case === 'fileOptions') {
-    return describe(source, 'file', options.value.uri);
+    return describe(source, 'file', options.value);
   }
-  return describe(source, options.case.slice(0, -OPTIONS_SUFFIX.length), '');
+  return describe(source, options.case.slice(0, -OPTIONS_SUFFIX.length));
 }
 
-function describe(source: DataSource, kind: string, uri: string): BatchSourceDefinition {
+function describe(
+  source: DataSource,
+  kind: string,
+  { uri, s3EndpointOverride } = { uri: '', s3EndpointOverride: '' },
+): BatchSourceDefinition {
   return {
     name: source.name,
     kind,
     uri,
+    s3EndpointOverride,
     timestampField: source.timestampField,
     createdTimestampField: source.createdTimestampColumn,
     fieldMapping: new Map(Object.entries(source.fieldMapping)),

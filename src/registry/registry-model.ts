@@ -82,6 +82,8 @@ export interface BatchSourceDefinition {
   readonly kind: string;
   /** Files only: path or URI as written, relative to the feature repository; '' otherwise. */
   readonly uri: string;
+  /** Files in S3 only: where that is, if not at Amazon; '' = not said. */
+  readonly s3EndpointOverride: string;
   readonly timestampField: string;
   /** Decides between rows with equal event timestamps; '' = none. */
   readonly createdTimestampField: string;

@@ -5,6 +5,7 @@ import type { SideboardError } from '../errors.ts';
 import { describeBadRows } from '../ingestion/bad-rows.ts';
 import type { BadRows } from '../ingestion/bad-rows.ts';
 import { invalidSourceData } from '../ingestion/ingestion-error.ts';
+import type { SourceAccess } from '../ingestion/open-source-files.ts';
 import { openScratchDatabase } from '../ingestion/scratch-database.ts';
 import { unreadableSource } from '../ingestion/source-database.ts';
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
@@ -37,8 +38,7 @@ export interface HistoricalFeaturesOptions {
   readonly output: string | undefined;
   /** Whether `output` may be replaced. */
   readonly overwrite: boolean;
-  /** Absolute folder that relative source paths start at. */
-  readonly repoPath: string;
+  readonly sources: Omit<SourceAccess, 'temporaryDirectory'>;
   /** Whether values that were created after the entity row's event timestamp are left out, as not known then. */
   readonly filterByCreatedTimestamp: boolean;
   /** Whether a bad row of a source is an error. */
@@ -102,12 +102,15 @@ export async function retrieveHistoricalFeatures(
   options: HistoricalFeaturesOptions,
 ): Promise<HistoricalFeatures> {
   const startedAtMs = performance.now();
+  const { signal, temporaryDirectory } = options;
+  const sources = { ...options.sources, temporaryDirectory };
   const output = options.output === undefined ? undefined : resolve(options.output);
   if (output !== undefined) {
     await checkOutput(output, options.overwrite);
   }
   const selection = selectJoins(options.selection, options.registry, options.maxFeatures);
   const { connection, close } = await openScratchDatabase(options);
+  const prepared: PreparedJoin[] = [];
   try {
     const keyColumns = [...new Set(selection.joins.flatMap(({ entityColumns }) => entityColumns))];
     const entities = await openEntityRows(connection, {
@@ -117,10 +120,9 @@ export async function retrieveHistoricalFeatures(
     });
     refuseMissingKeys(entities, keyColumns);
     refuseTakenNames(entities, selection);
-    const prepared: PreparedJoin[] = [];
     for (const [i, join] of selection.joins.entries()) {
       const tableName = `source_${i}`;
-      prepared.push(await prepareJoin(connection, join, { repoPath: options.repoPath, tableName }));
+      prepared.push(await prepareJoin(connection, join, { sources, tableName, signal }));
     }
     const plan = describePlan(entities, prepared, selection);
     options.onPlan?.(plan);
@@ -148,6 +150,7 @@ export async function retrieveHistoricalFeatures(
     return { plan, output, joins, durationMs: performance.now() - startedAtMs };
   } finally {
     await close();
+    await Promise.all(prepared.map(({ files }) => files.release()));
   }
 }
 

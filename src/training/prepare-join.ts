@@ -4,8 +4,8 @@ import { MAX_NAMED_ROWS } from '../ingestion/bad-rows.ts';
 import { resolveSourceColumns } from '../ingestion/source-columns.ts';
 import type { SourceColumns } from '../ingestion/source-columns.ts';
 import { unreadableSource } from '../ingestion/source-database.ts';
-import { findSourceFiles } from '../ingestion/source-files.ts';
-import type { SourceFiles } from '../ingestion/source-files.ts';
+import { openSourceFiles } from '../ingestion/open-source-files.ts';
+import type { OpenedSourceFiles, SourceAccess } from '../ingestion/open-source-files.ts';
 import {
   describeMisfit,
   joinKeyType,
@@ -25,7 +25,8 @@ import type { SelectedJoin } from './select-joins.ts';
 /** One feature view of a join with its source opened and its columns found. */
 export interface PreparedJoin {
   readonly selected: SelectedJoin;
-  readonly files: SourceFiles;
+  /** To be released when all is done. */
+  readonly files: OpenedSourceFiles;
   readonly source: OpenedSource;
   readonly columns: SourceColumns;
   /** One per join key: what it is compared as, and its SQL. */
@@ -51,16 +52,38 @@ export interface EntityTimeRange {
 export async function prepareJoin(
   connection: DuckDBConnection,
   selected: SelectedJoin,
-  { repoPath, tableName }: { readonly repoPath: string; readonly tableName: string },
+  {
+    sources,
+    tableName,
+    signal,
+  }: {
+    readonly sources: SourceAccess;
+    readonly tableName: string;
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<PreparedJoin> {
   const { view, source: definition } = selected;
-  const files = await findSourceFiles(definition.uri, repoPath, view.name);
-  let source: OpenedSource;
+  const files = await openSourceFiles(definition, sources, view.name, signal);
   try {
-    source = await openSource(connection, files, { tableName, positionLimit: MAX_NAMED_ROWS });
+    const source = await openSource(connection, files, {
+      tableName,
+      positionLimit: MAX_NAMED_ROWS,
+    }).catch((error: unknown) => {
+      throw unreadableSource(view.name, files, error);
+    });
+    return matchColumns(selected, files, source);
   } catch (error) {
-    throw unreadableSource(view.name, files, error);
+    await files.release();
+    throw error;
   }
+}
+
+function matchColumns(
+  selected: SelectedJoin,
+  files: OpenedSourceFiles,
+  source: OpenedSource,
+): PreparedJoin {
+  const { view, source: definition } = selected;
   const columns = resolveSourceColumns(view, definition, source.types);
   refuseUnreadable(view.name, columns, source);
   const isText = files.format === 'csv';

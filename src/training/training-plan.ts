@@ -41,7 +41,7 @@ export function describePlan(
     joins: joins.map(({ selected, files }) => ({
       name: selected.name,
       sourceName: selected.source.name,
-      sourceFiles: files.paths,
+      sourceFiles: files.origins ?? files.paths,
       joinKeys: selected.view.joinKeys.map(({ name }, i) => ({
         entityColumn: selected.entityColumns[i]!,
         joinKey: name,

@@ -54,6 +54,7 @@ export function sourceOf(part: Partial<BatchSourceDefinition>): BatchSourceDefin
     name: 's',
     kind: 'file',
     uri: 'data.parquet',
+    s3EndpointOverride: '',
     timestampField: 'ts',
     createdTimestampField: '',
     fieldMapping: new Map(),
@@ -106,7 +107,7 @@ export async function readLatest(
   [start, end]: readonly [string, string] = ['2000-01-01', '2100-01-01'],
 ): Promise<LatestRows> {
   const files = await findSourceFiles(source.uri, folder, view.name);
-  const database = await openSourceDatabase(view.name, files, 5);
+  const database = await openSourceDatabase(view.name, { ...files, release: async () => {} }, 5);
   try {
     const columns = resolveSourceColumns(view, source, database.types);
     const reader = compileRowReader(view, columns, 3);

@@ -52,6 +52,7 @@ export function viewOf(options: ViewOptions): ViewDefinition {
             batchSource: {
               name: `${name}_source`,
               kind: 'file',
+              s3EndpointOverride: '',
               uri: 'data.parquet',
               timestampField: source.timestampField ?? 'event_timestamp',
               createdTimestampField: source.createdTimestampField ?? '',

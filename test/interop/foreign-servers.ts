@@ -41,7 +41,9 @@ export function startFeastTransformationServer(repoPath: string): Promise<Foreig
 /** A store that speaks S3 (moto). */
 export function startS3(): Promise<ForeignServer> {
   return startServer((port) => [
-    interopPath('moto/bin/moto_server'),
+    interopPath('moto/bin/python'),
+    '-m',
+    'moto.server',
     '-H',
     '127.0.0.1',
     '-p',

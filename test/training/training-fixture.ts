@@ -39,7 +39,8 @@ export function joinableView(
   });
 }
 
-type Asked = Pick<HistoricalFeaturesOptions, 'registry' | 'entityRows' | 'repoPath'> & {
+type Asked = Pick<HistoricalFeaturesOptions, 'registry' | 'entityRows'> & {
+  readonly repoPath: string;
   readonly features?: readonly string[];
   readonly featureService?: string;
   readonly fullFeatureNames?: boolean;
@@ -47,13 +48,14 @@ type Asked = Pick<HistoricalFeaturesOptions, 'registry' | 'entityRows' | 'repoPa
 
 /** Retrieves with the limits of a test; features `v:f` by default. */
 export async function retrieve(asked: Asked): Promise<HistoricalFeatures> {
-  const { features, featureService, fullFeatureNames = false, ...options } = asked;
+  const { features, featureService, fullFeatureNames = false, repoPath, ...options } = asked;
   return await retrieveHistoricalFeatures({
     selection: {
       features: features ?? (featureService === undefined ? ['v:f'] : []),
       featureService,
       fullFeatureNames,
     },
+    sources: { repoPath, s3: { region: 'us-east-1' }, maxSourceBytes: 0 },
     output: undefined,
     overwrite: false,
     filterByCreatedTimestamp: false,
