@@ -84,7 +84,13 @@ export async function ingestView(
     const columns = resolveSourceColumns(view, source, database.types);
     refuseUnreadable(view.name, columns, database);
     const reader = compileRowReader(view, columns, target.entityKeyVersion);
-    const queries = compileSourceQueries(database.relation, columns, reader.joinKeys, window);
+    const queries = compileSourceQueries(
+      database.relation,
+      columns,
+      reader.joinKeys,
+      window,
+      target.store.isOrdered === true ? 'entity keys' : 'source',
+    );
     const census = await takeCensus(database, queries);
     requireStrict(view.name, census.badRows, target.strict);
     await database.connection.run(queries.chooseLatest);

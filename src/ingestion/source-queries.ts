@@ -2,6 +2,7 @@ import { DuckDBTypeId } from '@duckdb/node-api';
 import type { DuckDBType } from '@duckdb/node-api';
 import { ValueType, valueTypeName } from '../feast-encoding/value-type.ts';
 import type { FieldDefinition } from '../registry/registry-model.ts';
+import { orderOfKeys } from './key-order.ts';
 import type { MaterializationWindow } from './materialization-window.ts';
 import type { SourceColumn, SourceColumns } from './source-columns.ts';
 
@@ -20,7 +21,7 @@ export interface SourceQueries {
   /** Fills the table `latest` with the positions of the rows to write: the latest one per entity. */
   readonly chooseLatest: string;
   /**
-   * Those rows, in the order of the source: event timestamp, created timestamp (NULL where there is none), join keys,
+   * Those rows, in the order of the source or of their entity keys: event timestamp, created timestamp (NULL where there is none), join keys,
    * features, position.
    */
   readonly latestRows: string;
@@ -54,12 +55,14 @@ const MAX_NANOSECONDS = 9_223_286_400_000_000_000n;
  * Feast's choice depends on its sort; here the first in the source wins.
  *
  * @param joinKeys of the view, aligned with `columns.joinKeys`.
+ * @param order in which the rows come; that of entity keys costs a sort.
  */
 export function compileSourceQueries(
   relation: SourceRelation,
   columns: SourceColumns,
   joinKeys: readonly FieldDefinition[],
   window: MaterializationWindow,
+  order: 'source' | 'entity keys' = 'source',
 ): SourceQueries {
   const event = momentExpression(columns.eventTimestamp)!;
   const created =
@@ -85,6 +88,10 @@ export function compileSourceQueries(
     ...columns.features.map(({ sourceName }) => `source.${quote(sourceName)}`),
     ...relation.position.map((name) => `source.${name}`),
   ].join(', ');
+  const inKeyOrder =
+    order === 'source' || keys.length === 0
+      ? ''
+      : ` ORDER BY ${orderOfKeys(joinKeys.map(({ name, valueType }, i) => ({ name, valueType, sql: keys[i]! }))).join(', ')}`;
   const same = relation.position.map((name) => `source.${name} = latest.${name}`).join(' AND ');
   return {
     census: `SELECT count(*), count(*) FILTER (WHERE ${event} IS NULL), count(*) FILTER (WHERE ${inWindow}), count(*) FILTER (WHERE ${inWindow} AND (${noKey})) FROM ${relation.sql}`,
@@ -92,7 +99,7 @@ export function compileSourceQueries(
       keys.length === 0
         ? `CREATE TEMP TABLE latest AS SELECT ${position} ${candidates} ORDER BY ${newestFirst} LIMIT 1`
         : `CREATE TEMP TABLE latest AS SELECT ${position} ${candidates} QUALIFY row_number() OVER (PARTITION BY ${keys.join(', ')} ORDER BY ${newestFirst}) = 1`,
-    latestRows: `SELECT ${selected} FROM ${relation.sql} JOIN latest ON ${same}`,
+    latestRows: `SELECT ${selected} FROM ${relation.sql} JOIN latest ON ${same}${inKeyOrder}`,
     rowsWithoutTimestamp: `SELECT ${position} FROM ${relation.sql} WHERE ${event} IS NULL ORDER BY ${position} LIMIT ?`,
     rowsWithoutJoinKey: `SELECT ${position} FROM ${relation.sql} WHERE ${inWindow} AND (${noKey}) ORDER BY ${position} LIMIT ?`,
   };

@@ -63,6 +63,7 @@ export function openSqliteOnlineStore(options: SqliteOnlineStoreOptions): Online
   const statements: ReadStatements = new WeakMap();
   return {
     kind: 'sqlite',
+    isOrdered: true,
     prepare: prepareSqliteRead,
     read: (reads, limits) => readAll({ file, statements, options }, reads, limits),
     write: (batch, limits) => writeSqliteBatch(file, batch, limits, options),

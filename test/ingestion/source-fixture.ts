@@ -88,6 +88,7 @@ export async function writeParquet(path: string, query: string): Promise<void> {
 export interface ReadRow {
   /** Values of the entity key, in the order of its join keys. */
   readonly key: readonly unknown[];
+  readonly entityKey: Uint8Array;
   readonly eventTimestampNs: bigint;
   readonly createdTimestampNs: bigint | undefined;
   readonly values: readonly TypedValue[];
@@ -105,6 +106,7 @@ export async function readLatest(
   view: ViewDefinition,
   source: BatchSourceDefinition,
   [start, end]: readonly [string, string] = ['2000-01-01', '2100-01-01'],
+  order: 'source' | 'entity keys' = 'source',
 ): Promise<LatestRows> {
   const files = await findSourceFiles(source.uri, folder, view.name);
   const database = await openSourceDatabase(view.name, { ...files, release: async () => {} }, 5);
@@ -112,7 +114,13 @@ export async function readLatest(
     const columns = resolveSourceColumns(view, source, database.types);
     const reader = compileRowReader(view, columns, 3);
     const window = { startNs: parseMoment(start, 'start'), endNs: parseMoment(end, 'end') };
-    const queries = compileSourceQueries(database.relation, columns, reader.joinKeys, window);
+    const queries = compileSourceQueries(
+      database.relation,
+      columns,
+      reader.joinKeys,
+      window,
+      order,
+    );
     await database.connection.run(queries.chooseLatest);
     const result = await database.connection.stream(queries.latestRows);
     const rows: ReadRow[] = [];
@@ -135,6 +143,7 @@ export async function readLatest(
 
 function toReadRow(row: WriteRow): ReadRow {
   return {
+    entityKey: row.entityKey,
     key: parseEntityKey(row.entityKey, 3).values.map(({ value }) => value),
     eventTimestampNs: row.eventTimestampNs,
     createdTimestampNs: row.createdTimestampNs,
