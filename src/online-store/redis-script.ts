@@ -110,6 +110,39 @@ export const WRITE_ROWS_IF_NEWER: Pick<RedisScript, 'source' | 'sha'> = {
   sha: shaOf(WRITE_ROWS_SOURCE),
 };
 
+const WRITE_ROWS_OF_NODE_SOURCE = `#!lua flags=allow-cross-slot-keys
+${MOMENT}
+local call, ttl, timestampField, count = redis.call, ARGV[1], ARGV[2], tonumber(ARGV[3])
+local words = { timestampField }
+for i = 1, count do words[2 * i + 1] = ARGV[i + 3] end
+local written = 0
+for at = count + 4, #ARGV, count + 4 do
+  local key = ARGV[at]
+  local stored = call('HGET', key, timestampField)
+  if not (stored and isStale(stored, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]))) then
+    words[2] = ARGV[at + 3]
+    for i = 1, count do words[2 * i + 2] = ARGV[at + 3 + i] end
+    call('HSET', key, unpack(words, 1, 2 * count + 2))
+    if ttl ~= '' then call('EXPIRE', key, ttl) end
+    written = written + 1
+  end
+end
+return written
+`;
+
+/**
+ * `WRITE_ROWS_IF_NEWER` for a node of a cluster, from Redis 7.0: the rows may be of any of its slots. What the node does not
+ * have (any more) is an error, after which some rows are written.
+ *
+ * KEYS[1] the first of the hashes, to find the node by. ARGV: 1 seconds that they live ('' = for ever), 2 the `_ts:view` field,
+ * 3 the number of features, their fields, then per row: the hash, seconds and nanoseconds of the event, the encoded
+ * timestamp, the values.
+ */
+export const WRITE_ROWS_OF_NODE: Pick<RedisScript, 'source' | 'sha'> = {
+  source: WRITE_ROWS_OF_NODE_SOURCE,
+  sha: shaOf(WRITE_ROWS_OF_NODE_SOURCE),
+};
+
 /**
  * Removes fields of views that are gone from one entity's hash, and the hash when no other view has a row in it; returns 1
  * when there was anything to remove.

@@ -3,12 +3,20 @@ import { hashFeatureField, timestampField } from '../feast-encoding/hash-field.t
 import { encodeTimestamp } from '../feast-encoding/timestamp.ts';
 import type { ReadOptions, WriteBatch, WriteResult, WriteRow } from './online-store.ts';
 import type { RedisClient } from '../redis/redis-client.ts';
+import type { RedisReply } from '../redis/decode-reply.ts';
+import { RedisError } from '../redis/redis-error.ts';
+import { redisSlot } from '../redis/redis-slot.ts';
 import type { RedisCall } from '../redis/routed-call.ts';
 import { callRedis, runScript, tryScript } from './redis-call.ts';
 import { confirmationOf, type RedisConfirmOptions } from './redis-confirm.ts';
-import { MAX_FEATURES_OF_ROWS, WRITE_IF_NEWER, WRITE_ROWS_IF_NEWER } from './redis-script.ts';
-
-const NANOS_PER_SECOND = 1_000_000_000n;
+import { fieldsAndValues, rowsArguments, scriptArguments } from './redis-row-arguments.ts';
+import type { WriteTarget } from './redis-row-arguments.ts';
+import {
+  MAX_FEATURES_OF_ROWS,
+  WRITE_IF_NEWER,
+  WRITE_ROWS_IF_NEWER,
+  WRITE_ROWS_OF_NODE,
+} from './redis-script.ts';
 
 /** What is on its way to Redis at once: rows, and bytes of values. */
 const MAX_ROWS_IN_FLIGHT = 1_000;
@@ -57,15 +65,6 @@ export async function writeRedisBatch(
   return { written, stale: batch.rows.length - written };
 }
 
-interface WriteTarget {
-  readonly project: Uint8Array;
-  readonly timestampField: Uint8Array;
-  /** One per feature name of the batch, same order. */
-  readonly featureFields: readonly Uint8Array[];
-  /** Seconds in decimal, or empty. */
-  readonly ttl: string;
-}
-
 function* portionsOf(
   rows: readonly WriteRow[],
   maxRows: number,
@@ -97,13 +96,16 @@ async function writeNewer(
   rows: readonly WriteRow[],
   limits: ReadOptions,
 ): Promise<number> {
-  if (client.isCluster || rows.length === 1 || !isUniform(target, rows)) {
+  if (rows.length === 1 || !isUniform(target, rows)) {
     return writeSingly(client, target, keys, rows, limits);
+  }
+  if (client.isCluster) {
+    return writeByNode(client, target, keys, rows, limits);
   }
   const portions = [...portionsOf(rows, MAX_ROWS_OF_SCRIPT, MAX_BYTES_OF_SCRIPT)];
   const calls = portions.map(({ first, end }) => ({
     keys: keys.slice(first, end),
-    argument: rowsArguments(target, rows, first, end),
+    argument: rowsArguments(target, rows.slice(first, end)),
   }));
   const replies = await tryScript(client, WRITE_ROWS_IF_NEWER, calls, limits);
   if (replies === undefined) {
@@ -119,6 +121,63 @@ async function writeNewer(
         : await writeSingly(client, target, keys.slice(first, end), rows.slice(first, end), limits);
   }
   return written;
+}
+
+/** Clusters that run no script on keys of several slots: those before Redis 7.0. */
+const slotwise = new WeakSet<RedisClient>();
+
+/** In a cluster, rows of one node go to it together. What it does not take, a slot having moved, is written row by row. */
+async function writeByNode(
+  client: RedisClient,
+  target: WriteTarget,
+  keys: readonly Uint8Array[],
+  rows: readonly WriteRow[],
+  limits: ReadOptions,
+): Promise<number> {
+  if (slotwise.has(client)) {
+    return writeSingly(client, target, keys, rows, limits);
+  }
+  const portions = portionsByNode(client, keys, rows);
+  const calls = portions.map((portion) => ({
+    keys: portion.keys.slice(0, 1),
+    argument: rowsArguments(target, portion.rows, portion.keys),
+  }));
+  const replies = await tryScript(client, WRITE_ROWS_OF_NODE, calls, limits);
+  let written = 0;
+  for (const [i, portion] of portions.entries()) {
+    const reply = replies?.[i];
+    if (isUnreadableScript(reply)) {
+      slotwise.add(client);
+    }
+    written +=
+      typeof reply === 'number'
+        ? reply
+        : await writeSingly(client, target, portion.keys, portion.rows, limits);
+  }
+  return written;
+}
+
+/** Rows that one script takes, all of one node as far as is known; those of one key keep their order. */
+function portionsByNode(
+  client: RedisClient,
+  keys: readonly Uint8Array[],
+  rows: readonly WriteRow[],
+): { readonly keys: readonly Uint8Array[]; readonly rows: readonly WriteRow[] }[] {
+  const byNode = Map.groupBy(rows.keys(), (i) => client.addressOfSlot(redisSlot(keys[i]!)));
+  return [...byNode.values()].flatMap((indexes) => {
+    const nodeKeys = indexes.map((i) => keys[i]!);
+    const nodeRows = indexes.map((i) => rows[i]!);
+    const portions = [...portionsOf(nodeRows, MAX_ROWS_OF_SCRIPT, MAX_BYTES_OF_SCRIPT)];
+    return portions.map(({ first, end }) => ({
+      keys: nodeKeys.slice(first, end),
+      rows: nodeRows.slice(first, end),
+    }));
+  });
+}
+
+/** Whether a server does not know what `#!lua` means. */
+function isUnreadableScript(reply: RedisReply | undefined): boolean {
+  return reply instanceof RedisError && /compiling script/i.test(reply.message);
 }
 
 /** Whether each row sets all features, and few enough of them for one script to take several rows. */
@@ -144,47 +203,6 @@ async function writeSingly(
     limits,
   );
   return replies.filter((reply) => reply === 1).length;
-}
-
-function scriptArguments(target: WriteTarget, row: WriteRow): (string | Uint8Array)[] {
-  const { seconds, nanos } = momentOf(row);
-  return [
-    target.timestampField,
-    encodeTimestamp(row.eventTimestampNs),
-    seconds,
-    nanos,
-    target.ttl,
-    ...fieldsAndValues(target, row),
-  ];
-}
-
-function rowsArguments(
-  { ttl, timestampField: field, featureFields }: WriteTarget,
-  rows: readonly WriteRow[],
-  first: number,
-  end: number,
-): (string | Uint8Array)[] {
-  const words = [ttl, field, String(featureFields.length), ...featureFields];
-  for (let i = first; i < end; i++) {
-    const row = rows[i]!;
-    const { seconds, nanos } = momentOf(row);
-    words.push(seconds, nanos, encodeTimestamp(row.eventTimestampNs));
-    for (const value of row.values) {
-      words.push(value!);
-    }
-  }
-  return words;
-}
-
-/** The event timestamp as Lua reads it. */
-function momentOf({ eventTimestampNs }: WriteRow): { seconds: string; nanos: string } {
-  let seconds = eventTimestampNs / NANOS_PER_SECOND;
-  let nanos = eventTimestampNs % NANOS_PER_SECOND;
-  if (nanos < 0n) {
-    nanos += NANOS_PER_SECOND;
-    seconds -= 1n;
-  }
-  return { seconds: String(seconds), nanos: String(nanos) };
 }
 
 /** One command per entity: commands that are sent again after a break could pass each other. */
@@ -213,13 +231,6 @@ async function overwrite(
   });
   await callRedis(client, calls, limits);
   return rows.length;
-}
-
-function fieldsAndValues({ featureFields }: WriteTarget, row: WriteRow): Uint8Array[] {
-  return featureFields.flatMap((field, i) => {
-    const value = row.values[i];
-    return value === undefined ? [] : [field, value];
-  });
 }
 
 /** Feast's Redis key: the entity key and the project, without anything in between. */

@@ -73,11 +73,19 @@ describe('a cluster whose slots move', () => {
     const slot = String(redisSlot(key));
     const [from, to] = clients as [Redis, Redis];
     const [fromId, toId] = [await from.cluster('MYID'), await to.cluster('MYID')];
+    let written = 0;
     const readAll = async (): Promise<void> => {
       const rows = await view.read(all.map(entityKey));
       expect(rows.map((cells) => Buffer.from(cells[0]!))).toEqual(
-        all.map((n) => Buffer.from(int64(n))),
+        all.map((n) => Buffer.from(int64(n + written))),
       );
+    };
+    /** Rows of a node are written together, and one that is not there any more stops none of the others. */
+    const writeAll = async (): Promise<void> => {
+      written++;
+      const moment = NEW_YEAR_NS + BigInt(written);
+      await view.write(all.map((n) => row(entityKey(n), moment, int64(n + written), int64(-n))));
+      await readAll();
     };
 
     await to.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId);
@@ -87,15 +95,45 @@ describe('a cluster whose slots move', () => {
     await from.call('MIGRATE', '127.0.0.1', String(port), key, '0', '5000');
     // The key is gone from its old node, which says ASK now.
     await readAll();
+    await writeAll();
     for (const client of [to, from, clients[2]!]) {
       await client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
     }
     // And MOVED now.
-    await readAll();
-    await view.write([row(entityKey(id!), NEW_YEAR_NS + 1n, int64(99), int64(99))]);
+    await writeAll();
+    await view.write([row(entityKey(id!), NEW_YEAR_NS + 3n, int64(99), int64(99))]);
     expect(await view.valuesOf(entityKey(id!))).toEqual([99n, 99n]);
   });
 });
+
+describe('a cluster that takes many rows', () => {
+  it('is told the rows of a node together, whatever their slots', async () => {
+    const { store, cluster, stop } = await openCluster();
+    try {
+      const view = await openView(store);
+      const ids = Array.from({ length: 600 }, (_, id) => id);
+      const rows = ids.map((id) => row(entityKey(id), NEW_YEAR_NS, int64(id), int64(-id)));
+      expect(await view.write(rows)).toEqual({ written: 600, stale: 0 });
+      expect(await view.write(rows)).toEqual({ written: 0, stale: 600 });
+      for (const id of ids) {
+        expect(await view.valuesOf(entityKey(id))).toEqual([BigInt(id), BigInt(-id)]);
+      }
+      const calls = await Promise.all(cluster.nodes.map(({ port }) => callsOf(port, 'evalsha')));
+      expect(calls.every((count) => count > 0 && count < 30)).toBe(true);
+    } finally {
+      await store.close();
+      await stop();
+    }
+  });
+});
+
+/** How often a node has been asked for a command. */
+async function callsOf(port: number, command: string): Promise<number> {
+  const client = adminClient(port);
+  const statistics = await client.info('commandstats');
+  client.disconnect();
+  return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(statistics)?.[1]);
+}
 
 describe('a cluster that runs no scripts', () => {
   it('judges rows of all shards by their time, also when writers race', async () => {
