@@ -147,6 +147,13 @@ function writeInteger(out: Uint8Array, at: number, type: number, value: unknown)
   if (typeof value === 'number' && value >= 0 && value <= 0x7fff_ffff && Number.isInteger(value)) {
     return writeVarint(out, at, value);
   }
+  if (typeof value === 'bigint') {
+    // What is not in this range does not come into it by rounding.
+    const rounded = Number(value);
+    if (rounded >= 0 && rounded <= 0x7fff_ffff) {
+      return writeVarint(out, at, rounded);
+    }
+  }
   const limit = type === ValueType.INT32 ? INT32_LIMIT : INT64_LIMIT;
   const integer =
     typeof value === 'bigint'
