@@ -1,4 +1,4 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { readValue } from '../feast-encoding/value-reader.ts';
 import { valueNumber, valueText } from './value-text.ts';
 
@@ -59,34 +59,33 @@ export function prepareRead(
 /** Features that one statement writes at most. */
 const FEATURES_PER_STATEMENT = 64;
 
-/** One feature of a row as Feast's layout has it. */
-export interface FeatureCell {
-  readonly featureName: string;
-  readonly value: Uint8Array;
-}
-
 /** Moments of a row in whole seconds, as they are stored. */
 export interface RowSeconds {
   readonly event: bigint | number;
   readonly created: bigint | number | null;
 }
 
-/** Writes cells of an entity to a table, over what it holds of them. */
+/**
+ * Writes features of an entity to a table, over what it holds of them.
+ *
+ * @param values aligned with `featureNames`; `undefined` = leave as is.
+ */
 export type CellWriter = (
   entityKey: Uint8Array,
-  cells: readonly FeatureCell[],
+  featureNames: readonly string[],
+  values: readonly (Uint8Array | undefined)[],
   seconds: RowSeconds,
 ) => void;
 
 /** What is written of a feature beside its row's key and moments; not every table has all of it. */
 const CELL_COLUMNS: readonly {
   readonly name: string;
-  readonly of: (cell: FeatureCell) => string | number | Uint8Array | null;
+  readonly of: (featureName: string, value: Uint8Array) => string | number | Uint8Array | null;
 }[] = [
-  { name: 'feature_name', of: ({ featureName }) => featureName },
-  { name: 'value', of: ({ value }) => value },
-  { name: 'value_text', of: ({ value }) => valueText(readValue(value)) },
-  { name: 'value_num', of: ({ value }) => valueNumber(readValue(value)) },
+  { name: 'feature_name', of: (featureName) => featureName },
+  { name: 'value', of: (_featureName, value) => value },
+  { name: 'value_text', of: (_featureName, value) => valueText(readValue(value)) },
+  { name: 'value_num', of: (_featureName, value) => valueNumber(readValue(value)) },
   { name: 'vector_value', of: () => null },
 ];
 
@@ -117,17 +116,30 @@ export function prepareWrite(database: DatabaseSync, table: string): CellWriter 
     );
   };
   const statements = new Map<number, StatementSync>();
-  return (entityKey, cells, { event, created }) => {
-    for (let first = 0; first < cells.length; first += FEATURES_PER_STATEMENT) {
-      const part = cells.slice(first, first + FEATURES_PER_STATEMENT);
-      const statement = statements.get(part.length) ?? prepare(part.length);
-      statements.set(part.length, statement);
-      statement.run(
-        entityKey,
-        event,
-        created,
-        ...part.flatMap((cell) => cellColumns.map(({ of }) => of(cell))),
-      );
+  return (entityKey, featureNames, values, { event, created }) => {
+    let parameters: SQLInputValue[] = [entityKey, event, created];
+    let cellCount = 0;
+    const write = (): void => {
+      const statement = statements.get(cellCount) ?? prepare(cellCount);
+      statements.set(cellCount, statement);
+      statement.run(...parameters);
+      parameters = [entityKey, event, created];
+      cellCount = 0;
+    };
+    for (const [i, value] of values.entries()) {
+      if (value === undefined) {
+        continue;
+      }
+      for (const { of } of cellColumns) {
+        parameters.push(of(featureNames[i]!, value));
+      }
+      cellCount++;
+      if (cellCount === FEATURES_PER_STATEMENT) {
+        write();
+      }
+    }
+    if (cellCount > 0) {
+      write();
     }
   };
 }

@@ -3,13 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { ReadOptions, WriteBatch, WriteResult, WriteRow } from './online-store.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
-import {
-  prepareWrite,
-  quoteIdentifier,
-  sqliteTableName,
-  type CellWriter,
-  type FeatureCell,
-} from './sqlite-table.ts';
+import { prepareWrite, quoteIdentifier, sqliteTableName, type CellWriter } from './sqlite-table.ts';
 import { readSqliteTimestamp, toSqliteSeconds } from './sqlite-timestamp.ts';
 
 /** Rows in one transaction; reads of this process and of others get their turn in between. */
@@ -117,10 +111,7 @@ function writeRow(target: WriteTarget, row: WriteRow): boolean {
     row.createdTimestampNs === undefined
       ? null
       : toSqliteSeconds(row.createdTimestampNs, writerUtcOffsetSeconds);
-  const cells = target.featureNames.flatMap((featureName, i): FeatureCell[] => {
-    const value = row.values[i];
-    return value === undefined ? [] : [{ featureName, value }];
-  });
-  target.writeCells(row.entityKey, cells, { event: eventSeconds, created: createdSeconds });
+  const seconds = { event: eventSeconds, created: createdSeconds };
+  target.writeCells(row.entityKey, target.featureNames, row.values, seconds);
   return true;
 }
