@@ -161,6 +161,7 @@ function registryOf(featureNames: readonly string[]): RegistrySource {
     viewVersions: new Map(),
     featureServices: new Map(),
     pushSources: new Map(),
+    permissions: [],
     versioningEnabled: false,
   };
   return { current: () => snapshot } as RegistrySource;

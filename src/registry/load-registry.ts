@@ -3,6 +3,7 @@ import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import { EntitySchema } from '../../gen/feast/core/Entity_pb.ts';
 import { FeatureServiceSchema } from '../../gen/feast/core/FeatureService_pb.ts';
 import { FeatureViewVersionRecordSchema } from '../../gen/feast/core/FeatureViewVersion_pb.ts';
+import { PermissionSchema } from '../../gen/feast/core/Permission_pb.ts';
 import { ProjectSchema } from '../../gen/feast/core/Project_pb.ts';
 import { ProjectMetadataSchema } from '../../gen/feast/core/Registry_pb.ts';
 import type {
@@ -12,6 +13,7 @@ import type {
   ViewDefinition,
   ViewKind,
 } from './registry-model.ts';
+import { definePermission } from './permission-definition.ts';
 import { projectsNamedBy } from './registry-snapshot.ts';
 import type { SnapshotOptions } from './registry-snapshot.ts';
 import {
@@ -74,6 +76,7 @@ export function* loadRegistry(
   const projectMetadata = yield* decodeEach(ProjectMetadataSchema, split.projectMetadata);
   const projectNames = projectsNamedBy({ projects, projectMetadata, entities: entityMessages });
   const scope = scopeOf(project, projectNames);
+  const permissions = yield* decodeEach(PermissionSchema, split.permissions);
   const entities = defineEntities(entityMessages, scope);
   yield;
 
@@ -104,6 +107,9 @@ export function* loadRegistry(
     views: allViews,
     history: valuesOf(history),
     services: allServices,
+    permissions: permissions
+      .filter(({ spec }) => isInScope(spec?.project ?? '', scope))
+      .map(definePermission),
     versioningEnabled,
   });
   return {

@@ -59,6 +59,8 @@ export interface ViewDefinition {
   readonly tags: Readonly<Record<string, string>>;
   readonly owner: string;
   readonly description: string;
+  /** Feature views that Feast makes of its class `BatchFeatureView`: those with a transformation. */
+  readonly isBatchView?: boolean;
   /** Where its rows come from and how far they were taken; absent for on-demand views. */
   readonly materialization?: MaterializationDefinition;
   /** On-demand views only. */
@@ -124,6 +126,49 @@ export interface FeatureServiceDefinition {
   readonly description: string;
 }
 
+/** What may be done with an object, in Feast's words. */
+export type PermissionAction =
+  | 'CREATE'
+  | 'DESCRIBE'
+  | 'UPDATE'
+  | 'DELETE'
+  | 'READ_ONLINE'
+  | 'READ_OFFLINE'
+  | 'WRITE_ONLINE'
+  | 'WRITE_OFFLINE';
+
+/** Kinds of objects that permissions are about, as far as a feature server has them. */
+export type PermissionObjectType =
+  | 'FEATURE_VIEW'
+  | 'BATCH_FEATURE_VIEW'
+  | 'STREAM_FEATURE_VIEW'
+  | 'ON_DEMAND_FEATURE_VIEW'
+  | 'LABEL_VIEW'
+  | 'FEATURE_SERVICE';
+
+/** Whom a permission admits. */
+export type PolicyDefinition =
+  | { readonly kind: 'everybody' }
+  | { readonly kind: 'roles'; readonly roles: readonly string[] }
+  | {
+      readonly kind: 'groups_or_namespaces';
+      readonly groups: readonly string[];
+      readonly namespaces: readonly string[];
+    }
+  /** Of a kind that a later Feast has: nobody. */
+  | { readonly kind: 'unknown' };
+
+/** Lets some callers do something with some objects. */
+export interface PermissionDefinition {
+  readonly name: string;
+  readonly objectTypes: ReadonlySet<PermissionObjectType>;
+  /** Regular expressions of Python, one of which has to match the whole name; empty = any name. */
+  readonly namePatterns: readonly string[];
+  readonly requiredTags: Readonly<Record<string, string>>;
+  readonly actions: ReadonlySet<PermissionAction>;
+  readonly policy: PolicyDefinition;
+}
+
 /** One project of a registry, frozen. */
 export interface RegistrySnapshot {
   readonly project: string;
@@ -139,6 +184,8 @@ export interface RegistrySnapshot {
   readonly featureServices: ReadonlyMap<string, FeatureServiceDefinition>;
   /** Push source name → names of the views that it feeds. */
   readonly pushSources: ReadonlyMap<string, readonly string[]>;
+  /** In registry order. */
+  readonly permissions: readonly PermissionDefinition[];
   /** `registry.enable_online_feature_view_versioning`. */
   readonly versioningEnabled: boolean;
 }

@@ -1,4 +1,5 @@
 import type { Registry } from '../../gen/feast/core/Registry_pb.ts';
+import { definePermission } from './permission-definition.ts';
 import type { RegistrySnapshot } from './registry-model.ts';
 import {
   assembleSnapshot,
@@ -55,6 +56,9 @@ export function buildRegistrySnapshot(
     services: registry.featureServices
       .filter(({ spec }) => spec !== undefined && isInScope(spec.project, scope))
       .map(defineService),
+    permissions: registry.permissions
+      .filter(({ spec }) => isInScope(spec?.project ?? '', scope))
+      .map(definePermission),
     versioningEnabled,
   });
 }

@@ -4,6 +4,7 @@ import { describeProjection } from './on-demand-definition.ts';
 import type {
   EntityDefinition,
   FeatureServiceDefinition,
+  PermissionDefinition,
   RegistrySnapshot,
   ViewDefinition,
 } from './registry-model.ts';
@@ -47,6 +48,7 @@ export interface SnapshotParts {
   /** Earlier definitions of views, with their version numbers. */
   readonly history: readonly ViewDefinition[];
   readonly services: readonly FeatureServiceDefinition[];
+  readonly permissions: readonly PermissionDefinition[];
   readonly versioningEnabled: boolean;
 }
 
@@ -87,6 +89,7 @@ export function assembleSnapshot(parts: SnapshotParts): RegistrySnapshot {
     viewVersions,
     featureServices,
     pushSources,
+    permissions: Object.freeze(parts.permissions),
     versioningEnabled: parts.versioningEnabled,
   });
 }

@@ -11,6 +11,7 @@ export interface SplitRegistry {
   readonly entities: readonly Uint8Array[];
   readonly views: Readonly<Record<ViewKind, readonly Uint8Array[]>>;
   readonly services: readonly Uint8Array[];
+  readonly permissions: readonly Uint8Array[];
   readonly projects: readonly Uint8Array[];
   readonly projectMetadata: readonly Uint8Array[];
   /** Records of the version history. */
@@ -27,6 +28,7 @@ const FIELD = {
   onDemandFeatureViews: 8,
   streamFeatureViews: 14,
   projectMetadata: 15,
+  permissions: 16,
   projects: 17,
   history: 18,
   labelViews: 19,
@@ -60,6 +62,7 @@ export function splitRegistry(bytes: Uint8Array): SplitRegistry {
       label_view: all(FIELD.labelViews),
     },
     services: all(FIELD.featureServices),
+    permissions: all(FIELD.permissions),
     projects: all(FIELD.projects),
     projectMetadata: all(FIELD.projectMetadata),
     history: history.get(HISTORY_RECORDS) ?? [],

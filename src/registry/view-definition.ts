@@ -77,11 +77,17 @@ export function defineView(
     tags: Object.freeze({ ...spec?.tags }),
     owner: spec?.owner ?? '',
     description: spec?.description ?? '',
+    ...(isBatchView(message) ? { isBatchView: true } : {}),
     ...(materialization === undefined ? {} : { materialization }),
     ...(message.kind === 'on_demand_feature_view' && message.view.spec !== undefined
       ? { onDemand: describeOnDemand(message.view.spec) }
       : {}),
   });
+}
+
+/** Feast tells its classes of feature views apart by the transformation (feast/feature_view.py). */
+function isBatchView({ kind, view }: ViewMessage): boolean {
+  return kind === 'feature_view' && view.spec?.featureTransformation !== undefined;
 }
 
 /** Field definitions of features, frozen, in their order. */

@@ -24,6 +24,7 @@ function snapshot(
 ): RegistrySnapshot {
   return {
     project: 'p',
+    permissions: [],
     versioningEnabled: true,
     entities: new Map(),
     views: new Map(views.map((each) => [each.name, each])),

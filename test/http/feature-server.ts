@@ -378,6 +378,7 @@ function registrySource(): RegistrySource {
       ],
     ]),
     pushSources: new Map(),
+    permissions: [],
     versioningEnabled: false,
   };
   return {

@@ -23,6 +23,7 @@ function snapshotOf(views: readonly ViewDefinition[], versioningEnabled = false)
     ),
     featureServices: new Map(),
     pushSources: new Map(),
+    permissions: [],
     versioningEnabled,
   };
 }

@@ -76,6 +76,7 @@ export function snapshotOf(
     viewVersions: new Map(),
     featureServices: new Map(),
     pushSources: new Map(Object.entries(pushSources)),
+    permissions: [],
     versioningEnabled: false,
   };
 }

@@ -73,6 +73,7 @@ export function snapshotOf(spec: RegistrySpec): RegistrySnapshot {
       (spec.services ?? []).map((service) => [service.name, serviceOf(service)]),
     ),
     pushSources: new Map(),
+    permissions: [],
     versioningEnabled: spec.versioningEnabled ?? false,
   };
 }

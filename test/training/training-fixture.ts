@@ -21,6 +21,7 @@ export function registryOf(
     viewVersions: new Map(),
     featureServices: new Map(),
     pushSources: new Map(),
+    permissions: [],
     versioningEnabled: false,
     ...part,
   };
