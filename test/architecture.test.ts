@@ -54,12 +54,17 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   'feast-encoding': { may: ['errors.ts'], packages: ['node:buffer'] },
   retrieval: {
     may: ['errors.ts', 'feast-encoding', 'registry/registry-model.ts'],
-    mayForTypes: ['caller-signal.ts', 'request-timing.ts', 'online-store/online-store.ts'],
+    mayForTypes: [
+      'access.ts',
+      'caller-signal.ts',
+      'request-timing.ts',
+      'online-store/online-store.ts',
+    ],
     packages: ['node:buffer', 'node:assert', 'node:assert/strict'],
   },
   ingestion: {
     may: ['errors.ts', 's3-client.ts', 'feast-encoding', 'registry/registry-model.ts'],
-    mayForTypes: ['caller-signal.ts', 'online-store/online-store.ts'],
+    mayForTypes: ['access.ts', 'caller-signal.ts', 'online-store/online-store.ts'],
     packages: ['@aws-sdk/client-s3', '@duckdb/node-api', 'node:buffer', ...FILES],
   },
   transformation: {
@@ -129,7 +134,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'retrieval',
       'ingestion',
     ],
-    mayForTypes: ['admission/admission-gate.ts', 'request-trace.ts'],
+    mayForTypes: ['access.ts', 'admission/admission-gate.ts', 'request-trace.ts'],
     packages: ['@bufbuild/protobuf', 'node:buffer', 'node:zlib', 'node:util'],
   },
   http: {
@@ -143,7 +148,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'ingestion',
       'feast-encoding',
     ],
-    mayForTypes: ['admission/admission-gate.ts', 'request-trace.ts'],
+    mayForTypes: ['access.ts', 'admission/admission-gate.ts', 'request-trace.ts'],
     packages: [
       '@bufbuild/protobuf',
       '@connectrpc/connect',
@@ -156,11 +161,16 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'node:zlib',
     ],
   },
-  auth: { may: ['errors.ts', 'registry/registry-model.ts'], packages: [] },
+  auth: {
+    may: ['errors.ts', 'registry/registry-model.ts'],
+    mayForTypes: ['access.ts', 'config/auth-config.ts'],
+    packages: ['jose', 'node:buffer', 'node:crypto', 'node:fs/promises', 'node:http', 'node:https'],
+  },
   telemetry: {
     // It wraps calls and names their status codes; it knows no protocol.
     may: ['errors.ts', 'listen.ts', 'request-timing.ts', 'version.ts', 'grpc/status.ts'],
     mayForTypes: [
+      'auth/audit-record.ts',
       'config/config.ts',
       'connection-router.ts',
       'request-trace.ts',

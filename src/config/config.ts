@@ -1,3 +1,4 @@
+import type { AuthConfig } from './auth-config.ts';
 import type { RegistryPlace, S3Location } from './registry-place.ts';
 
 /**
@@ -24,6 +25,8 @@ export interface Config {
   /** Absent = nothing is traced. */
   readonly tracing: TracingConfig | undefined;
   readonly functions: FunctionsConfig;
+  /** Who may use the server; `undefined` = whoever can connect. */
+  readonly auth: AuthConfig | undefined;
   /** What the operator should know but what stops nothing, one sentence each; to be logged at start. */
   readonly warnings: readonly string[];
 }

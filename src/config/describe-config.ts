@@ -7,6 +7,7 @@ const SECRETS: readonly string[] = [
   'cert',
   'key',
   'token',
+  'intraServerSecret',
   'accountKey',
   'headers',
 ];

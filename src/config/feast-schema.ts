@@ -127,6 +127,37 @@ export const STRICT_BLOCKS: Readonly<Record<string, z.ZodObject>> = {
 
 export const noAuthSchema = z.strictObject({ type: text });
 
+const positive = (fallback: number) =>
+  z.coerce
+    .number({ error: 'must be a number above 0' })
+    .positive('must be a number above 0')
+    .default(fallback);
+
+/** What servers of Feast take, and behind it what clients that share the file have there too. */
+export const oidcAuthSchema = z.strictObject({
+  type: text,
+  auth_discovery_url: text,
+  client_id: text.nullish(),
+  ui_client_id: text.nullish(),
+  verify_ssl: bool.default(true),
+  ca_cert_path: text.default(''),
+  audience: text.nullish(),
+  issuer: text.nullish(),
+  jwks_cache_lifespan_seconds: positive(300),
+  jwks_request_timeout_seconds: positive(10),
+  username: text.nullish(),
+  password: text.nullish(),
+  client_secret: text.nullish(),
+  token: text.nullish(),
+  token_env_var: text.nullish(),
+  token_refresh_margin_seconds: positive(30),
+});
+
+/** The `auth` block of type oidc, checked and with its defaults. */
+export type OidcBlock = z.infer<typeof oidcAuthSchema>;
+
+export const kubernetesAuthSchema = z.strictObject({ type: text, user_token: text.nullish() });
+
 /** Keys that Feast knows at the top. Others are allowed there, as in Feast, but one that is nearly known earns a warning. */
 export const TOP_LEVEL_KEYS: readonly string[] = [
   'project',

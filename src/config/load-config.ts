@@ -8,13 +8,13 @@ import type { Environment } from './expand-environment.ts';
 import {
   featureServerSchema,
   materializationSchema,
-  noAuthSchema,
   readBlock,
   STRICT_BLOCKS,
   TOP_LEVEL_KEYS,
 } from './feast-schema.ts';
 import { findConfiguration } from './find-configuration.ts';
 import type { ConfigurationText } from './find-configuration.ts';
+import { readAuth } from './read-auth.ts';
 import { readOnlineStore } from './online-store-config.ts';
 import { readSettings } from './read-settings.ts';
 import { readRegistry } from './registry-config.ts';
@@ -23,7 +23,7 @@ import { readServer } from './server-config.ts';
 import { integerFromText } from './setting-value.ts';
 import type { SettingValues } from './settings.ts';
 import { readTracing } from './read-tracing.ts';
-import { isPlainRecord, parseYaml } from './yaml-source.ts';
+import { parseYaml } from './yaml-source.ts';
 
 /** Where the configuration comes from. */
 export interface LoadOptions {
@@ -73,16 +73,16 @@ function readConfig(
     yaml['entity_key_serialization_version'],
     problems,
   );
+  const auth = readAuth(yaml['auth'], { repoPath, values: settings.values, env }, problems);
   const registry = readRegistry(
     yaml['registry'],
-    { repoPath, values: settings.values, env },
+    { repoPath, values: settings.values, env, enforcesPermissions: auth !== undefined },
     problems,
   );
   const onlineStore = readOnlineStore(yaml['online_store'], { repoPath, settings }, problems);
   const materialization = readMaterialization(yaml['materialization'], problems);
   const transformationEndpoint = readFeatureServer(yaml['feature_server'], problems);
   readStrictBlocks(yaml, problems);
-  refuseAuth(yaml['auth'], problems);
   if (configFile === undefined) {
     problems.warnings.push(
       `relative paths of FEATURE_STORE_YAML_BASE64 are resolved against ${repoPath} (Feast: a temporary directory)`,
@@ -105,6 +105,7 @@ function readConfig(
       memoryMib: settings.values.function_memory_mib,
       onError: settings.values.function_errors,
     },
+    auth,
     server: readServer(settings.values, repoPath, problems),
     tracing: readTracing(settings.values, env, problems),
     ...groupSettings(settings.values),
@@ -212,31 +213,6 @@ function readStrictBlocks(yaml: Readonly<Record<string, unknown>>, problems: Pro
     readBlock(schema, value, { path: [name], unknownKeys: 'refuse' }, problems);
   }
 }
-
-/** Serving without the checks that an operator configured would open what they closed. */
-function refuseAuth(value: unknown, problems: ProblemList): void {
-  if (value === undefined || value === null) return;
-  const block = typeof value === 'string' ? { type: value } : value;
-  if (!isPlainRecord(block)) {
-    problems.addAt(['auth'], 'auth must be a mapping of keys, such as "type: no_auth"');
-    return;
-  }
-  const { type } = block;
-  if (type === 'no_auth') {
-    readBlock(noAuthSchema, block, { path: ['auth'], unknownKeys: 'refuse' }, problems);
-    return;
-  }
-  problems.addAt(
-    ['auth', 'type'],
-    type === undefined || type === null
-      ? 'auth.type is missing; Feast refuses that too'
-      : typeof type === 'string' && AUTH_TYPES.includes(type)
-        ? `auth type ${type} is not supported yet; serve behind a proxy that authenticates, with auth type no_auth`
-        : 'auth.type must be no_auth; other types are not supported yet',
-  );
-}
-
-const AUTH_TYPES: readonly string[] = ['oidc', 'oidc_client', 'kubernetes'];
 
 function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {

@@ -11,6 +11,8 @@ export interface PlaceContext {
   readonly repoPath: string;
   readonly values: SettingValues;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether the `auth` block asks for that. */
+  readonly enforcesPermissions: boolean;
   /** Path of the `path` key, for the problems. */
   readonly pathPlace: readonly string[];
 }
@@ -162,7 +164,7 @@ function readAzure(
 
 function readRemote(
   block: RegistryBlock,
-  { repoPath, values, pathPlace }: PlaceContext,
+  { repoPath, values, pathPlace, enforcesPermissions }: PlaceContext,
   problems: ProblemList,
 ): RegistryPlace | undefined {
   const address = /^(?:grpcs?:\/\/)?((?:\[[^\]]+\]|[^:/[\]]+):\d{1,5})$/.exec(block.path)?.[1];
@@ -192,5 +194,6 @@ function readRemote(
     tls: hasTls ? tls : undefined,
     token: values.registry_token,
     tokenFile: file(values.registry_token_file),
+    needsPermissions: enforcesPermissions,
   };
 }

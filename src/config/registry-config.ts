@@ -13,6 +13,7 @@ export function readRegistry(
     readonly repoPath: string;
     readonly values: SettingValues;
     readonly env: Readonly<Record<string, string | undefined>>;
+    readonly enforcesPermissions: boolean;
   },
   problems: ProblemList,
 ): RegistryConfig | undefined {

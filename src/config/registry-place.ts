@@ -84,6 +84,8 @@ export interface RemoteRegistryPlace {
   /** Bearer token, or the file that has it and is read at each refresh; both absent = none is sent. */
   readonly token: string | undefined;
   readonly tokenFile: string | undefined;
+  /** Whether permissions are enforced here: a registry that hides them may not pass for one that has none. */
+  readonly needsPermissions: boolean;
 }
 
 /** TLS towards a registry server; paths are absolute. */

@@ -1,3 +1,4 @@
+import { AUTH_SETTINGS } from './auth-settings.ts';
 import { FUNCTION_SETTINGS } from './function-settings.ts';
 import { HTTP2_SETTINGS } from './http2-settings.ts';
 import { PORT_SETTINGS } from './port-settings.ts';
@@ -8,6 +9,7 @@ import { bytes, choice, count, MIB, milliseconds, type Setting } from './setting
 /** Every setting of our own, in the order of the documentation. Schema, flags, variables and docs are made from it. */
 export const SETTINGS = [
   ...PORT_SETTINGS,
+  ...AUTH_SETTINGS,
   {
     name: 'log_level',
     kind: choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),

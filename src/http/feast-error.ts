@@ -38,6 +38,9 @@ const HTTP_BY_ERROR: Readonly<Record<ErrorCode, FeastHttpError>> = {
   ON_DEMAND_FEATURE_VIEW_UNSUPPORTED: { status: 501 },
   UNSUPPORTED_OPERATION: { status: 501 },
   OFFLINE_WRITE_UNSUPPORTED: { status: 422 },
+  UNAUTHENTICATED: { status: 401 },
+  PERMISSION_DENIED: { status: 403, feastClass: 'FeastPermissionError' },
+  AUTHENTICATION_UNAVAILABLE: { status: 503 },
   REGISTRY_UNAVAILABLE: { status: 503 },
   TRANSFORMATION_FAILED: { status: 500 },
   TRANSFORMATION_UNAVAILABLE: { status: 503 },
@@ -70,6 +73,7 @@ export interface JsonAnswer {
  */
 export function feastErrorAnswer(error: unknown): JsonAnswer {
   if (!isSideboardError(error)) return { status: 500, body: '"internal error"' };
+  if (error.code === 'UNAUTHENTICATED') return unauthenticatedAnswer(error.message);
   const { status, feastClass } = HTTP_BY_ERROR[error.code];
   const text =
     feastClass === undefined
@@ -79,6 +83,14 @@ export function feastErrorAnswer(error: unknown): JsonAnswer {
   if (status !== 429 && status !== 503) return answer;
   const retryAfterMs = error instanceof OverloadedError ? error.retryAfterMs : 1000;
   return { ...answer, headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) } };
+}
+
+/** What Feast's server says, and beside it why (RFC 6750 section 3). */
+function unauthenticatedAnswer(reason: string): JsonAnswer {
+  const description = reason.replaceAll(/["\\]/g, "'");
+  return detailAnswer(401, 'Invalid or expired access token', {
+    'www-authenticate': `Bearer error="invalid_token", error_description="${description}"`,
+  });
 }
 
 /** One complaint about a request body, in the words and the shape of FastAPI, which Feast's server is built with. */

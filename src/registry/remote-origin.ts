@@ -59,10 +59,10 @@ export async function createRemoteOrigin(
     async read(signal): Promise<RegistryContent> {
       const metadata = await callMetadata(place);
       const call: Call = (method, request) => unary(client, { method, request, metadata, signal });
-      let bytes = await readProject(call, project);
+      let bytes = await readProject(call, project, place);
       for (let reads = 1; reads < MAX_READS && !isSame(bytes, last); reads++) {
         last = bytes;
-        bytes = await readProject(call, project);
+        bytes = await readProject(call, project, place);
       }
       last = bytes;
       return { bytes, identity: undefined };
@@ -77,7 +77,11 @@ export async function createRemoteOrigin(
 type Call = (method: string, request: Uint8Array) => Promise<Uint8Array>;
 
 /** The objects of a project as one serialized `feast.core.Registry`; equal answers give equal bytes. */
-async function readProject(call: Call, project: string): Promise<Uint8Array> {
+async function readProject(
+  call: Call,
+  project: string,
+  { needsPermissions }: Pick<RemoteRegistryPlace, 'needsPermissions'>,
+): Promise<Uint8Array> {
   const writer = new BinaryWriter();
   writer.tag(PROJECTS_FIELD, WireType.LengthDelimited).bytes(await getProject(call, project));
   const list = toBinary(
@@ -90,7 +94,8 @@ async function readProject(call: Call, project: string): Promise<Uint8Array> {
       answer = await call(method, list);
     } catch (error) {
       // Kinds of objects that came with later versions of Feast, and what this caller may not see.
-      if (isOptional(method) && isRefusal(error)) continue;
+      const isNeeded = method === 'ListPermissions' && needsPermissions;
+      if (isOptional(method) && !isNeeded && isRefusal(error)) continue;
       throw error;
     }
     for (const object of objectsOf(answer)) {

@@ -140,6 +140,7 @@ async function open(
   const registry = await openRegistry(
     {
       kind: 'remote',
+      needsPermissions: false,
       tls: undefined,
       token: undefined,
       tokenFile: undefined,
