@@ -1,3 +1,4 @@
+import type { Authorize } from './access.ts';
 import type { Config } from './config/config.ts';
 import { createFeatureWriter, type FeatureWriter } from './ingestion/feature-writer.ts';
 import {
@@ -33,6 +34,8 @@ export interface FeatureEngineOptions {
   readonly metrics: Metrics;
   /** Where to read the registry, instead of the place that the configuration names. */
   readonly registryOrigin?: RegistryOrigin | undefined;
+  /** Asked before anything is read or written; absent = everybody may do everything. */
+  readonly authorize?: Authorize | undefined;
   /** Told how to close each part, in the order in which they are opened. */
   readonly onOpened: (close: () => Promise<unknown>) => void;
 }
@@ -44,7 +47,7 @@ export interface FeatureEngineOptions {
  */
 export async function openFeatureEngine(
   config: Config,
-  { logger, metrics, registryOrigin, onOpened }: FeatureEngineOptions,
+  { logger, metrics, registryOrigin, authorize, onOpened }: FeatureEngineOptions,
 ): Promise<FeatureEngine> {
   const { limits, entityKeySerializationVersion: entityKeyVersion } = config;
   const registry = await openServedRegistry(config, { logger, metrics, origin: registryOrigin });
@@ -64,6 +67,7 @@ export async function openFeatureEngine(
   const reader = createFeatureReader({
     transform: transformation.transform,
     runners: { delegates: transformationEndpoint !== undefined, computes: true },
+    authorize,
     registry,
     store,
     entityKeyVersion,
@@ -76,9 +80,11 @@ export async function openFeatureEngine(
     store,
     entityKeyVersion,
     maxPendingBytes: limits.maxPendingWriteBytes,
+    authorize,
   });
   const materializations = createMaterializationJobs({
     ...createMaterializationBackend(config),
+    authorize,
     registry,
     maxRunning: limits.maxMaterializations,
     maxWaiting: MAX_WAITING_MATERIALIZATIONS,

@@ -1,5 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { createAdmissionGate } from './admission/admission-gate.ts';
+import type { Access } from './auth/open-access.ts';
+import type { AuthConfig } from './config/auth-config.ts';
 import type { Config } from './config/config.ts';
 import type { ConnectionRouter } from './connection-router.ts';
 import { CONTRACT_FILES } from './contract-files.ts';
@@ -20,6 +22,7 @@ import { createStreamListener } from './http/stream-exchange.ts';
 import type { RegistryOrigin } from './registry/registry-origin.ts';
 import { openSecurePort } from './secure-port.ts';
 import { startAdminServer } from './telemetry/admin-server.ts';
+import { createAuditLog } from './telemetry/audit-log.ts';
 import { createCallObserver } from './telemetry/call-observer.ts';
 import { createLoadMeter } from './telemetry/load-meter.ts';
 import { createLogger, type Logger } from './telemetry/logger.ts';
@@ -137,11 +140,13 @@ async function composeServer({
   closeAll,
 }: Composition): Promise<RequestServer> {
   const metrics = createMetrics();
+  const access = config.auth && (await openAccess(config.auth, logger));
 
   const { registry, reader, writer, materializations } = await openFeatureEngine(config, {
     logger,
     metrics,
     registryOrigin,
+    authorize: access?.authorize,
     onOpened: (close) => opened.push(close),
   });
 
@@ -204,6 +209,7 @@ async function composeServer({
     defaultDeadlineMs: config.server.defaultDeadlineMs,
     isReady: health.isServing,
     observer,
+    authenticate: access?.authenticate,
     gate,
     statusOf,
   });
@@ -216,6 +222,7 @@ async function composeServer({
       gate,
     },
     observer,
+    authenticate: access?.authenticate,
     loadReport: config.server.loadReports === 'calls' ? loadReports.trailer : undefined,
     otherwise: createStreamListener(handler),
   });
@@ -257,6 +264,12 @@ async function composeServer({
     reload: () => port.reloadCertificate(),
     close: () => (closing ??= closeAll()),
   };
+}
+
+/** Loaded where it is needed. */
+async function openAccess(config: AuthConfig, logger: Logger): Promise<Access> {
+  const auth = await import('./auth/open-access.ts');
+  return auth.openAccess(config, createAuditLog(logger));
 }
 
 function methodPaths(services: readonly GrpcService[]): string[] {

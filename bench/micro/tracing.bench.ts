@@ -30,6 +30,7 @@ const callOf = () => ({
   startedAtMs: performance.now(),
   deadlineAtMs: Infinity,
   signal: NEVER,
+  caller: undefined,
   rowCount: 1,
   featureCount: 50,
   lostCount: 0,

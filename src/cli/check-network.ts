@@ -5,12 +5,20 @@ import type { Finding } from './check.ts';
 
 type NetworkFinding = Omit<Finding, 'part'>;
 
+const STEALABLE = 'whoever listens in on it can use the tokens of others';
 const READABLE_BY_ALL = 'whoever reaches it can read every feature';
 
-/** Who can reach the server, and with what in hand: every open door of the configuration. */
-export async function checkNetwork(server: ServerConfig): Promise<readonly Finding[]> {
+/**
+ * Who can reach the server, and with what in hand: every open door of the configuration.
+ *
+ * @param needsTokens whether callers have to say who they are
+ */
+export async function checkNetwork(
+  server: ServerConfig,
+  needsTokens: boolean,
+): Promise<readonly Finding[]> {
   const findings = [
-    describePort(server),
+    describePort(server, needsTokens),
     ...(server.tls === undefined ? [] : await describeCertificate(server.tls)),
     ...(server.unixSocket === undefined ? [] : [describeUnixSocket(server.unixSocket)]),
     describeAdmin(server),
@@ -18,7 +26,7 @@ export async function checkNetwork(server: ServerConfig): Promise<readonly Findi
   return findings.map((finding) => ({ part: 'network', ...finding }));
 }
 
-function describePort({ host, port, tls }: ServerConfig): NetworkFinding {
+function describePort({ host, port, tls }: ServerConfig, needsTokens: boolean): NetworkFinding {
   const where = `port ${host}:${port}`;
   if (tls !== undefined) return { level: 'ok', message: `${where}: TLS, ${whoMayConnect(tls)}` };
   if (isLoopback(host)) {
@@ -26,7 +34,7 @@ function describePort({ host, port, tls }: ServerConfig): NetworkFinding {
   }
   return {
     level: 'warning',
-    message: `${where}: plain text, open to the network: ${READABLE_BY_ALL}`,
+    message: `${where}: plain text, open to the network: ${needsTokens ? STEALABLE : READABLE_BY_ALL}`,
     remedy:
       'set tls_cert_file and tls_key_file, and tls_client_ca_file to let in known clients alone; or set host to 127.0.0.1 behind a proxy that does',
   };

@@ -4,6 +4,8 @@ import type { Command } from 'commander';
 import { isSideboardError } from '../errors.ts';
 import type { Config } from '../config/config.ts';
 import { settingOverrides } from '../config/setting-flags.ts';
+import type { RegistrySnapshot } from '../registry/registry-model.ts';
+import { checkAccess } from './check-access.ts';
 import { checkNetwork } from './check-network.ts';
 import { checkTracing } from './check-tracing.ts';
 import { cliConfig, EXIT, printJson } from './context.ts';
@@ -11,7 +13,7 @@ import { addSettingOptions } from './setting-options.ts';
 
 /** One line of the report. */
 export interface Finding {
-  readonly part: 'configuration' | 'network' | 'registry' | 'online store' | 'traces';
+  readonly part: 'configuration' | 'network' | 'registry' | 'access' | 'online store' | 'traces';
   readonly level: 'ok' | 'warning' | 'error';
   readonly message: string;
   readonly remedy?: string;
@@ -24,7 +26,7 @@ export function registerCheck(program: Command): void {
   const check = program
     .command('check')
     .description(
-      'checks configuration, registry and online store without starting; exits 0, or 2 if there is an error',
+      'checks configuration, registry, access and online store without starting; exits 0, or 2 if there is an error',
     )
     .option('--json', 'print the findings for programs');
   addSettingOptions(check).addHelpText(
@@ -47,6 +49,7 @@ async function collectFindings(command: Command): Promise<readonly Finding[]> {
   } catch (error) {
     return [{ part: 'configuration', level: 'error', message: messageOf(error) }];
   }
+  const registry = await checkRegistry(config);
   return [
     {
       part: 'configuration',
@@ -58,14 +61,21 @@ async function collectFindings(command: Command): Promise<readonly Finding[]> {
       level: 'warning',
       message,
     })),
-    ...(await checkNetwork(config.server)),
-    ...(await checkRegistry(config)),
+    ...(await checkNetwork(config.server, config.auth !== undefined)),
+    ...registry.findings,
+    ...(await checkAccess(config.auth, registry.snapshot?.permissions)),
     ...(await checkOnlineStore(config)),
     ...(await checkTracing(config.tracing)),
   ];
 }
 
-async function checkRegistry(config: Config): Promise<readonly Finding[]> {
+/** What was found, and the registry where it can be read. */
+interface CheckedRegistry {
+  readonly findings: readonly Finding[];
+  readonly snapshot?: RegistrySnapshot;
+}
+
+async function checkRegistry(config: Config): Promise<CheckedRegistry> {
   const { openRegistry } = await import('../registry/open-registry.ts');
   const { hashFeatureField } = await import('../feast-encoding/hash-field.ts');
   const warnings: Finding[] = [];
@@ -78,12 +88,14 @@ async function checkRegistry(config: Config): Promise<readonly Finding[]> {
         onWarning: (message) => warnings.push({ part: 'registry', level: 'warning', message }),
       },
     );
-    const { entities, views, featureServices } = registry.current();
+    const snapshot = registry.current();
+    const { entities, views, featureServices } = snapshot;
     await registry.close();
     const counts = `${views.size} feature views, ${entities.size} entities, ${featureServices.size} feature services`;
-    return [{ part: 'registry', level: 'ok', message: `${registry.name}: ${counts}` }, ...warnings];
+    const message = `${registry.name}: ${counts}`;
+    return { findings: [{ part: 'registry', level: 'ok', message }, ...warnings], snapshot };
   } catch (error) {
-    return [{ part: 'registry', level: 'error', message: messageOf(error) }];
+    return { findings: [{ part: 'registry', level: 'error', message: messageOf(error) }] };
   }
 }
 

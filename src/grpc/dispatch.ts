@@ -1,3 +1,4 @@
+import type { Authenticate } from '../access.ts';
 import { encodeHeaderBlock } from '../http2/header-block.ts';
 import type {
   RequestBody,
@@ -5,6 +6,7 @@ import type {
   ResponseStream,
   StreamListener,
 } from '../http2/http2-engine.ts';
+import { awaitCaller, identify } from './identify.ts';
 import { FRAME_HEADROOM, type GrpcMethod, type GrpcService } from './grpc-service.ts';
 import {
   createMessageReader,
@@ -34,6 +36,8 @@ export interface DispatchOptions {
   readonly services: readonly GrpcService[];
   readonly limits: CallLimits;
   readonly observer: CallObserver;
+  /** Finds out who calls, for methods that are not open to all; without it nobody is asked. */
+  readonly authenticate?: Authenticate | undefined;
   /** What every call that went well reports of the server's load, see `LoadReports.trailer`; none without it. */
   readonly loadReport?: (() => string) | undefined;
   /** Takes the requests that are not gRPC; without it they are refused. */
@@ -52,6 +56,7 @@ export interface Dispatcher {
  * deadline, answers with a status. Everything that does not depend on the call is prepared here, once.
  */
 export function createDispatcher(options: DispatchOptions): Dispatcher {
+  const { authenticate } = options;
   const openStreams = new Set<ServerCall>();
   const common: CommonParts = {
     limits: options.limits,
@@ -86,6 +91,15 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
       );
       return ignoreBody(call);
     }
+    if (authenticate !== undefined && method.isOpen !== true) {
+      const found = identify(call, authenticate);
+      if (call.isOver) return ignoreBody(call);
+      if (found !== undefined) return awaitCaller(call, found, () => take(call, method, encoding));
+    }
+    return take(call, method, encoding);
+  };
+
+  const take = (call: ServerCall, method: GrpcMethod, encoding: string): RequestBody => {
     if (method.kind === 'unary') return new UnaryBody(call, method, encoding, common);
     openStreams.add(call);
     call.waitForEver();

@@ -6,6 +6,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf';
+import type { Caller } from '../access.ts';
 import type { CallerSignal } from '../caller-signal.ts';
 import type { HeaderFields } from '../http2/header-block.ts';
 import type { RequestTiming } from '../request-timing.ts';
@@ -27,6 +28,8 @@ export interface CallContext {
   readonly signal: CallerSignal;
   /** Request metadata by lower-case name. */
   metadata(name: string): string | undefined;
+  /** Who asks; `undefined` = nobody found out, or needed to. */
+  caller: Caller | undefined;
   /** Sizes for the log and the metrics, set by the method once it knows them. */
   rowCount: number;
   featureCount: number;
@@ -75,20 +78,34 @@ export type StreamingMethod = (call: CallContext, responses: ResponseSink) => St
  */
 export type Admission = 'measured' | 'always';
 
-export type GrpcMethod =
+export type GrpcMethod = (
   | { readonly kind: 'unary'; readonly call: UnaryMethod; readonly admission?: Admission }
   | {
       readonly kind: 'streaming';
       /** How many a caller sends; another number than one is refused where it is `one`. */
       readonly requests: 'one' | 'many';
       readonly open: StreamingMethod;
-    };
+    }
+) & {
+  /** Answered without asking who calls. */
+  readonly isOpen?: true;
+};
 
 export interface GrpcService {
   /** Full name, with its package if it has one. */
   readonly name: string;
   /** By method name. */
   readonly methods: Readonly<Record<string, GrpcMethod>>;
+}
+
+/** The same service for everybody: its methods need no credentials. */
+export function openToAll({ name, methods }: GrpcService): GrpcService {
+  return {
+    name,
+    methods: Object.fromEntries(
+      Object.entries(methods).map(([method, each]) => [method, { ...each, isOpen: true }]),
+    ),
+  };
 }
 
 /** A unary method on messages instead of bytes, for what answers at once from memory: it is never refused. */

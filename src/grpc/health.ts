@@ -7,6 +7,7 @@ import {
 } from '../../gen/grpc/health/v1/health_pb.ts';
 import { create, toBinary } from '@bufbuild/protobuf';
 import {
+  openToAll,
   parseMessage,
   unaryMethod,
   type GrpcService,
@@ -46,7 +47,10 @@ export function createHealthState(serviceNames: readonly string[]): HealthState 
   };
 }
 
-/** `grpc.health.v1.Health`: Check, List and Watch per service (https://github.com/grpc/grpc/blob/v1.60.0/doc/health-checking.md). */
+/**
+ * `grpc.health.v1.Health`: Check, List and Watch per service
+ * (https://github.com/grpc/grpc/blob/v1.60.0/doc/health-checking.md). Probes have no credentials.
+ */
 export function createHealthService(state: HealthState): GrpcService {
   const statusFor = (name: string): ServingStatus => {
     if (!state.serviceNames.includes(name)) return ServingStatus.SERVICE_UNKNOWN;
@@ -76,7 +80,7 @@ export function createHealthService(state: HealthState): GrpcService {
     };
   };
 
-  return {
+  return openToAll({
     name: HEALTH_SERVICE,
     methods: {
       Check: unaryMethod(HealthCheckRequestSchema, HealthCheckResponseSchema, ({ service }) => {
@@ -93,5 +97,5 @@ export function createHealthService(state: HealthState): GrpcService {
       })),
       Watch: { kind: 'streaming', requests: 'one', open: watch },
     },
-  };
+  });
 }

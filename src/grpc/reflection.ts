@@ -5,7 +5,7 @@ import {
   ServerReflectionResponseSchema,
   type ServerReflectionRequest,
 } from '../../gen/grpc/reflection/v1/reflection_pb.ts';
-import { parseMessage, type GrpcService, type StreamingMethod } from './grpc-service.ts';
+import { openToAll, parseMessage, type GrpcService, type StreamingMethod } from './grpc-service.ts';
 import { GrpcCode } from './status.ts';
 
 /** Both versions of the protocol. */
@@ -26,7 +26,8 @@ interface DescriptorIndex {
 
 /**
  * Server reflection in both of its versions, which differ in their package only
- * (https://github.com/grpc/grpc/blob/v1.60.0/doc/server-reflection.md).
+ * (https://github.com/grpc/grpc/blob/v1.60.0/doc/server-reflection.md). They tell the public contract and nothing of a registry,
+ * to everybody.
  *
  * @param files files that declare the served services; what they import comes along
  * @param serviceNames what `list_services` answers, besides the reflection services themselves
@@ -53,10 +54,12 @@ export function createReflectionServices(
     },
     onEnd: () => responses.end(),
   });
-  return REFLECTION_SERVICES.map((name) => ({
-    name,
-    methods: { ServerReflectionInfo: { kind: 'streaming', requests: 'many', open: info } },
-  }));
+  return REFLECTION_SERVICES.map((name) =>
+    openToAll({
+      name,
+      methods: { ServerReflectionInfo: { kind: 'streaming', requests: 'many', open: info } },
+    }),
+  );
 }
 
 function indexDescriptors(files: readonly DescFile[]): DescriptorIndex {

@@ -1,3 +1,4 @@
+import type { Caller } from '../access.ts';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { CallerAbort } from '../caller-signal.ts';
 import { encodeHeaderBlock, type HeaderBlock, type HeaderFields } from '../http2/header-block.ts';
@@ -51,6 +52,7 @@ export class ServerCall implements CallContext {
   readonly startedAtMs = performance.now();
   readonly signal = new CallerAbort();
   deadlineAtMs = Infinity;
+  caller: Caller | undefined;
   rowCount = 0;
   featureCount = 0;
   lostCount = 0;

@@ -15,7 +15,12 @@ export function pushMethod(writer: FeatureWriter): GrpcMethod {
       call.featureCount = frame.columns.size;
       await writer.push(
         { pushSourceName: name, frame, to: to === '' ? 'online' : to },
-        { allowRegistryCache, deadlineAtMs: call.deadlineAtMs, signal: call.signal },
+        {
+          allowRegistryCache,
+          deadlineAtMs: call.deadlineAtMs,
+          signal: call.signal,
+          caller: call.caller,
+        },
       );
       return statusTrue();
     },
@@ -32,7 +37,12 @@ export function writeToOnlineStoreMethod(writer: FeatureWriter): GrpcMethod {
       call.featureCount = frame.columns.size;
       await writer.write(
         { viewName: name, frame, transformOnWrite: true },
-        { allowRegistryCache, deadlineAtMs: call.deadlineAtMs, signal: call.signal },
+        {
+          allowRegistryCache,
+          deadlineAtMs: call.deadlineAtMs,
+          signal: call.signal,
+          caller: call.caller,
+        },
       );
       return statusTrue();
     },

@@ -14,15 +14,22 @@ const NOTHING: AsyncIterator<Uint8Array> = {
   next: () => Promise.resolve({ done: true, value: undefined }),
 };
 
+/** How an exchange is handed over. */
+export interface HandOver {
+  readonly values: ContextValues;
+  /** What the caller is told instead, in the protocol of the call and with no look at the request. */
+  readonly refusal: Error | undefined;
+}
+
 /** Lets a handler of the Connect library answer an exchange. Never rejects. */
 export async function answerThrough(
   handler: UniversalHandler,
   exchange: Exchange,
-  contextValues: ContextValues,
+  handOver: HandOver,
 ): Promise<void> {
   const { response } = exchange;
   try {
-    const answer = await handler(universalRequest(exchange, contextValues));
+    const answer = await handler(universalRequest(exchange, handOver));
     await sendUniversalResponse(answer, exchange);
   } catch (error) {
     exchange.error ??= error;
@@ -34,7 +41,7 @@ export async function answerThrough(
 /** An exchange as the handlers of the Connect library take it. */
 function universalRequest(
   { request, signal }: Exchange,
-  contextValues: ContextValues,
+  { values, refusal }: HandOver,
 ): UniversalServerRequest {
   const header = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
@@ -47,9 +54,17 @@ function universalRequest(
     url: `http://localhost${request.url ?? '/'}`,
     header,
     // Whoever stops reading leaves the rest to `endAnswer`: a destroyed request would keep it in the socket.
-    body: request.iterator({ destroyOnReturn: false }),
+    body:
+      refusal === undefined ? request.iterator({ destroyOnReturn: false }) : refusingBody(refusal),
     signal: abortSignalOf(signal),
-    contextValues,
+    contextValues: values,
+  };
+}
+
+/** The library tells its caller what reading the body fails with. */
+function refusingBody(refusal: Error): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(refusal) }),
   };
 }
 

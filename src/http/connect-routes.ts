@@ -39,7 +39,9 @@ export type MethodOnBytes = (message: Uint8Array, call: HttpCall) => Promise<Uin
 /** A service and its methods by name; those that stream are served over gRPC only. */
 export interface ServiceOnBytes {
   readonly name: string;
-  readonly methods: Readonly<Record<string, UnaryOnBytes | { readonly kind: 'streaming' }>>;
+  readonly methods: Readonly<
+    Record<string, UnaryOnBytes | { readonly kind: 'streaming'; readonly isOpen?: true }>
+  >;
 }
 
 /** A method with one request and one response. */
@@ -48,6 +50,8 @@ export interface UnaryOnBytes {
   readonly call: MethodOnBytes;
   /** How it is let in, see `runAdmitted`. */
   readonly admission?: Admission;
+  /** Answered without asking who calls. */
+  readonly isOpen?: true;
 }
 
 /** What the Connect protocols need. */
@@ -79,6 +83,8 @@ const CODE_BY_NUMBER: ReadonlyMap<number, Code> = new Map(
 
 /** The exchange of a call, carried through the library to the method. */
 const exchangeKey = createContextKey<Exchange | undefined>(undefined);
+/** Why its caller is turned away. */
+const refusalKey = createContextKey<ConnectError | undefined>(undefined);
 
 /**
  * The services of the gRPC side over plain HTTP, through the Connect library: it does the protocols, the methods are the
@@ -93,14 +99,32 @@ export function createConnectRoutes(options: ConnectRoutesOptions): ConnectRoute
     input: EmptySchema,
     output: EmptySchema,
   }));
+  const { authenticate } = options;
+  const open = new Set(openPaths(options.services));
   return {
     has: (path) => json.has(path),
-    answer: (exchange) => {
+    async answer(exchange) {
       const isJson = /json/i.test(exchange.metadata('content-type') ?? '');
       const values = createContextValues().set(exchangeKey, exchange);
-      return answerThrough((isJson ? json : binary).get(exchange.path)!, exchange, values);
+      if (authenticate !== undefined && !open.has(exchange.path)) {
+        try {
+          exchange.caller = await authenticate(exchange.metadata('authorization'));
+        } catch (error) {
+          values.set(refusalKey, connectError(error, exchange, options));
+        }
+      }
+      const handler = (isJson ? json : binary).get(exchange.path)!;
+      return answerThrough(handler, exchange, { values, refusal: values.get(refusalKey) });
     },
   };
+}
+
+function openPaths(services: readonly ServiceOnBytes[]): readonly string[] {
+  return services.flatMap(({ name, methods }) =>
+    Object.entries(methods).flatMap(([method, { isOpen }]) =>
+      isOpen === true ? [`/${name}/${method}`] : [],
+    ),
+  );
 }
 
 /** Handlers by path, with the message types that `typed` gives each method. */
@@ -140,6 +164,8 @@ async function callOnBytes(
   call: { message: Message; context: HandlerContext; options: ConnectRoutesOptions },
 ): Promise<Message> {
   const { message, context, options } = call;
+  const refusal = context.values.get(refusalKey);
+  if (refusal !== undefined) throw refusal;
   const exchange = context.values.get(exchangeKey)!;
   const timeoutMs = context.timeoutMs();
   if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;
@@ -155,17 +181,26 @@ async function callOnBytes(
     }
     return decodeAnswer(method, answer.subarray(options.headroomBytes));
   } catch (error) {
-    exchange.error = error;
-    const { code, message: text, details = [] } = options.statusOf(error);
-    const failure = new ConnectError(text, CODE_BY_NUMBER.get(code) ?? Code.Internal, {
-      ...metadataOf(error),
-      ...(exchange.timing === undefined ? {} : { [SERVER_TIMING]: exchange.timing.toString() }),
-    });
-    for (const { typeUrl, value } of details) {
-      failure.details.push({ type: typeUrl.slice(typeUrl.lastIndexOf('/') + 1), value });
-    }
-    throw failure;
+    throw connectError(error, exchange, options);
   }
+}
+
+/** What was thrown, as the library tells it in every protocol. */
+function connectError(
+  error: unknown,
+  exchange: Exchange,
+  { statusOf }: Pick<ConnectRoutesOptions, 'statusOf'>,
+): ConnectError {
+  exchange.error = error;
+  const { code, message, details = [] } = statusOf(error);
+  const failure = new ConnectError(message, CODE_BY_NUMBER.get(code) ?? Code.Internal, {
+    ...metadataOf(error),
+    ...(exchange.timing === undefined ? {} : { [SERVER_TIMING]: exchange.timing.toString() }),
+  });
+  for (const { typeUrl, value } of details) {
+    failure.details.push({ type: typeUrl.slice(typeUrl.lastIndexOf('/') + 1), value });
+  }
+  return failure;
 }
 
 function metadataOf(error: unknown): Record<string, string> | undefined {

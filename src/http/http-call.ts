@@ -1,4 +1,5 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
+import type { Authenticate, Caller } from '../access.ts';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { CallerAbort, type CallerSignal } from '../caller-signal.ts';
 import { cancelled, SideboardError } from '../errors.ts';
@@ -19,6 +20,8 @@ export interface HttpCall {
   readonly signal: CallerSignal;
   /** Request header by lower-case name; several of one name are joined with commas. */
   metadata(name: string): string | undefined;
+  /** Who asks; `undefined` = nobody found out, or needed to. */
+  caller: Caller | undefined;
   /** Sizes for the log and the metrics, set by the method once it knows them. */
   rowCount: number;
   featureCount: number;
@@ -67,6 +70,7 @@ export class Exchange implements HttpCall {
   readonly startedAtMs: number = performance.now();
   readonly signal: CallerAbort = new CallerAbort();
   deadlineAtMs: number;
+  caller: Caller | undefined;
   rowCount = 0;
   featureCount = 0;
   lostCount = 0;
@@ -121,6 +125,8 @@ export type Admission = 'measured' | 'always';
 
 /** What lets requests in; all protocols share it. */
 export interface HttpAdmission {
+  /** Finds out who calls, where not everybody may; without it nobody is asked. */
+  readonly authenticate?: Authenticate | undefined;
   readonly maxConcurrentRequests: number;
   /** Lets in `measured` requests. */
   readonly gate?: AdmissionGate | undefined;

@@ -1,3 +1,4 @@
+import type { Authenticate } from '../access.ts';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { createConnectRoutes, type ConnectRoutes, type ServiceOnBytes } from './connect-routes.ts';
 import { createCors } from './cors.ts';
@@ -24,6 +25,8 @@ export interface HttpHandlerOptions extends RoutesOptions {
   /** For callers that set no deadline, milliseconds; 0 = none. */
   readonly defaultDeadlineMs: number;
   readonly observer: HttpCallObserver;
+  /** Finds out who calls, for what is not open to all; without it nobody is asked. */
+  readonly authenticate?: Authenticate | undefined;
   /** Lets in reads; without it they are as many as `maxConcurrentRequests`. */
   readonly gate?: AdmissionGate | undefined;
   /** The gRPC status of an error. */
@@ -88,6 +91,7 @@ function answerPath(request: HttpRequest, response: HttpResponse, target: Target
   } else {
     void answerRoute(exchange, route.answer, {
       ...options.limits,
+      authenticate: route.isOpen === true ? undefined : options.authenticate,
       admission: route.admission,
       gate: options.gate,
       observer: options.observer,

@@ -31,7 +31,11 @@ export async function answerRoute(
   limits: JsonRouteLimits,
 ): Promise<void> {
   const { request, response } = exchange;
+  const { authenticate } = limits;
   try {
+    if (authenticate !== undefined) {
+      exchange.caller = await authenticate(exchange.metadata('authorization'));
+    }
     const timeoutMs = parseConnectTimeoutMs(exchange.metadata('connect-timeout-ms'));
     if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;
     const body = await readRequestBody(exchange, limits.maxRequestBytes);

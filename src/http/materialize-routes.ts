@@ -19,7 +19,7 @@ export function materializeRoute(jobs: MaterializationJobs): JsonRoute {
     const everything = json.bool('disable_event_timestamp', false);
     const version = readRest(json);
     const scope = everything ? allTime() : windowScope(start, end);
-    return carryOut(jobs, { scope, viewNames, version }, call);
+    return carryOut(jobs, { scope, viewNames, version, caller: call.caller }, call);
   };
 }
 
@@ -33,7 +33,12 @@ export function materializeIncrementalRoute(jobs: MaterializationJobs): JsonRout
     const endNs = parseMoment(end, 'end_ts');
     return carryOut(
       jobs,
-      { scope: { kind: 'incremental', endNs, nowNs: nowNs() }, viewNames, version },
+      {
+        scope: { kind: 'incremental', endNs, nowNs: nowNs() },
+        viewNames,
+        version,
+        caller: call.caller,
+      },
       call,
     );
   };

@@ -31,6 +31,8 @@ export interface Route {
   readonly method: 'GET' | 'POST';
   /** How its requests are let in, see `runAdmitted`. */
   readonly admission?: Admission | undefined;
+  /** Answered without asking who calls. */
+  readonly isOpen?: boolean;
   readonly answer: JsonRoute;
 }
 
@@ -87,7 +89,7 @@ export function createRoutes(options: RoutesOptions): Routes {
     '/openapi.json': constant(JSON.stringify(openApiDocument(version)), 'application/json'),
   };
   const routes = new Map<string, Route>([
-    [HEALTH, { label: HEALTH, method: 'GET', admission: 'always', answer: health }],
+    [HEALTH, { label: HEALTH, method: 'GET', admission: 'always', isOpen: true, answer: health }],
   ]);
   for (const label of SERVED_PATHS) {
     const isPage = label === '/docs' || label === '/redoc' || label === '/openapi.json';
@@ -96,6 +98,8 @@ export function createRoutes(options: RoutesOptions): Routes {
       label,
       method: isPage ? 'GET' : 'POST',
       admission,
+      // The documentation has nothing of a registry in it; Feast's server shows it to everybody too.
+      isOpen: isPage,
       answer: answers[label],
     });
   }

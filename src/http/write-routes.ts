@@ -18,7 +18,12 @@ export function pushRoute(writer: FeatureWriter): JsonRoute {
     call.featureCount = frame.columns.size;
     await writer.push(
       { pushSourceName, frame, to },
-      { allowRegistryCache, deadlineAtMs: call.deadlineAtMs, signal: call.signal },
+      {
+        allowRegistryCache,
+        deadlineAtMs: call.deadlineAtMs,
+        signal: call.signal,
+        caller: call.caller,
+      },
     );
     return { status: 200, body: '' };
   };
@@ -38,7 +43,12 @@ export function writeToOnlineStoreRoute(writer: FeatureWriter): JsonRoute {
     call.featureCount = frame.columns.size;
     await writer.write(
       { viewName, frame, transformOnWrite },
-      { allowRegistryCache, deadlineAtMs: call.deadlineAtMs, signal: call.signal },
+      {
+        allowRegistryCache,
+        deadlineAtMs: call.deadlineAtMs,
+        signal: call.signal,
+        caller: call.caller,
+      },
     );
     return { status: 200, body: 'null' };
   };

@@ -1,3 +1,4 @@
+import type { AccessRequest, Authorize, Caller, GuardedObject } from '../access.ts';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import { featureViewNotFound, SideboardError } from '../errors.ts';
 import type { OnlineStore, ReadOptions, WriteResult } from '../online-store/online-store.ts';
@@ -26,6 +27,8 @@ export interface FeatureWriterOptions {
   readonly entityKeyVersion: EntityKeyVersion;
   /** Encoded bytes that may be on their way to the store at once. */
   readonly maxPendingBytes: number;
+  /** Asked before anything is planned; absent = everybody may write everything. */
+  readonly authorize?: Authorize | undefined;
 }
 
 /** Limits of one write, and which registry it may go by. */
@@ -35,6 +38,8 @@ export interface WriteOptions extends ReadOptions {
    * name, is read again first; where that fails the last good copy counts.
    */
   readonly allowRegistryCache: boolean;
+  /** Who writes; `undefined` = nobody found out. */
+  readonly caller?: Caller | undefined;
 }
 
 /** A copy of the registry younger than this is the newest for whoever allows no cache. */
@@ -67,18 +72,18 @@ export interface FeatureWriter {
   /**
    * Writes a frame to every view that the push source feeds, all of them even where one fails.
    *
-   * @throws SideboardError PUSH_SOURCE_NOT_FOUND, OFFLINE_WRITE_UNSUPPORTED, INVALID_REQUEST, OVERLOADED, and what the store
+   * @throws SideboardError PERMISSION_DENIED, PUSH_SOURCE_NOT_FOUND, OFFLINE_WRITE_UNSUPPORTED, INVALID_REQUEST, OVERLOADED, and what the store
    *   throws: the code of the first failure (in the order of the registry), the text of all.
    */
   push(command: PushCommand, options: WriteOptions): Promise<WriteResult>;
-  /** @throws SideboardError FEATURE_VIEW_NOT_FOUND, UNSUPPORTED_OPERATION, INVALID_REQUEST, OVERLOADED, … */
+  /** @throws SideboardError PERMISSION_DENIED, FEATURE_VIEW_NOT_FOUND, UNSUPPORTED_OPERATION, INVALID_REQUEST, OVERLOADED, … */
   write(command: WriteCommand, options: WriteOptions): Promise<WriteResult>;
   /**
    * Makes a frame into rows, by the registry as it is now; what a view does not take is told by `carryOut`.
    *
-   * @throws SideboardError PUSH_SOURCE_NOT_FOUND, FEATURE_VIEW_NOT_FOUND, UNSUPPORTED_OPERATION
+   * @throws SideboardError PERMISSION_DENIED, PUSH_SOURCE_NOT_FOUND, FEATURE_VIEW_NOT_FOUND, UNSUPPORTED_OPERATION
    */
-  plan(target: WriteTarget, frame: WriteFrame): PlannedWrite;
+  plan(target: WriteTarget, frame: WriteFrame, caller: Caller | undefined): PlannedWrite;
   /** Writes what was planned, waiting for its turn where too much is on its way. */
   carryOut(planned: readonly PlannedWrite[], limits: ReadOptions): Promise<WriteOutcome>;
 }
@@ -102,7 +107,7 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
   const planFor = (
     { kind, name }: WriteTarget,
     frame: WriteFrame,
-    transformOnWrite: boolean,
+    { caller, transformOnWrite }: PlanOptions,
   ): PlannedWrite => {
     const snapshot = registry.current();
     const planOf = (viewName: string): WritePlan => plans(snapshot, snapshot.views.get(viewName)!);
@@ -110,10 +115,12 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
     if (kind === 'push_source') {
       const viewNames = snapshot.pushSources.get(name);
       if (viewNames === undefined) throw pushSourceNotFound(name);
+      options.authorize?.(caller, writeTo(snapshot, viewNames));
       return planWrite(viewNames, planOf, frame, { takesRemoteNames: false, nowNs });
     }
     const view = snapshot.views.get(name);
     if (view === undefined) throw featureViewNotFound(name, snapshot.project);
+    options.authorize?.(caller, writeTo(snapshot, view));
     requireWritable(view, transformOnWrite);
     return planWrite([name], planOf, frame, { takesRemoteNames: true, nowNs });
   };
@@ -128,16 +135,42 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
       requireOnline(to);
       await refreshFor(({ pushSources }) => pushSources.has(pushSourceName), writeOptions);
       const target = { kind: 'push_source', name: pushSourceName } as const;
-      return carryOutOne(planFor(target, frame, true), writeOptions);
+      return carryOutOne(
+        planFor(target, frame, { ...writeOptions, transformOnWrite: true }),
+        writeOptions,
+      );
     },
     async write({ viewName, frame, transformOnWrite }, writeOptions) {
       await refreshFor(({ views }) => views.has(viewName), writeOptions);
       const target = { kind: 'feature_view', name: viewName } as const;
-      return carryOutOne(planFor(target, frame, transformOnWrite), writeOptions);
+      return carryOutOne(
+        planFor(target, frame, { ...writeOptions, transformOnWrite }),
+        writeOptions,
+      );
     },
-    plan: (target, frame) => planFor(target, frame, true),
+    plan: (target, frame, caller) => planFor(target, frame, { caller, transformOnWrite: true }),
     carryOut: (planned, limits) => carryOut(planned, { store, gate, limits }, true),
   };
+}
+
+interface PlanOptions extends Pick<WriteOptions, 'caller'> {
+  readonly transformOnWrite: boolean;
+}
+
+/** What was granted is remembered by the array of objects, so that each view and each list of names has one. */
+const OBJECTS = new WeakMap<ViewDefinition | readonly string[], readonly GuardedObject[]>();
+
+function writeTo(
+  snapshot: RegistrySnapshot,
+  written: ViewDefinition | readonly string[],
+): AccessRequest {
+  let objects = OBJECTS.get(written);
+  if (objects === undefined) {
+    objects =
+      'kind' in written ? [written] : written.map((viewName) => snapshot.views.get(viewName)!);
+    OBJECTS.set(written, objects);
+  }
+  return { action: 'WRITE_ONLINE', objects, snapshot };
 }
 
 /** @throws SideboardError where the push mode is none, or has to do with the offline store. */

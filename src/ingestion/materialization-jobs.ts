@@ -1,3 +1,4 @@
+import type { Authorize, Caller } from '../access.ts';
 import { SideboardError } from '../errors.ts';
 import type { RegistrySource } from '../registry/registry-model.ts';
 import type { MaterializationScope } from './materialize.ts';
@@ -10,16 +11,20 @@ export interface MaterializationRequest {
   readonly viewNames: readonly string[] | undefined;
   /** Such as `v2`; needs exactly one view. */
   readonly version: string | undefined;
+  /** Who wants it; `undefined` = nobody found out. */
+  readonly caller?: Caller | undefined;
 }
 
 /** A run whose views are settled. */
-export interface MaterializationRun extends Omit<MaterializationRequest, 'viewNames'> {
+export interface MaterializationRun extends Omit<MaterializationRequest, 'viewNames' | 'caller'> {
   readonly viewNames: readonly string[];
 }
 
 /** What jobs are carried out with. */
 export interface MaterializationBackend {
   readonly registry: RegistrySource;
+  /** Asked before anything is begun; absent = everybody may materialize everything. */
+  readonly authorize?: Authorize | undefined;
   /** Runs beside the requests; rejects with what `materialize` throws. */
   run(run: MaterializationRun, signal: AbortSignal): Promise<void>;
   /**
@@ -46,7 +51,7 @@ export type StartedJob =
 
 /** Materializations that a server carries out for its callers. */
 export interface MaterializationJobs {
-  /** Resolves when everything is in the store. @throws SideboardError as `materialize`; OVERLOADED */
+  /** Resolves when everything is in the store. @throws SideboardError as `materialize`; PERMISSION_DENIED, OVERLOADED */
   run(request: MaterializationRequest): Promise<void>;
   /**
    * Begins a run in the background, unless one of its views is being materialized already.
@@ -67,11 +72,14 @@ export function createMaterializationJobs(backend: MaterializationBackend): Mate
   let running = 0;
 
   const settle = (request: MaterializationRequest): MaterializationRun => {
-    const { viewNames, version, scope } = request;
+    const { viewNames, version, scope, caller } = request;
     if (viewNames?.length === 0 && version === undefined) {
       return { viewNames: [], version, scope };
     }
-    const { selected } = selectViews(registry.current(), viewNames, version);
+    const snapshot = registry.current();
+    const { selected } = selectViews(snapshot, viewNames, version);
+    const objects = selected.map(({ view }) => view);
+    backend.authorize?.(caller, { action: 'WRITE_ONLINE', objects, snapshot });
     return { viewNames: selected.map(({ view }) => view.name), version, scope };
   };
   const enter = async (): Promise<void> => {

@@ -1,4 +1,5 @@
 import { isSideboardError, type SideboardError } from '../errors.ts';
+import type { Caller } from '../access.ts';
 import type { CallerSignal } from '../caller-signal.ts';
 import { decodeIngestRequest, frameOfRows } from './decode-ingest.ts';
 import type { IngestRows, IngestTarget } from './decode-ingest.ts';
@@ -24,6 +25,8 @@ export interface WriteStreamOptions {
   readonly end: (error?: unknown) => void;
   readonly signal: CallerSignal;
   readonly deadlineAtMs: number;
+  /** Who sends the rows; `undefined` = nobody found out. */
+  readonly caller: Caller | undefined;
 }
 
 /** Takes the requests of one call. */
@@ -88,10 +91,12 @@ export function createWriteStream(options: WriteStreamOptions): WriteStream {
     for (const rows of batch) {
       try {
         const frame = frameOfRows(rows, rows.target.columns);
-        planned.push(writer.plan(rows.target, frame));
+        planned.push(writer.plan(rows.target, frame, options.caller));
         ids.push(rows.id);
         rowCount += frame.rowCount;
       } catch (error) {
+        // Whoever it was has nothing more to say: what is not acknowledged is not written.
+        if (isSideboardError(error) && error.code === 'UNAUTHENTICATED') throw error;
         rejections.push({ id: rows.id, error: asRejection(error) });
       }
     }

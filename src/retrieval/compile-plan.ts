@@ -14,6 +14,7 @@ import {
 } from './entity-columns.ts';
 import { expandOnDemand } from './expand-on-demand.ts';
 import { refuseOnDemandViews, type FunctionRunners } from './refuse-on-demand.ts';
+import { requestedObjects } from './requested-objects.ts';
 import { resolveSelection, type RequestedView } from './resolve-selection.ts';
 import { unsupportedJoinKeyType } from './retrieval-errors.ts';
 import type { EntityColumnPlan, RetrievalPlan, ViewVersion } from './retrieval-plan.ts';
@@ -73,6 +74,7 @@ export function compilePlan(selection: Selection, context: CompileContext): Retr
     metadataField,
     viewVersions,
     onDemand: undefined,
+    requested: requestedObjects(selection, snapshot),
     sizeBytes: approximateSize(outputNames, metadataField, compiled),
   });
   if (expanded.computed.length === 0) return plan;

@@ -1,3 +1,4 @@
+import type { Authorize, Caller } from '../access.ts';
 import type { CallerSignal } from '../caller-signal.ts';
 import type { RequestTiming } from '../request-timing.ts';
 import assert from 'node:assert/strict';
@@ -27,6 +28,7 @@ import type {
   RetrievalSemantics,
 } from './retrieval-request.ts';
 import type { RetrievedFeatures } from './retrieved-features.ts';
+import { requestedObjects } from './requested-objects.ts';
 import { settleRows } from './row-status.ts';
 
 /** What a feature reader is made of. */
@@ -40,6 +42,8 @@ export interface FeatureReaderOptions {
   readonly transform?: TransformOnDemand | undefined;
   /** Whose functions `transform` runs. */
   readonly runners?: FunctionRunners | undefined;
+  /** Asked before anything is read; absent = everybody may read everything. */
+  readonly authorize?: Authorize | undefined;
   /** Hears of every answer before it is written. */
   readonly onRetrieved?: (retrieved: RetrievedFeatures) => void;
 }
@@ -55,6 +59,8 @@ export interface ReadFeaturesOptions {
   /** On the clock of `performance.now()`; `Infinity` = none. */
   readonly deadlineAtMs: number;
   readonly signal?: CallerSignal | undefined;
+  /** Who asks; `undefined` = nobody found out. */
+  readonly caller?: Caller | undefined;
   /** Whether values that cannot be read are marked instead of failing the request; `undefined` = as the server has it. */
   readonly partialResults?: boolean | undefined;
   /** Told when the stages of the read are over. */
@@ -68,7 +74,7 @@ export interface FeatureReader {
    * snapshot; the store is asked once.
    *
    * @throws SideboardError (by rejection) whatever is wrong with the request, see `compilePlan` and `coerceEntityColumn`;
-   *   ENTITY_ROW_LENGTH_MISMATCH, LIMIT_EXCEEDED, MESSAGE_TOO_LARGE, CORRUPT_STORED_VALUE, REGISTRY_UNAVAILABLE, and what
+   *   PERMISSION_DENIED, ENTITY_ROW_LENGTH_MISMATCH, LIMIT_EXCEEDED, MESSAGE_TOO_LARGE, CORRUPT_STORED_VALUE, REGISTRY_UNAVAILABLE, and what
    *   `OnlineStore.read` rejects with
    */
   read(request: RetrievalRequest, options: ReadFeaturesOptions): Promise<RetrievedFeatures>;
@@ -79,17 +85,29 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
   const { registry, store, limits, semantics, transform } = options;
   let planned: { readonly snapshot: RegistrySnapshot; readonly cache: PlanCache } | undefined;
 
-  function planFor(request: RetrievalRequest): RetrievalPlan {
+  function planFor(request: RetrievalRequest, caller: Caller | undefined): RetrievalPlan {
     const snapshot = registry.current();
     // A new snapshot starts with an empty cache, so nothing is ever invalidated.
     if (planned?.snapshot !== snapshot)
       planned = { snapshot, cache: planCacheOf(snapshot, options) };
-    return planned.cache.planFor(request);
+    const { authorize } = options;
+    if (authorize === undefined) return planned.cache.planFor(request);
+    let plan: RetrievalPlan;
+    try {
+      plan = planned.cache.planFor(request);
+    } catch (error) {
+      // What is wrong with a selection tells what there is: only to those who may see it.
+      const objects = requestedObjects(request.selection(), snapshot);
+      authorize(caller, { action: 'READ_ONLINE', objects, snapshot });
+      throw error;
+    }
+    authorize(caller, { action: 'READ_ONLINE', objects: plan.requested, snapshot });
+    return plan;
   }
 
   return {
     async read(request, readOptions) {
-      const plan = planFor(request);
+      const plan = planFor(request, readOptions.caller);
       const rowCount = countRows(request, plan, limits);
       const columns = plan.entityColumns.map((column) =>
         coerceEntityColumn(

@@ -1,3 +1,4 @@
+import type { GuardedObject } from '../access.ts';
 import type { PreparedRead } from '../online-store/online-store.ts';
 import type { OnDemandPlan } from './on-demand-plan.ts';
 import type { ValueTypeNumber } from '../registry/registry-model.ts';
@@ -64,6 +65,8 @@ export interface RetrievalPlan {
   readonly viewVersions: readonly ViewVersion[];
   /** What is computed from what was read; `undefined` = nothing. `groups` are then those that are read. */
   readonly onDemand: OnDemandPlan | undefined;
+  /** What a caller needs the permission to read: the feature service that was named, or else every view. */
+  readonly requested: readonly GuardedObject[];
   /** Memory that the plan occupies, roughly; for the bound of the cache. */
   readonly sizeBytes: number;
 }

@@ -15,11 +15,17 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function check(settings: Readonly<Record<string, string>>): Promise<readonly Finding[]> {
+function check(
+  settings: Readonly<Record<string, string>>,
+  needsTokens = false,
+): Promise<readonly Finding[]> {
   const lines = Object.entries(settings).map(
     ([name, value]) => `  ${name}: ${JSON.stringify(value)}\n`,
   );
-  return checkNetwork(loadYaml(`project: rides\nsideboard:\n${lines.join('')}`).server);
+  return checkNetwork(
+    loadYaml(`project: rides\nsideboard:\n${lines.join('')}`).server,
+    needsTokens,
+  );
 }
 
 const levels = (findings: readonly Finding[]): string[] => findings.map(({ level }) => level);
@@ -50,6 +56,12 @@ describe('sideboard check', () => {
       expect(findings[0]!.remedy).toMatch(/tls_client_ca_file/);
     },
   );
+
+  test('says that tokens travel in the clear', async () => {
+    const [port] = await check({ host: '0.0.0.0' }, true);
+    expect(port).toMatchObject({ level: 'warning' });
+    expect(port!.message).toMatch(/can use the tokens of others/);
+  });
 
   test('tells who may connect over TLS, and how long the certificate holds', async () => {
     const { certFile, keyFile } = authority.issue('server', { names: ['DNS:localhost'], days: 60 });

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fromJson, toBinary } from '@bufbuild/protobuf';
+import { fromJson, toBinary, type JsonObject } from '@bufbuild/protobuf';
 import { RegistrySchema } from '../../gen/feast/core/Registry_pb.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { serializeEntityKey } from '../../src/feast-encoding/entity-key.ts';
@@ -23,6 +23,10 @@ export interface ServedRepository {
 export interface ServedRepositoryOptions {
   /** Lines of the `online_store:` block; SQLite by default. */
   readonly onlineStore?: readonly string[];
+  /** Lines of the `auth:` block; none by default. */
+  readonly auth?: readonly string[];
+  /** More of the registry, such as permissions, as protobuf's JSON has it. */
+  readonly registry?: JsonObject;
 }
 
 /**
@@ -35,6 +39,8 @@ export async function makeServedRepository(
   settings: readonly string[] = [],
   {
     onlineStore: storeLines = ['type: sqlite', 'path: data/online.db'],
+    auth = [],
+    registry: more = {},
   }: ServedRepositoryOptions = {},
 ): Promise<ServedRepository> {
   const path = mkdtempSync(join(tmpdir(), 'sideboard-served-'));
@@ -47,13 +53,13 @@ registry:
   path: data/registry.db
 online_store:
 ${storeLines.map((line) => `  ${line}\n`).join('')}entity_key_serialization_version: 3
-${settings.length === 0 ? '' : `sideboard:\n${settings.map((line) => `  ${line}\n`).join('')}`}`,
+${auth.length === 0 ? '' : `auth:\n${auth.map((line) => `  ${line}\n`).join('')}`}${settings.length === 0 ? '' : `sideboard:\n${settings.map((line) => `  ${line}\n`).join('')}`}`,
   );
   const repository: ServedRepository = {
     path,
     writeRegistry(views): void {
       const file = join(path, 'data', 'registry.db');
-      writeFileSync(`${file}.new`, encodeRegistry(views));
+      writeFileSync(`${file}.new`, encodeRegistry(views, more));
       renameSync(`${file}.new`, file);
     },
     remove: () => rmSync(path, { recursive: true, force: true }),
@@ -79,7 +85,7 @@ function driverRow(id: bigint) {
   };
 }
 
-function encodeRegistry(views: readonly string[]): Uint8Array {
+function encodeRegistry(views: readonly string[], more: JsonObject): Uint8Array {
   const batchSource = {
     name: 'trips_file',
     type: 'BATCH_FILE',
@@ -106,8 +112,10 @@ function encodeRegistry(views: readonly string[]): Uint8Array {
         ttl: '315360000s',
         batchSource,
         online: true,
+        streamSource: { name: `push_${name}`, type: 'PUSH_SOURCE', pushOptions: {}, batchSource },
       },
     })),
+    ...more,
   });
   return toBinary(RegistrySchema, registry);
 }

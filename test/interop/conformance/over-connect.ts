@@ -67,7 +67,10 @@ export function createConnectConformance(
       observer: OBSERVER,
       statusOf: () => ({ code: 2, message: '' }),
     });
-    void answerThrough(handler, exchange, createContextValues());
+    void answerThrough(handler, exchange, {
+      values: createContextValues(),
+      refusal: undefined,
+    });
   };
 }
 

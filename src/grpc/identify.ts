@@ -1,0 +1,66 @@
+import type { Authenticate, Caller } from '../access.ts';
+import type { RequestBody } from '../http2/http2-engine.ts';
+import type { ServerCall } from './server-call.ts';
+
+/**
+ * Sets `call.caller`, or ends the call of somebody who has no right to it.
+ *
+ * @returns the caller to come where somebody has to be asked
+ */
+export function identify(
+  call: ServerCall,
+  authenticate: Authenticate,
+): Promise<Caller> | undefined {
+  try {
+    const found = authenticate(call.metadata('authorization'));
+    if (found instanceof Promise) return found;
+    call.caller = found;
+  } catch (error) {
+    call.fail(error);
+  }
+  return undefined;
+}
+
+/**
+ * Keeps what a call brings until it is known who calls: no more than the stream's window, since no new one is given
+ * meanwhile. A call that turns out to be nobody's ends without a look at it.
+ *
+ * @param open takes the call once `call.caller` is known
+ */
+export function awaitCaller(
+  call: ServerCall,
+  found: Promise<Caller>,
+  open: () => RequestBody,
+): RequestBody {
+  const chunks: Uint8Array[] = [];
+  let isEnded = false;
+  let body: RequestBody | undefined;
+  call.hold(true);
+  const begin = (caller: Caller): void => {
+    if (call.isOver) return;
+    call.caller = caller;
+    call.hold(false);
+    body = open();
+    for (const chunk of chunks.splice(0)) body.onData(chunk);
+    if (isEnded) body.onEnd();
+  };
+  found.then(begin).catch((error: unknown) => {
+    chunks.length = 0;
+    call.fail(error);
+  });
+  return {
+    onData(chunk): void {
+      if (body !== undefined) body.onData(chunk);
+      else if (!call.isOver) chunks.push(chunk);
+    },
+    onEnd(): void {
+      isEnded = true;
+      body?.onEnd();
+    },
+    onClose(): void {
+      chunks.length = 0;
+      if (body === undefined) call.close();
+      else body.onClose();
+    },
+  };
+}
