@@ -1,8 +1,10 @@
 import { STATUS_LABELS } from './answer-counter.ts';
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
 import { addFreshnessGauge, addProcessGauges } from './feast-gauges.ts';
 import { addTransportMetrics, type TransportCounts } from './transport-metrics.ts';
+import { createTallyCounter, type Tally } from './tally-counter.ts';
+import { TallyHistogram, type HistogramTally } from './tally-histogram.ts';
 
 /** Seconds; from half a millisecond, where a feature server lives. */
 const LATENCY_BUCKETS = [
@@ -37,7 +39,8 @@ export interface Metrics {
   observeLostValues(count: number): void;
   /** Values of an answer that are of one view. @param counts one per `STATUS_LABELS`; read at once */
   observeStatuses(viewName: string, counts: Uint32Array): void;
-  observeStoreRead(kind: string, keyCount: number, durationMs: number, failed: boolean): void;
+  /** @param kind of the store whose reads are to be observed */
+  watchStore(kind: string): StoreObserver;
   observeTraceSpans(result: 'sent' | 'failed' | 'dropped', count: number): void;
   observeRegistryReload(result: 'changed' | 'failed'): void;
   /** @param reason a `HandshakeFailureReason` */
@@ -48,10 +51,13 @@ export interface Metrics {
   watchCertificate(expiresAtMs: () => number): void;
 }
 
+/** Told about every read of a store. */
+export type StoreObserver = (keyCount: number, durationMs: number, isFailed: boolean) => void;
+
 interface RequestSeries {
-  readonly total: Counter.Internal;
-  readonly latency: Histogram.Internal<'endpoint'>;
-  readonly rpc: Histogram.Internal<'method' | 'code'>;
+  readonly total: Tally;
+  readonly latency: HistogramTally;
+  readonly rpc: HistogramTally;
 }
 
 export function createMetrics(): Metrics {
@@ -59,32 +65,32 @@ export function createMetrics(): Metrics {
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
 
-  const requestTotal = new Counter({
+  const requestTotal = createTallyCounter({
     name: 'feast_feature_server_request_total',
     help: 'Requests by endpoint and status (success, error).',
     labelNames: ['endpoint', 'status'] as const,
     registers,
   });
-  const requestLatency = new Histogram({
+  const requestLatency = new TallyHistogram({
     name: 'feast_feature_server_request_latency_seconds',
     help: 'Time from the head of a request to the end of its answer.',
     labelNames: ['endpoint'] as const,
     buckets: LATENCY_BUCKETS,
     registers,
   });
-  const rpcDuration = new Histogram({
+  const rpcDuration = new TallyHistogram({
     name: 'feature_server_rpc_duration_seconds',
     help: 'The same by method and code.',
     labelNames: ['method', 'code'] as const,
     buckets: LATENCY_BUCKETS,
     registers,
   });
-  const onlineFeaturesTotal = new Counter({
+  const onlineFeaturesTotal = createTallyCounter({
     name: 'feast_online_features_request_total',
     help: 'Online feature reads that were answered.',
     registers,
   });
-  const entityCount = new Histogram({
+  const entityCount = new TallyHistogram({
     name: 'feast_online_features_entity_count',
     help: 'Entity rows of an online feature read.',
     buckets: [1, 5, 10, 25, 50, 100, 250, 500, 1000],
@@ -95,25 +101,25 @@ export function createMetrics(): Metrics {
     help: 'Values marked INVALID in partial answers because they could not be read.',
     registers,
   });
-  const statusTotal = new Counter({
+  const statusTotal = createTallyCounter({
     name: 'feast_online_features_status_total',
     help: 'Values of online feature reads by feature view and status (present, null_value, not_found, outside_max_age, invalid).',
     labelNames: ['feature_view', 'status'] as const,
     registers,
   });
-  const storeRead = new Histogram({
+  const storeRead = new TallyHistogram({
     name: 'feast_feature_server_online_store_read_duration_seconds',
     help: 'Time of one read from the online store, all shards together.',
     buckets: LATENCY_BUCKETS,
     registers,
   });
-  const storeReads = new Counter({
+  const storeReads = createTallyCounter({
     name: 'feature_server_online_read_total',
     help: 'Reads from the online store by its kind and result (ok, error).',
     labelNames: ['store', 'result'] as const,
     registers,
   });
-  const storeKeys = new Counter({
+  const storeKeys = createTallyCounter({
     name: 'feature_server_online_read_keys_total',
     help: 'Distinct entities read from the online store.',
     registers,
@@ -137,43 +143,46 @@ export function createMetrics(): Metrics {
     registers,
   });
 
-  // Finding the child of a label set costs more than counting in it, so children are kept by endpoint and code.
   const series = new Map<string, RequestSeries>();
   const seriesOf = (endpoint: string, code: string, ok: boolean): RequestSeries => {
     const id = `${endpoint} ${code}`;
     let found = series.get(id);
     if (found === undefined) {
       found = {
-        total: requestTotal.labels(endpoint, ok ? 'success' : 'error'),
-        latency: requestLatency.labels(endpoint),
-        rpc: rpcDuration.labels(endpoint, code),
+        total: requestTotal(endpoint, ok ? 'success' : 'error'),
+        latency: requestLatency.tallyOf(endpoint),
+        rpc: rpcDuration.tallyOf(endpoint, code),
       };
       series.set(id, found);
     }
     return found;
   };
 
-  const statuses = new Map<string, readonly Counter.Internal[]>();
-  const statusesOf = (viewName: string): readonly Counter.Internal[] => {
+  const statuses = new Map<string, readonly Tally[]>();
+  const statusesOf = (viewName: string): readonly Tally[] => {
     let found = statuses.get(viewName);
     if (found === undefined) {
-      found = STATUS_LABELS.map((status) => statusTotal.labels(viewName, status));
+      found = STATUS_LABELS.map((status) => statusTotal(viewName, status));
       statuses.set(viewName, found);
     }
     return found;
   };
+  const answered = onlineFeaturesTotal();
+  const answeredRows = entityCount.tallyOf();
+  const readDuration = storeRead.tallyOf();
+  const readKeys = storeKeys();
 
   return {
     registry,
     observeRequest(endpoint, code, ok, durationMs): void {
       const { total, latency, rpc } = seriesOf(endpoint, code, ok);
-      total.inc();
+      total.count += 1;
       latency.observe(durationMs / 1000);
       rpc.observe(durationMs / 1000);
     },
     observeOnlineFeatures(rowCount): void {
-      onlineFeaturesTotal.inc();
-      entityCount.observe(rowCount);
+      answered.count += 1;
+      answeredRows.observe(rowCount);
     },
     observeLostValues(count): void {
       lostValues.inc(count);
@@ -181,13 +190,17 @@ export function createMetrics(): Metrics {
     observeStatuses(viewName, counts): void {
       const ofView = statusesOf(viewName);
       for (let status = 0; status < counts.length; status++) {
-        if (counts[status]! > 0) ofView[status]!.inc(counts[status]);
+        ofView[status]!.count += counts[status]!;
       }
     },
-    observeStoreRead(kind, keyCount, durationMs, failed): void {
-      storeRead.observe(durationMs / 1000);
-      storeKeys.inc(keyCount);
-      storeReads.inc({ store: kind, result: failed ? 'error' : 'ok' });
+    watchStore(kind): StoreObserver {
+      const ok = storeReads(kind, 'ok');
+      const failed = storeReads(kind, 'error');
+      return (keyCount, durationMs, isFailed) => {
+        readDuration.observe(durationMs / 1000);
+        readKeys.count += keyCount;
+        (isFailed ? failed : ok).count += 1;
+      };
     },
     observeTraceSpans(result, count): void {
       traceSpans.inc({ result }, count);

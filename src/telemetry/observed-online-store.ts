@@ -5,6 +5,7 @@ import { exposeStoreFigures } from './store-figures.ts';
 /** The same store, with its reads counted and timed. */
 export function observeOnlineStore(store: OnlineStore, metrics: Metrics): OnlineStore {
   exposeStoreFigures(metrics.registry, store);
+  const onRead = metrics.watchStore(store.kind);
   return {
     kind: store.kind,
     prepare: (layout) => store.prepare(layout),
@@ -13,10 +14,10 @@ export function observeOnlineStore(store: OnlineStore, metrics: Metrics): Online
       const keyCount = countKeys(reads);
       try {
         const rows = await store.read(reads, options);
-        metrics.observeStoreRead(store.kind, keyCount, performance.now() - startedAtMs, false);
+        onRead(keyCount, performance.now() - startedAtMs, false);
         return rows;
       } catch (error) {
-        metrics.observeStoreRead(store.kind, keyCount, performance.now() - startedAtMs, true);
+        onRead(keyCount, performance.now() - startedAtMs, true);
         throw error;
       }
     },
