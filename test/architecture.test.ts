@@ -28,7 +28,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   cli: { may: ['*'], packages: ['*'] },
   config: {
     may: ['errors.ts'],
-    packages: ['zod', 'yaml', 'node:buffer', ...FILES],
+    packages: ['zod', 'yaml', 'node:buffer', 'node:module', ...FILES],
   },
   registry: {
     may: ['errors.ts', 'gen', 's3-client.ts'],

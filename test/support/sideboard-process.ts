@@ -66,6 +66,8 @@ export async function startSideboard(options: SideboardOptions): Promise<Sideboa
       SIDEBOARD_ADMIN_PORT: '0',
       SIDEBOARD_LOG_LEVEL: 'info',
       NODE_ENV: 'production',
+      // As if it were built: nobody strips types in production, and what does takes 20 MiB.
+      NODE_COMPILE_CACHE: join(ROOT, 'node_modules', '.cache', 'sideboard'),
       ...options.env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
