@@ -1,5 +1,5 @@
 import { EncodingError } from './encoding-error.ts';
-import { varintInt64, varintLow32, writeVarint, writeVarint64 } from './varint.ts';
+import { varintHigh32, varintInt64, varintLow32, writeVarint, writeVarint64 } from './varint.ts';
 import { MAX_NESTING, skipPayload, skipTag } from './wire.ts';
 
 const NANOS_PER_SECOND = 1_000_000_000n;
@@ -44,20 +44,24 @@ export function decodeTimestamp(bytes: Uint8Array): bigint {
   if (!isTimestampMessage(bytes, 0, bytes.length)) {
     throw new EncodingError(`${bytes.length} bytes are no google.protobuf.Timestamp`);
   }
-  return timestampSeconds(bytes, 0, bytes.length) * NANOS_PER_SECOND + timestampNanos(bytes);
-}
-
-function timestampNanos(bytes: Uint8Array): bigint {
-  const at = lastVarintOf(bytes, 0, bytes.length, NANOS_TAG);
-  return at < 0 ? 0n : BigInt(varintLow32(bytes, at));
+  const at = lastVarintOf(bytes, 0, bytes.length, SECONDS_TAG);
+  const seconds = at < 0 ? 0n : varintInt64(bytes, at);
+  return seconds * NANOS_PER_SECOND + BigInt(timestampNanos(bytes, 0, bytes.length));
 }
 
 /**
- * Whole seconds of the encoded Timestamp at `[start, end)`; the caller has checked it with `isTimestampMessage`.
+ * Seconds of the encoded Timestamp at `[start, end)`, as near as a number comes to them (exact to 2^53); the caller has
+ * checked it with `isTimestampMessage`.
  */
-export function timestampSeconds(bytes: Uint8Array, start: number, end: number): bigint {
+export function timestampSeconds(bytes: Uint8Array, start: number, end: number): number {
   const at = lastVarintOf(bytes, start, end, SECONDS_TAG);
-  return at < 0 ? 0n : varintInt64(bytes, at);
+  return at < 0 ? 0 : varintHigh32(bytes, at) * 2 ** 32 + (varintLow32(bytes, at) >>> 0);
+}
+
+/** Its nanoseconds, as they are written: negative or more than a second where somebody wrote that. */
+export function timestampNanos(bytes: Uint8Array, start: number, end: number): number {
+  const at = lastVarintOf(bytes, start, end, NANOS_TAG);
+  return at < 0 ? 0 : varintLow32(bytes, at);
 }
 
 /** Whether `[start, end)` holds an encoded `google.protobuf.Timestamp`: whole fields up to the very end. */

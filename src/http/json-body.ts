@@ -96,9 +96,9 @@ export function openJsonBody(body: Uint8Array, contentType: string | undefined):
         complain('list_type', [name], 'Input should be a valid list', value);
         return undefined;
       }
-      for (const [index, item] of (value as readonly JsonValue[]).entries()) {
+      (value as readonly JsonValue[]).forEach((item, index) => {
         if (typeof item !== 'string') notText([name, index], item);
-      }
+      });
       return value as readonly string[];
     },
     bool(name, fallback) {

@@ -1,8 +1,12 @@
-import { decodeTimestamp } from '../feast-encoding/timestamp.ts';
+import {
+  isTimestampMessage,
+  timestampNanos,
+  timestampSeconds,
+} from '../feast-encoding/timestamp.ts';
 
-const NANOS_PER_SECOND = 1_000_000_000n;
+const NANOS_PER_SECOND = 1_000_000_000;
 /** What JavaScript's dates hold, in seconds on either side of the epoch: years -271821 to 275760. */
-const MAX_DATE_SECONDS = 8_640_000_000_000n;
+const MAX_DATE_SECONDS = 8_640_000_000_000;
 /** Seconds of Feast's "not a time", the smallest int64. */
 const NOT_A_TIME = -(2n ** 63n);
 const SECONDS_PER_DAY = 86_400;
@@ -17,35 +21,32 @@ const FIXED_OFFSET = /^([+-])(\d\d):(\d\d)(?::(\d\d))?$/;
  * @returns `undefined` where the bytes are no Timestamp, or one that no calendar of ours holds
  */
 export function timestampText(bytes: Uint8Array): string | undefined {
-  if (bytes.length === 0) return '1970-01-01T00:00:00Z';
-  let ns: bigint;
-  try {
-    ns = decodeTimestamp(bytes);
-  } catch {
-    return undefined;
-  }
-  const nanos = ((ns % NANOS_PER_SECOND) + NANOS_PER_SECOND) % NANOS_PER_SECOND;
-  const day = dateTimeText((ns - nanos) / NANOS_PER_SECOND);
-  return day === undefined ? undefined : `${day}${fractionText(nanos)}Z`;
+  const { length } = bytes;
+  if (length === 0) return '1970-01-01T00:00:00Z';
+  if (!isTimestampMessage(bytes, 0, length)) return undefined;
+  const nanos = timestampNanos(bytes, 0, length);
+  const carried = Math.floor(nanos / NANOS_PER_SECOND);
+  const moment = dateTimeText(timestampSeconds(bytes, 0, length) + carried);
+  if (moment === undefined) return undefined;
+  return `${moment}${fractionText(nanos - carried * NANOS_PER_SECOND)}Z`;
 }
 
-function fractionText(nanos: bigint): string {
-  if (nanos === 0n) return '';
-  const digits = nanos.toString().padStart(9, '0');
+function fractionText(nanos: number): string {
+  if (nanos === 0) return '';
+  const digits = String(nanos).padStart(9, '0');
   if (digits.endsWith('000000')) return `.${digits.slice(0, 3)}`;
   return digits.endsWith('000') ? `.${digits.slice(0, 6)}` : `.${digits}`;
 }
 
-/** `2025-01-01T00:00:00` for seconds since the epoch; `undefined` beyond what a date holds. */
-function dateTimeText(seconds: bigint): string | undefined {
-  if (seconds > MAX_DATE_SECONDS || seconds < -MAX_DATE_SECONDS) return undefined;
-  const whole = Number(seconds);
-  const day = Math.floor(whole / SECONDS_PER_DAY);
+/** `2025-01-01T00:00:00` for whole seconds since the epoch; `undefined` beyond what a date holds. */
+function dateTimeText(seconds: number): string | undefined {
+  if (Math.abs(seconds) > MAX_DATE_SECONDS) return undefined;
+  const day = Math.floor(seconds / SECONDS_PER_DAY);
   if (day !== lastDay) {
     lastDayText = new Date(day * SECONDS_PER_DAY * 1000).toISOString().slice(0, -CLOCK_LENGTH);
     lastDay = day;
   }
-  const rest = whole - day * SECONDS_PER_DAY;
+  const rest = seconds - day * SECONDS_PER_DAY;
   const minutes = Math.floor(rest / 60);
   return `${lastDayText}${TWO_DIGITS[Math.floor(minutes / 60)]!}:${TWO_DIGITS[minutes % 60]!}:${TWO_DIGITS[rest % 60]!}`;
 }
@@ -64,9 +65,11 @@ let lastDayText = '';
  */
 export function zonedTimestampJson(seconds: bigint, zone: string): string | undefined {
   if (seconds === NOT_A_TIME) return 'null';
-  if (dateTimeText(seconds) === undefined) return undefined;
-  const offsetSeconds = zoneOffsetSeconds(zone, Number(seconds));
-  const local = dateTimeText(seconds + BigInt(offsetSeconds));
+  // Beyond 2^53, where numbers are not exact, there are no dates.
+  const instant = Number(seconds);
+  if (dateTimeText(instant) === undefined) return undefined;
+  const offsetSeconds = zoneOffsetSeconds(zone, instant);
+  const local = dateTimeText(instant + offsetSeconds);
   return local === undefined ? undefined : `"${local}${offsetText(offsetSeconds)}"`;
 }
 

@@ -137,7 +137,7 @@ function isStoredNull(bytes: Uint8Array, start: number, length: number): boolean
 }
 
 /**
- * Which entities' rows of a view are too old, one byte each; `undefined` = none can be. Feast's Go and Java rule: whole
+ * Which entities' rows of a view are too old, one byte each; `undefined` = none is. Feast's Go and Java rule: whole
  * seconds, strictly more than the TTL, and a row without event timestamp does not age.
  */
 function expiredEntities(
@@ -146,13 +146,16 @@ function expiredEntities(
   { enforceTtl, nowSeconds }: StatusRules,
 ): Uint8Array | undefined {
   if (!enforceTtl || ttlSeconds === 0) return undefined;
-  const expired = new Uint8Array(entityCount);
+  let expired: Uint8Array | undefined;
   for (let entity = 0; entity < entityCount; entity++) {
     const cell = entity * width + timestampCell;
     const start = starts[cell]!;
     if (start < 0) continue;
-    const eventSeconds = Number(timestampSeconds(buffers[entity]!, start, ends[cell]!));
-    if (nowSeconds - eventSeconds > ttlSeconds) expired[entity] = 1;
+    const eventSeconds = timestampSeconds(buffers[entity]!, start, ends[cell]!);
+    if (nowSeconds - eventSeconds > ttlSeconds) {
+      expired ??= new Uint8Array(entityCount);
+      expired[entity] = 1;
+    }
   }
   return expired;
 }

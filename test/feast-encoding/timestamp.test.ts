@@ -8,6 +8,8 @@ import {
   decodeTimestamp,
   encodeTimestamp,
   isTimestampMessage,
+  timestampNanos,
+  timestampSeconds,
 } from '../../src/feast-encoding/timestamp.ts';
 import { judge } from './wire-oracle.ts';
 
@@ -32,6 +34,8 @@ describe('encodeTimestamp', () => {
         const oracle = toBinary(TimestampSchema, create(TimestampSchema, { seconds, nanos }));
         expect(Buffer.from(bytes).toString('hex')).toBe(Buffer.from(oracle).toString('hex'));
         expect(decodeTimestamp(bytes)).toBe(ns);
+        expect(timestampSeconds(bytes, 0, bytes.length)).toBe(Number(seconds));
+        expect(timestampNanos(bytes, 0, bytes.length)).toBe(nanos);
       }),
     );
   });

@@ -1,3 +1,5 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from 'vitest';
 import { encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
 import { timestampText, zonedTimestampJson } from '../../src/http/json-timestamps.ts';
@@ -19,9 +21,28 @@ describe('timestampText', () => {
     expect(timestampText(encodeTimestamp(ns))).toBe(text);
   });
 
+  it.each([
+    [1n, -1, '1970-01-01T00:00:00.999999999Z'],
+    [0n, -1_500_000_000, '1969-12-31T23:59:58.500Z'],
+    [-1n, 2_000_000_001, '1970-01-01T00:00:01.000000001Z'],
+  ])('carries what somebody wrote as %d s and %d ns', (seconds, nanos, text) => {
+    expect(
+      timestampText(toBinary(TimestampSchema, create(TimestampSchema, { seconds, nanos }))),
+    ).toBe(text);
+  });
+
+  it('prints any instant as a date does, to the second', () => {
+    for (let seconds = -8_640_000_000_000; seconds <= 8_640_000_000_000; seconds += 7_919_001_017) {
+      const text = timestampText(encodeTimestamp(BigInt(seconds) * 1_000_000_000n));
+      expect(text).toBe(new Date(seconds * 1000).toISOString().replace('.000', ''));
+    }
+  });
+
   it('refuses bytes that are no timestamp and instants beyond every calendar', () => {
     expect(timestampText(Buffer.from('0880', 'hex'))).toBeUndefined();
     expect(timestampText(encodeTimestamp(10n ** 25n))).toBeUndefined();
+    expect(timestampText(encodeTimestamp(-(2n ** 63n) * 1_000_000_000n))).toBeUndefined();
+    expect(timestampText(encodeTimestamp(8_640_000_000_001n * 1_000_000_000n))).toBeUndefined();
   });
 });
 
