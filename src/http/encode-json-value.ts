@@ -6,6 +6,8 @@ import type { JsonFloat, JsonObject, JsonValue } from './json-parser.ts';
 const NULL: Uint8Array = new Uint8Array(0);
 const TRUE = Uint8Array.of((ValueType.BOOL << 3) | WireType.VARINT, 1);
 const FALSE = Uint8Array.of((ValueType.BOOL << 3) | WireType.VARINT, 0);
+const INT64_TAG = (ValueType.INT64 << 3) | WireType.VARINT;
+const MAX_UINT32 = 2 ** 32 - 1;
 const MAX_INT64 = 2n ** 63n - 1n;
 const MIN_INT64 = -(2n ** 63n);
 
@@ -20,7 +22,7 @@ export function encodeJsonValue(value: JsonValue): Uint8Array {
     case 'string':
       return lengthField(ValueType.STRING, Buffer.from(value, 'utf8'));
     case 'number':
-      return encodeInteger(BigInt(value));
+      return encodeInteger(value);
     case 'bigint':
       return value >= MIN_INT64 && value <= MAX_INT64
         ? encodeInteger(value)
@@ -32,10 +34,17 @@ export function encodeJsonValue(value: JsonValue): Uint8Array {
   }
 }
 
-function encodeInteger(value: bigint): Uint8Array {
+function encodeInteger(value: number | bigint): Uint8Array {
+  if (typeof value === 'number' && value >= 0 && value <= MAX_UINT32) {
+    const out = new Uint8Array(1 + varintSize(value));
+    out[0] = INT64_TAG;
+    writeVarint(out, 1, value);
+    return out;
+  }
   const out = new Uint8Array(11);
-  out[0] = (ValueType.INT64 << 3) | WireType.VARINT;
-  return out.subarray(0, writeVarint64(out, 1, value));
+  out[0] = INT64_TAG;
+  // A copy: a view would give every number memory outside of the heap.
+  return out.slice(0, writeVarint64(out, 1, BigInt(value)));
 }
 
 function encodeStructure(value: JsonFloat | readonly JsonValue[] | JsonObject): Uint8Array {

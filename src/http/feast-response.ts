@@ -2,16 +2,11 @@ import { Buffer } from 'node:buffer';
 import { SideboardError } from '../errors.ts';
 import { invalidRequest } from '../retrieval/retrieval-errors.ts';
 import type { RetrievalPlan } from '../retrieval/retrieval-plan.ts';
-import {
-  FIELD_STATUS,
-  timestampAt,
-  type RetrievedFeatures,
-} from '../retrieval/retrieved-features.ts';
+import { FIELD_STATUS, type RetrievedFeatures } from '../retrieval/retrieved-features.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
-import { timestampText } from './json-timestamps.ts';
 import { JsonWriter } from './json-writer.ts';
 
-/** An unset value. */
+/** An unset value, and the epoch. */
 const EMPTY = new Uint8Array(0);
 
 /** Names of `feast.serving.FieldStatus` by number, as JSON. */
@@ -22,6 +17,8 @@ const COMMA = Buffer.from(',');
 const FIRST_VALUES = Buffer.from('{"values":[');
 const VALUES = Buffer.from(',{"values":[');
 const STATUSES = Buffer.from('],"statuses":[');
+const TIMESTAMPS = Buffer.from('],"event_timestamps":[');
+const COLUMN_END = Buffer.from(']}');
 const FIRST_NO_ROWS = Buffer.from('{"values":[],"statuses":[]}');
 const NO_ROWS = Buffer.from(',{"values":[],"statuses":[]}');
 const RESULTS = Buffer.from('{"results":[');
@@ -29,6 +26,7 @@ const RESULTS = Buffer.from('{"results":[');
 /** What most values take with their status and timestamp; the buffer grows where they take more. */
 const CELL_SIZE_HINT = 48;
 const COLUMN_SIZE_HINT = 128;
+const TIMESTAMP_SIZE_HINT = 32;
 
 /**
  * The body of an answer to `POST /get-online-features`: one object per output column with its values, statuses and
@@ -112,10 +110,7 @@ class ColumnEnds {
   }
 
   #timestampsOf(retrieved: RetrievedFeatures, column: number): Uint8Array {
-    this.#timestamps ??= Buffer.from(
-      `],"event_timestamps":[${timestampsText(retrieved, column)}]}`,
-      'latin1',
-    );
+    this.#timestamps ??= timestampsEnd(retrieved, column);
     return this.#timestamps;
   }
 }
@@ -131,14 +126,31 @@ function presentEnd(rowCount: number, timestamps: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from(statuses, 'latin1'), timestamps]);
 }
 
-function timestampsText(retrieved: RetrievedFeatures, column: number): string {
-  let times = '';
-  for (let row = 0; row < retrieved.rowCount; row++) {
-    const time = timestampText(timestampAt(retrieved, column, row));
-    if (time === undefined) throw notJson(retrieved, column, 'event timestamp');
-    times += `${row === 0 ? '' : ','}"${time}"`;
+function timestampsEnd(retrieved: RetrievedFeatures, column: number): Uint8Array {
+  const { plan, groups, rowCount } = retrieved;
+  const json = new JsonWriter(COLUMN_SIZE_HINT + TIMESTAMP_SIZE_HINT * rowCount);
+  json.bytes(TIMESTAMPS);
+  const group = plan.groupOfColumn[column]!;
+  for (let row = 0; row < rowCount; row++) {
+    if (row > 0) json.bytes(COMMA);
+    let isWritten: boolean;
+    if (group < 0) {
+      isWritten = json.timestamp(EMPTY, 0, 0);
+    } else {
+      const { timestampCell } = plan.groups[group]!.views[plan.viewOfColumn[column]!]!;
+      const { cells, width, entityOfRow } = groups[group]!;
+      const entity = entityOfRow[row]!;
+      const cell = entity * width + timestampCell;
+      const start = entity < 0 ? -1 : cells.starts[cell]!;
+      isWritten =
+        start < 0
+          ? json.timestamp(EMPTY, 0, 0)
+          : json.timestamp(cells.buffers[entity]!, start, cells.ends[cell]!);
+    }
+    if (!isWritten) throw notJson(retrieved, column, 'event timestamp');
   }
-  return times;
+  json.bytes(COLUMN_END);
+  return json.written();
 }
 
 /** Stored bytes have been checked to be a `Value`; what a caller sent as JSON may be nested too deeply for one. */

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import {
   isTimestampMessage,
   timestampNanos,
@@ -11,50 +12,91 @@ const MAX_DATE_SECONDS = 8_640_000_000_000;
 const NOT_A_TIME = -(2n ** 63n);
 const SECONDS_PER_DAY = 86_400;
 const CLOCK_LENGTH = '00:00:00.000Z'.length;
-const TWO_DIGITS = Array.from({ length: 60 }, (_, i) => String(i).padStart(2, '0'));
 const FIXED_OFFSET = /^([+-])(\d\d):(\d\d)(?::(\d\d))?$/;
+const ZERO = 0x30;
+const COLON = 0x3a;
+const POINT = 0x2e;
+const Z = 0x5a;
+
+/** The longest that `writeTimestamp` writes. */
+export const MAX_TIMESTAMP_LENGTH = '+275760-09-13T00:00:00.000000000Z'.length;
 
 /**
- * An encoded `google.protobuf.Timestamp` as RFC 3339 in UTC with 0, 3, 6 or 9 digits of fraction
- * (https://protobuf.dev/programming-guides/json). Years outside 0000 to 9999 take ISO 8601's six digits and sign.
+ * Writes the encoded `google.protobuf.Timestamp` at `[start, end)` of `bytes` as RFC 3339 in UTC with 0, 3, 6 or 9 digits of
+ * fraction (https://protobuf.dev/programming-guides/json), in ASCII, at `at` of `out`. Years outside 0000 to 9999 take
+ * ISO 8601's six digits and sign.
  *
- * @returns `undefined` where the bytes are no Timestamp, or one that no calendar of ours holds
+ * @returns the position after it; -1 where the bytes are no Timestamp, or one that no calendar of ours holds
  */
-export function timestampText(bytes: Uint8Array): string | undefined {
-  const { length } = bytes;
-  if (length === 0) return '1970-01-01T00:00:00Z';
-  if (!isTimestampMessage(bytes, 0, length)) return undefined;
-  const nanos = timestampNanos(bytes, 0, length);
+export function writeTimestamp(
+  out: Uint8Array,
+  at: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  if (!isTimestampMessage(bytes, start, end)) return -1;
+  const nanos = timestampNanos(bytes, start, end);
   const carried = Math.floor(nanos / NANOS_PER_SECOND);
-  const moment = dateTimeText(timestampSeconds(bytes, 0, length) + carried);
-  if (moment === undefined) return undefined;
-  return `${moment}${fractionText(nanos - carried * NANOS_PER_SECOND)}Z`;
+  at = writeDateTime(out, at, timestampSeconds(bytes, start, end) + carried);
+  if (at < 0) return -1;
+  at = writeFraction(out, at, nanos - carried * NANOS_PER_SECOND);
+  out[at] = Z;
+  return at + 1;
 }
 
-function fractionText(nanos: number): string {
-  if (nanos === 0) return '';
-  const digits = String(nanos).padStart(9, '0');
-  if (digits.endsWith('000000')) return `.${digits.slice(0, 3)}`;
-  return digits.endsWith('000') ? `.${digits.slice(0, 6)}` : `.${digits}`;
+/** The same as a text; `undefined` where there is none. */
+export function timestampText(bytes: Uint8Array): string | undefined {
+  return textOf(writeTimestamp(scratch, 0, bytes, 0, bytes.length));
 }
 
-/** `2025-01-01T00:00:00` for whole seconds since the epoch; `undefined` beyond what a date holds. */
-function dateTimeText(seconds: number): string | undefined {
-  if (Math.abs(seconds) > MAX_DATE_SECONDS) return undefined;
+function writeFraction(out: Uint8Array, at: number, nanos: number): number {
+  if (nanos === 0) return at;
+  out[at++] = POINT;
+  if (nanos % 1_000_000 === 0) return writeDigits(out, at, nanos / 1_000_000, 3);
+  if (nanos % 1_000 === 0) return writeDigits(out, at, nanos / 1_000, 6);
+  return writeDigits(out, at, nanos, 9);
+}
+
+/** Writes `2025-01-01T00:00:00` for whole seconds since the epoch; returns -1 beyond what a date holds. */
+function writeDateTime(out: Uint8Array, at: number, seconds: number): number {
+  if (Math.abs(seconds) > MAX_DATE_SECONDS) return -1;
   const day = Math.floor(seconds / SECONDS_PER_DAY);
   if (day !== lastDay) {
-    lastDayText = new Date(day * SECONDS_PER_DAY * 1000).toISOString().slice(0, -CLOCK_LENGTH);
+    const text = new Date(day * SECONDS_PER_DAY * 1000).toISOString();
+    lastDayText = Buffer.from(text.slice(0, -CLOCK_LENGTH), 'latin1');
     lastDay = day;
   }
+  for (let i = 0; i < lastDayText.length; i++) out[at++] = lastDayText[i]!;
   const rest = seconds - day * SECONDS_PER_DAY;
   const minutes = Math.floor(rest / 60);
-  return `${lastDayText}${TWO_DIGITS[Math.floor(minutes / 60)]!}:${TWO_DIGITS[minutes % 60]!}:${TWO_DIGITS[rest % 60]!}`;
+  at = writeDigits(out, at, Math.floor(minutes / 60), 2);
+  out[at++] = COLON;
+  at = writeDigits(out, at, minutes % 60, 2);
+  out[at++] = COLON;
+  return writeDigits(out, at, rest % 60, 2);
+}
+
+function writeDigits(out: Uint8Array, at: number, number: number, count: number): number {
+  for (let i = at + count - 1; i >= at; i--) {
+    const rest = Math.floor(number / 10);
+    out[i] = ZERO + number - 10 * rest;
+    number = rest;
+  }
+  return at + count;
+}
+
+/** For what becomes a text at once. */
+const scratch: Buffer = Buffer.alloc(MAX_TIMESTAMP_LENGTH);
+
+function textOf(end: number): string | undefined {
+  return end < 0 ? undefined : scratch.toString('latin1', 0, end);
 }
 
 /** Rows of one answer are mostly of few days. */
 let lastDay = Number.NaN;
 /** With the `T` after it. */
-let lastDayText = '';
+let lastDayText: Uint8Array = new Uint8Array(0);
 
 /**
  * A zoned timestamp as ISO 8601 local time with its offset from UTC, as Python's `isoformat` prints it. A zone that is
@@ -67,9 +109,9 @@ export function zonedTimestampJson(seconds: bigint, zone: string): string | unde
   if (seconds === NOT_A_TIME) return 'null';
   // Beyond 2^53, where numbers are not exact, there are no dates.
   const instant = Number(seconds);
-  if (dateTimeText(instant) === undefined) return undefined;
+  if (Math.abs(instant) > MAX_DATE_SECONDS) return undefined;
   const offsetSeconds = zoneOffsetSeconds(zone, instant);
-  const local = dateTimeText(instant + offsetSeconds);
+  const local = textOf(writeDateTime(scratch, 0, instant + offsetSeconds));
   return local === undefined ? undefined : `"${local}${offsetText(offsetSeconds)}"`;
 }
 

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { ValueType } from '../feast-encoding/value-type.ts';
 import { WireType } from '../feast-encoding/wire.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
+import { MAX_TIMESTAMP_LENGTH, writeTimestamp } from './json-timestamps.ts';
 import { valueJson } from './json-values.ts';
 
 const INT32_TAG = (ValueType.INT32 << 3) | WireType.VARINT;
@@ -60,6 +61,21 @@ export class JsonWriter {
     const text = valueJson(bytes.subarray(start, end), nonFinite);
     if (text === undefined) return false;
     this.text(text);
+    return true;
+  }
+
+  /**
+   * Appends the encoded `google.protobuf.Timestamp` at `[start, end)` as `writeTimestamp` has it, in quotes.
+   *
+   * @returns `false` where it has no text; nothing is appended then
+   */
+  timestamp(bytes: Uint8Array, start: number, end: number): boolean {
+    this.#reserve(2 + MAX_TIMESTAMP_LENGTH);
+    const after = writeTimestamp(this.#out, this.#at + 1, bytes, start, end);
+    if (after < 0) return false;
+    this.#out[this.#at] = QUOTE;
+    this.#out[after] = QUOTE;
+    this.#at = after + 1;
     return true;
   }
 

@@ -45,12 +45,12 @@ export function packColumn({ name, values }: EncodedColumn): EntityColumn {
   const starts = new Int32Array(values.length);
   const ends = new Int32Array(values.length);
   let at = 0;
-  for (const [row, value] of values.entries()) {
+  for (let row = 0; row < values.length; row++) {
     starts[row] = at;
-    at += value.length;
+    at += values[row]!.length;
     ends[row] = at;
   }
   const bytes = new Uint8Array(at);
-  for (const [row, value] of values.entries()) bytes.set(value, starts[row]);
+  for (let row = 0; row < values.length; row++) bytes.set(values[row]!, starts[row]);
   return { name, bytes, starts, ends };
 }

@@ -46,30 +46,10 @@ export interface RetrievedFeatures {
   readonly responseBytes: number;
 }
 
-/** Encoded `google.protobuf.Timestamp` of the epoch: no bytes. */
-const EMPTY = new Uint8Array(0);
-
 /**
  * Gives the memory of what was read back to the store, once the answer has been written: nothing of `retrieved` may be
  * looked at any more. An answer that is not released costs the garbage collector more, and nothing else.
  */
 export function releaseFeatures({ groups }: RetrievedFeatures): void {
   for (let g = 0; g < groups.length; g++) groups[g]!.cells.release?.();
-}
-
-/** The encoded `google.protobuf.Timestamp` at (output column, row); empty = the epoch, also where nothing is known. */
-export function timestampAt(
-  { plan, groups }: RetrievedFeatures,
-  column: number,
-  row: number,
-): Uint8Array {
-  const group = plan.groupOfColumn[column]!;
-  if (group < 0) return EMPTY;
-  const { timestampCell } = plan.groups[group]!.views[plan.viewOfColumn[column]!]!;
-  const { cells, width, entityOfRow } = groups[group]!;
-  const entity = entityOfRow[row]!;
-  if (entity < 0) return EMPTY;
-  const at = entity * width + timestampCell;
-  const start = cells.starts[at]!;
-  return start < 0 ? EMPTY : cells.buffers[entity]!.subarray(start, cells.ends[at]);
 }

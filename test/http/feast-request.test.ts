@@ -72,6 +72,14 @@ describe('parseFeastRequest', () => {
     ]);
   });
 
+  it.each([0, -0, 127, 128, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, -(2 ** 53) + 1])(
+    'encodes the integer %i',
+    (value) => {
+      const request = parse(`{"entities": {"k": [${Object.is(value, -0) ? '-0' : value}]}}`);
+      expect(valuesOf(request.columns[0])).toEqual([['int64Val', BigInt(value)]]);
+    },
+  );
+
   it('encodes arrays and objects, which only request data may be', () => {
     const request = parse('{"entities": {"k": [[1, ["a"], null], {"x": {"y": 2.5}}]}}');
     expect(valuesOf(request.columns[0])).toMatchObject([

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { decodeRequest } from '../../src/retrieval/decode-request.ts';
 import { requestFromColumns } from '../../src/retrieval/request-from-columns.ts';
-import { FIELD_STATUS, timestampAt } from '../../src/retrieval/retrieved-features.ts';
+import { FIELD_STATUS } from '../../src/retrieval/retrieved-features.ts';
 import {
   ask,
   codeOf,
@@ -15,7 +15,7 @@ import {
   OPTIONS,
   type Fixture,
 } from './ask.ts';
-import { statusAt, valueAt } from './retrieved-cells.ts';
+import { statusAt, timestampAt, valueAt } from './retrieved-cells.ts';
 import { at, FRESH, OLD, openShop, SHOP } from './shop.ts';
 
 const { PRESENT, NOT_FOUND } = FIELD_STATUS;

@@ -25,3 +25,20 @@ export function valueAt(
   const start = entity < 0 ? -1 : cells.starts[cell]!;
   return start < 0 ? new Uint8Array(0) : cells.buffers[entity]!.subarray(start, cells.ends[cell]);
 }
+
+/** The encoded `google.protobuf.Timestamp` at (output column, row); empty = the epoch, also where nothing is known. */
+export function timestampAt(
+  { plan, groups }: RetrievedFeatures,
+  column: number,
+  row: number,
+): Uint8Array {
+  const group = plan.groupOfColumn[column]!;
+  if (group < 0) return new Uint8Array(0);
+  const { timestampCell } = plan.groups[group]!.views[plan.viewOfColumn[column]!]!;
+  const { cells, width, entityOfRow } = groups[group]!;
+  const entity = entityOfRow[row]!;
+  if (entity < 0) return new Uint8Array(0);
+  const at = entity * width + timestampCell;
+  const start = cells.starts[at]!;
+  return start < 0 ? new Uint8Array(0) : cells.buffers[entity]!.subarray(start, cells.ends[at]);
+}
