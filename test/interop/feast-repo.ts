@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { interopPath, pythonEnvironment, runPython } from '../support/python.ts';
+import { pythonEnvironment, pythonProgram, runPython } from '../support/python.ts';
 import { freePort } from '../support/redis-server.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -111,20 +111,20 @@ export interface FeastServer {
  * Starts `feast serve` with one worker and resolves when it is healthy, which takes seconds.
  *
  * @param core to bind it to; none by default
+ * @param more flags of `feast serve`
  */
 export async function startFeastServer(
   repo: Pick<FeastRepo, 'path'>,
   core?: number,
+  more: readonly string[] = [],
 ): Promise<FeastServer> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const pin = core === undefined ? [] : ['taskset', '-c', String(core)];
-  // By Python's name: the script's first line names the folder that the environment was made in.
-  const feast = [interopPath('venv/bin/python'), interopPath('venv/bin/feast')];
-  const serve = [...feast, '-c', repo.path, 'serve', '-h', '127.0.0.1'];
+  const serve = [...pythonProgram('feast'), '-c', repo.path, 'serve', '-h', '127.0.0.1'];
   serve.push('-p', String(port), '--workers', '1', '--no-access-log');
   // By default the worker is replaced after a thousand requests, and connections break.
-  serve.push('--max-requests', '10000000');
+  serve.push('--max-requests', '10000000', ...more);
   const [program = '', ...args] = [...pin, ...serve];
   const child = spawn(program, args, {
     env: pythonEnvironment(),

@@ -5,7 +5,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FeatureViewState } from '../../gen/feast/core/FeatureView_pb.ts';
 import { RegistrySchema } from '../../gen/feast/core/Registry_pb.ts';
-import { interopPath, pythonEnvironment, runProgram, runPython } from '../support/python.ts';
+import { pythonEnvironment, pythonProgram, runProgram, runPython } from '../support/python.ts';
 import {
   configuration,
   makeRepository,
@@ -207,8 +207,9 @@ describe('the real SDK on a registry that sideboard wrote', () => {
 });
 
 describe('feast apply and sideboard apply in turns', () => {
+  const [python, program] = pythonProgram('feast');
   const feast = async (command: string): Promise<string> =>
-    runProgram(interopPath('venv/bin/feast'), ['-c', repository.path, command], {
+    runProgram(python, [program, '-c', repository.path, command], {
       cwd: repository.path,
       env: pythonEnvironment(),
       timeoutMs: 300_000,

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { connect } from 'node:net';
-import { interopPath, pythonEnvironment } from '../support/python.ts';
+import { interopPath, pythonEnvironment, pythonProgram } from '../support/python.ts';
 import { freePort } from '../support/redis-server.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -16,7 +16,7 @@ export function startFeastRegistryServer(
   tls?: { readonly certFile: string; readonly keyFile: string },
 ): Promise<ForeignServer> {
   return startServer((port) => [
-    interopPath('venv/bin/feast'),
+    ...pythonProgram('feast'),
     '-c',
     repoPath,
     'serve_registry',
@@ -26,10 +26,24 @@ export function startFeastRegistryServer(
   ]);
 }
 
+/** Feast's gRPC feature server (`feast listen`) on a repository; it looks at the registry every second. */
+export function startFeastGrpcServer(repoPath: string): Promise<ForeignServer> {
+  return startServer((port) => [
+    ...pythonProgram('feast'),
+    '-c',
+    repoPath,
+    'listen',
+    '-a',
+    `127.0.0.1:${port}`,
+    '-r',
+    '1',
+  ]);
+}
+
 /** Feast's transformation server on a repository. */
 export function startFeastTransformationServer(repoPath: string): Promise<ForeignServer> {
   return startServer((port) => [
-    interopPath('venv/bin/feast'),
+    ...pythonProgram('feast'),
     '-c',
     repoPath,
     'serve_transformations',
@@ -41,9 +55,7 @@ export function startFeastTransformationServer(repoPath: string): Promise<Foreig
 /** A store that speaks S3 (moto). */
 export function startS3(): Promise<ForeignServer> {
   return startServer((port) => [
-    interopPath('moto/bin/python'),
-    '-m',
-    'moto.server',
+    ...pythonProgram('moto_server', 'moto'),
     '-H',
     '127.0.0.1',
     '-p',

@@ -26,6 +26,17 @@ export function interopPath(name: string): string {
   throw new Error(`${path} is missing: run \`bash scripts/interop --setup\` once`);
 }
 
+/**
+ * The command line of a program that `pip` installed. Not the program itself: its first line has the path of the folder that it
+ * was installed in, which may have moved since.
+ *
+ * @param name such as `feast`
+ * @param environment of `scripts/interop`
+ */
+export function pythonProgram(name: string, environment = 'venv'): readonly [string, string] {
+  return [interopPath(`${environment}/bin/python`), interopPath(`${environment}/bin/${name}`)];
+}
+
 /** Limits of `runPython`, and what the script may see. */
 export interface PythonOptions {
   readonly cwd?: string;
