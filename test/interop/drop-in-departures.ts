@@ -10,7 +10,7 @@ export interface StepContext {
 
 /** A place where our servers answer otherwise on purpose. */
 export interface DropInDeparture {
-  /** Decision of section 12 of the contract; 14 and 6.2 are sections that say what running Feast showed; 'not served' is what is left to Feast. */
+  /** Decision of section 12 of the contract; 14, 6.2 and 6.4 are sections that say what running Feast showed; 'not served' is what is left to Feast. */
   readonly number: string;
   readonly about: string;
   /** Where it is about one kind of store. */
@@ -115,7 +115,10 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
         ],
       ),
       ...each(['HTTP write'], ['a key beyond 32 bits', 'half of a key']),
-      ...each(['HTTP materialize'], ['backwards', 'no start', 'no window', 'words for a window']),
+      ...each(
+        ['HTTP materialize'],
+        ['backwards', 'no start', 'no window', 'words for a window', 'labels'],
+      ),
       'gRPC push: without a feature',
       'gRPC push: to nowhere',
       'gRPC write: words for a number',
@@ -150,6 +153,13 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
     number: '14',
     about: 'field mapping: the source’s name as well',
     steps: ['HTTP write: a mapped column'],
+    outcome: () => ({ done: 200, body: null }),
+  },
+  {
+    number: '6.4',
+    about:
+      'writes to label views by name, which Feast’s route finds no more than views that do not exist',
+    steps: ['HTTP write: labels'],
     outcome: () => ({ done: 200, body: null }),
   },
   {
@@ -230,6 +240,12 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
     number: '12.40',
     about: 'on-demand views of mode python',
     steps: each(EVERY, ['computed in Python']),
+    outcome: refused(501, '', 'UNIMPLEMENTED'),
+  },
+  {
+    number: '12.40',
+    about: 'materializing what a Python function computes',
+    steps: ['HTTP materialize: a computed view'],
     outcome: refused(501, '', 'UNIMPLEMENTED'),
   },
   {

@@ -130,7 +130,7 @@ export async function leftBy(world: World): Promise<Omit<Played, 'steps'>> {
       world.redis === undefined
         ? storedInSqlite(
             world,
-            views.map(({ name }) => name),
+            [...views, ...registry.labelViews.map(({ spec }) => spec!)].map(({ name }) => name),
           )
         : await storedInRedis(world.redis),
     recorded: Object.fromEntries(recorded),

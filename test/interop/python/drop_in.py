@@ -23,7 +23,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import requests
-from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, PushSource, RequestSource, ValueType
+from feast import (
+    Entity,
+    FeatureService,
+    FeatureStore,
+    FeatureView,
+    Field,
+    FileSource,
+    LabelView,
+    PushSource,
+    RequestSource,
+    ValueType,
+)
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.protos.feast.serving import GrpcServer_pb2, GrpcServer_pb2_grpc, ServingService_pb2
 from feast.protos.feast.types.Value_pb2 import Int64List, StringList, Value
@@ -70,6 +81,9 @@ SMALLS = view("smalls", [SMALL], {"small_id": Int32, "size": Int64}, source("sma
 MAPPED = view(
     "mapped", [DRIVER], {"driver_id": Int64, "good": Int64}, source("mapped_source", field_mapping={"bad": "good"})
 )
+LABELS_PUSH = PushSource(name="labels_push", batch_source=source("labels_source"))
+LABELS_SCHEMA = [Field(name="good", dtype=Int64), Field(name="labeler", dtype=String)]
+LABELS = LabelView(name="labels", entities=[DRIVER], schema=LABELS_SCHEMA, source=LABELS_PUSH, labeler_field="labeler")
 WORLD = view("world", [], {"rate": Float64}, source("world_source", "data/world.parquet"))
 BATCH_FIELDS = {"driver_id": Int64, "score": Float64, "word": String, "many": Array(Int64)}
 BATCHES = [view(f"batch{i}", [DRIVER], BATCH_FIELDS, source(f"batch{i}_source", "data/batch.parquet")) for i in range(8)]
@@ -104,7 +118,7 @@ SERVICES = [
     FeatureService(name="deal", features=[BUYER, SELLER]),
     FeatureService(name="on_demand", features=[STATS[["trips"]], computed[["total"]]]),
 ]
-ALL_VIEWS = [STATS, LEFT, RIGHT, PLACES, PAIRS, SMALLS, MAPPED, WORLD, *BATCHES, computed, in_python]
+ALL_VIEWS = [STATS, LEFT, RIGHT, PLACES, PAIRS, SMALLS, MAPPED, LABELS, WORLD, *BATCHES, computed, in_python]
 LATER = view("later", [DRIVER], {"driver_id": Int64, "news": Int64}, PushSource(name="later_push", batch_source=source("later_source")))
 
 
@@ -126,7 +140,7 @@ def make(*repos):
         pq.write_table(pa.Table.from_pandas(pd.DataFrame(world)), f"{repo}/data/world.parquet")
         with contextlib.redirect_stdout(sys.stderr):
             entities = [DRIVER, TOWN, SMALL]
-            FeatureStore(repo_path=repo).apply([*entities, STATS_PUSH, BOTH_PUSH, *ALL_VIEWS, *SERVICES])
+            FeatureStore(repo_path=repo).apply([*entities, STATS_PUSH, BOTH_PUSH, LABELS_PUSH, *ALL_VIEWS, *SERVICES])
 
 
 def stamp(**after):
@@ -150,6 +164,11 @@ FULL = {
     "recent": [1, -2, 2**40],
     "words": ["a", "", "ü"],
 }
+
+
+def labels_row(driver):
+    times = {"event_timestamp": [stamp()], "created": [stamp()]}
+    return {"driver_id": [driver], "good": [1], "labeler": ["me"], **times}
 
 
 def without(row, *names):
@@ -225,6 +244,7 @@ def pushes():
         # Feast takes the views of a source in no order: the one that can take it has the rows afterwards, or has not.
         "two views, one of which cannot take it": {"push_source_name": "both_push", "df": {**half, "c": [1, "nothing"]}},
         "two views, one of which cannot take it again": {"push_source_name": "both_push", "df": half},
+        "labels": {"push_source_name": "labels_push", "df": labels_row(1)},
         "to the offline store": {"push_source_name": "stats_push", "df": row, "to": "offline"},
         "to nowhere": {"push_source_name": "stats_push", "df": row, "to": "nowhere"},
         "without a frame": {"push_source_name": "stats_push"},
@@ -249,6 +269,7 @@ def writes():
         "a mapped feature": {"feature_view_name": "mapped", "df": {**one, "good": [3]}},
         "a mapped column": {"feature_view_name": "mapped", "df": {**one, "driver_id": [2], "bad": [4]}},
         "a mapped column again": {"feature_view_name": "mapped", "df": {**one, "driver_id": [2], "good": [4]}},
+        "labels": {"feature_view_name": "labels", "df": labels_row(2)},
         "of nobody": {"feature_view_name": "world", "df": {"rate": [9.5], **times}},
         "an unknown view": {"feature_view_name": "nobody", "df": one},
         "half of a key": {"feature_view_name": "pairs", "df": {**one, "visits": [1]}},
@@ -277,6 +298,8 @@ def materializations():
         "no window": ("/materialize", {"feature_views": ["batch2"]}),
         "words for a window": ("/materialize", {"start_ts": "soon", "end_ts": "later", "feature_views": ["batch2"]}),
         "a list for views": ("/materialize", {**window, "feature_views": "batch2"}),
+        "labels": ("/materialize", {**window, "feature_views": ["labels"]}),
+        "a computed view": ("/materialize", {**window, "feature_views": ["computed"]}),
         "an unknown view": ("/materialize", {**window, "feature_views": ["nobody"]}),
         "no views": ("/materialize", {**window, "feature_views": []}),
         "further": ("/materialize-incremental", {"end_ts": "2025-01-09T00:00:00", "feature_views": ["batch0"]}),
@@ -320,6 +343,7 @@ def reads():
             ["batch0:score", "batch0:word", "batch0:many"], {"driver_id": list(range(0, 100, 9))}, full_feature_names=True
         ),
         "what was never materialized": ask(["batch4:score"], one),
+        "labels": ask(["labels:good", "labels:labeler"], {"driver_id": [1, 2]}),
         "a mapped feature": ask(["mapped:good"], {"driver_id": [1, 2]}),
         "a service": ask("everything", {"driver_id": [1, 2], "town_name": ["Köln", "Bern"]}),
         "some of two views": ask("some", {"driver_id": [1, 2]}),
@@ -482,6 +506,8 @@ class Script:
             self.step(f"HTTP push: {name}", lambda: self.http("POST", "/push", sent))
         for name, body in writes().items():
             self.step(f"HTTP write: {name}", lambda: self.http("POST", "/write-to-online-store", body))
+        again = {"push_source_name": "labels_push", "df": labels_row(2)}
+        self.step("HTTP push: labels again", lambda: self.http("POST", "/push", again))
         self.write_by_grpc()
         self.write_by_sdk()
         for name, (path, body) in materializations().items():
