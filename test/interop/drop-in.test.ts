@@ -71,7 +71,7 @@ describe('in the place of Feast’s servers', () => {
   });
 
   afterAll(async () => {
-    await Promise.all(worlds.map(({ redis }) => redis?.stop()));
+    for (const { redis } of worlds) await redis?.stop();
     await rm(folder, { recursive: true, force: true });
   });
 
