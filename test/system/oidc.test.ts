@@ -218,6 +218,29 @@ describe('a server with auth type oidc', () => {
     });
   });
 
+  test('materializes for those only who may write every view that it is about', async () => {
+    const materialize = async (claims: object, body: object, query = ''): Promise<number> => {
+      const response = await fetch(`${url}/materialize${query}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: await bearer({ ...claims }) },
+        body: JSON.stringify({ disable_event_timestamp: true, ...body }),
+      });
+      await response.arrayBuffer();
+      return response.status;
+    };
+    const own = { feature_views: ['driver_stats'] };
+    for (const query of ['', '?async=true']) {
+      expect(await materialize({ roles: ['reader'] }, own, query)).toBe(403);
+      expect(await materialize({ roles: ['writer'] }, { feature_views: ['secrets'] }, query)).toBe(
+        403,
+      );
+      // All views, and one of them is not the writer's.
+      expect(await materialize({ roles: ['writer'] }, {}, query)).toBe(403);
+    }
+    // It is let in: what there is to say is about the file that does not exist.
+    expect([401, 403]).not.toContain(await materialize({ roles: ['writer'] }, own));
+  });
+
   test('asks for credentials on every route but health and documentation', async () => {
     const statusOf = async (method: string, path: string): Promise<number> =>
       (await fetch(url + path, { method })).status;

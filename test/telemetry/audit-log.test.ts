@@ -1,0 +1,41 @@
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { createAuditLog } from '../../src/telemetry/audit-log.ts';
+
+const DENIED = { decision: 'denied', what: 'authentication', reason: 'no token' } as const;
+
+function auditLog(level: string) {
+  const lines: Record<string, unknown>[] = [];
+  const logger = pino(
+    { level },
+    { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) },
+  );
+  let nowMs = 1_000_000;
+  return {
+    lines,
+    audit: createAuditLog(logger, () => nowMs),
+    wait: (ms: number) => (nowMs += ms),
+  };
+}
+
+test('decisions are written whatever the level, unless the log is silent', () => {
+  for (const [level, count] of [
+    ['fatal', 1],
+    ['debug', 1],
+    ['silent', 0],
+  ] as const) {
+    const { audit, lines } = auditLog(level);
+    audit(DENIED);
+    expect([level, lines.length]).toEqual([level, count]);
+  }
+});
+
+test('denials beyond fifty in a second are counted', () => {
+  const { audit, lines, wait } = auditLog('info');
+  for (let i = 0; i < 80; i++) audit(DENIED);
+  expect(lines).toHaveLength(50);
+  expect(lines[0]).toMatchObject({ audit: true, ...DENIED, msg: 'authentication denied' });
+  wait(1000);
+  audit(DENIED);
+  expect(lines.slice(50)).toMatchObject([{ unwritten: 30, msg: 'further denials' }, DENIED]);
+});
