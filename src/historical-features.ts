@@ -7,6 +7,7 @@ import { buildRegistrySnapshot } from './registry/registry-snapshot.ts';
 import { retrieveHistoricalFeatures } from './training/historical-features.ts';
 import type { HistoricalFeatures, TrainingProgress } from './training/historical-features.ts';
 import type { TrainingPlan } from './training/training-plan.ts';
+import { openTransformation } from './transformation/open-transformation.ts';
 
 /** What `getHistoricalFeatures` takes. */
 export interface HistoricalFeaturesRequest {
@@ -43,6 +44,9 @@ export interface HistoricalFeaturesRequest {
 /** The process as a whole takes about 1 GB more. */
 export const DEFAULT_MEMORY_LIMIT = '2GB';
 
+/** What a function in TypeScript may take for 2,048 rows, where `function_timeout_ms` is less: nobody waits online. */
+const FUNCTION_TIMEOUT_MS = 60_000;
+
 const MEMORY_LIMIT = /^\d+(\.\d+)? ?([kmgt]i?b)$/i;
 
 /**
@@ -64,23 +68,41 @@ export async function getHistoricalFeatures(
   const config = request.config ?? loadConfig({ repoPath: resolve(request.repoPath ?? '.') });
   const { versioningEnabled } = config.registry;
   const registry = await readRegistry(config.registry, config.project);
-  return await retrieveHistoricalFeatures({
-    registry: buildRegistrySnapshot(registry, { project: config.project, versioningEnabled }),
-    selection: { features, featureService, fullFeatureNames: request.fullFeatureNames ?? false },
-    entityRows: request.entityRows,
-    eventTimestampColumn: request.eventTimestampColumn,
-    output: request.output,
-    overwrite: request.overwrite ?? false,
-    sources: { ...config.sources, repoPath: config.repoPath },
-    filterByCreatedTimestamp: request.filterByCreatedTimestamp ?? false,
-    strict: request.strict ?? false,
-    maxFeatures: config.limits.maxFeatures,
-    memoryLimit,
-    temporaryDirectory: request.temporaryDirectory,
-    onPlan: request.onPlan,
-    onProgress: request.onProgress,
-    signal: request.signal,
+  const { transformationEndpoint, functions } = config;
+  const transformation = openTransformation({
+    endpoint: transformationEndpoint,
+    maxResponseBytes: config.limits.maxResponseBytes,
+    functions: {
+      ...functions,
+      timeoutMs: Math.max(functions.timeoutMs, FUNCTION_TIMEOUT_MS),
+      onStray: () => undefined,
+    },
   });
+  try {
+    return await retrieveHistoricalFeatures({
+      registry: buildRegistrySnapshot(registry, { project: config.project, versioningEnabled }),
+      selection: { features, featureService, fullFeatureNames: request.fullFeatureNames ?? false },
+      entityRows: request.entityRows,
+      eventTimestampColumn: request.eventTimestampColumn,
+      output: request.output,
+      overwrite: request.overwrite ?? false,
+      sources: { ...config.sources, repoPath: config.repoPath },
+      filterByCreatedTimestamp: request.filterByCreatedTimestamp ?? false,
+      strict: request.strict ?? false,
+      maxFeatures: config.limits.maxFeatures,
+      memoryLimit,
+      temporaryDirectory: request.temporaryDirectory,
+      onPlan: request.onPlan,
+      onProgress: request.onProgress,
+      signal: request.signal,
+      onDemand: {
+        transform: transformation.transform,
+        runners: { delegates: transformationEndpoint !== undefined, computes: true },
+      },
+    });
+  } finally {
+    await transformation.close();
+  }
 }
 
 function invalid(detail: string): SideboardError {

@@ -93,8 +93,11 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'feast-encoding',
       'ingestion',
       'registry/registry-model.ts',
+      'retrieval/expand-on-demand.ts',
+      'retrieval/refuse-on-demand.ts',
       'retrieval/resolve-selection.ts',
     ],
+    mayForTypes: ['retrieval/on-demand-plan.ts'],
     packages: ['@duckdb/node-api', ...FILES],
   },
   'online-store': {

@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { describeBadRows } from '../ingestion/bad-rows.ts';
 import type { HistoricalFeatures } from '../training/historical-features.ts';
-import type { PlannedJoin } from '../training/training-plan.ts';
+import type { PlannedComputation, PlannedJoin } from '../training/training-plan.ts';
 import { formatCount } from './materialization-progress.ts';
 
 const SECONDS_PER_DAY = 86_400;
@@ -24,8 +24,14 @@ export function formatTrainingPlan({ plan }: HistoricalFeatures): string {
   );
   return `${formatCount(plan.rowCount)} entity rows of ${describeFiles(plan.entityFiles)}, known at ${plan.eventTimestampColumn}
 ${table.toString()}
-${formatCount(plan.outputColumns.length)} columns: ${plan.outputColumns.join(', ')}
+${plan.computed.map(describeComputation).join('')}${formatCount(plan.outputColumns.length)} columns: ${plan.outputColumns.join(', ')}
 `;
+}
+
+function describeComputation(computed: PlannedComputation): string {
+  const { name, featureNames, sourceNames, requestColumns } = computed;
+  const from = [...sourceNames, ...requestColumns].join(', ');
+  return `${name} is computed from ${from}: ${featureNames.join(', ')}\n`;
 }
 
 /** A finished run for people. */
@@ -84,6 +90,12 @@ export function historicalFeaturesJson({
       ttl_seconds: join.ttlSeconds,
       created_timestamp_column: join.createdTimestampField,
       ...outcome(found.get(i)),
+    })),
+    on_demand_feature_views: plan.computed.map((computed) => ({
+      feature_view: computed.name,
+      features: computed.featureNames,
+      sources: computed.sourceNames,
+      request_columns: computed.requestColumns,
     })),
     duration_ms: Math.round(durationMs),
   };

@@ -35,8 +35,11 @@ export interface ExpandedSelection {
   readonly places: readonly FeaturePlace[];
 }
 
-/** Whether the view has to be computed for each request; one that is written to the online store is read like any other. */
-function isComputed({ definition }: Pick<RequestedView, 'definition'>): boolean {
+/** Which views have to be computed. */
+type IsComputed = (view: Pick<RequestedView, 'definition'>) => boolean;
+
+/** Online, one that is written to the online store is read like any other. */
+function isComputedOnline({ definition }: Pick<RequestedView, 'definition'>): boolean {
   return definition.onDemand?.writeToOnlineStore === false;
 }
 
@@ -49,6 +52,7 @@ function isComputed({ definition }: Pick<RequestedView, 'definition'>): boolean 
 export function expandOnDemand(
   { views, features }: ResolvedSelection,
   snapshot: RegistrySnapshot,
+  isComputed: IsComputed = isComputedOnline,
 ): ExpandedSelection {
   const readViews = views.filter((view) => !isComputed(view));
   const readFeatures: RequestedFeature[] = [];

@@ -50,6 +50,8 @@ export interface OnDemandCall {
   /** Of the function in TypeScript that is to run; absent = it is Python's. */
   readonly functionHash?: string | undefined;
   readonly rowCount: number;
+  /** Number of the first row, for messages; absent = 0. */
+  readonly firstRow?: number | undefined;
   readonly inputs: readonly InputColumn[];
   readonly outputs: readonly FieldDefinition[];
 }

@@ -21,7 +21,7 @@ const DELEGATED_MODE = 'pandas';
  */
 export function refuseOnDemandViews(
   computed: readonly ComputedView[],
-  selection: Selection,
+  selection: Pick<Selection, 'entityColumnNames' | 'contextColumnNames'>,
   { snapshot, runners }: { readonly snapshot: RegistrySnapshot; readonly runners: FunctionRunners },
 ): void {
   const given = new Set([...selection.entityColumnNames, ...selection.contextColumnNames]);

@@ -9,7 +9,11 @@ import type { SourceAccess } from '../ingestion/open-source-files.ts';
 import { openScratchDatabase } from '../ingestion/scratch-database.ts';
 import { unreadableSource } from '../ingestion/source-database.ts';
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
+import type { TransformOnDemand } from '../retrieval/on-demand-plan.ts';
+import { refuseOnDemandViews } from '../retrieval/refuse-on-demand.ts';
+import type { FunctionRunners } from '../retrieval/refuse-on-demand.ts';
 import type { FeatureSelection } from '../retrieval/resolve-selection.ts';
+import { compileInputs, computeView } from './compute-view.ts';
 import { takeCensus } from './source-census.ts';
 import { openEntityRows } from './entity-rows.ts';
 import type { EntityRows } from './entity-rows.ts';
@@ -21,6 +25,7 @@ import { joinExpressions, prepareJoin } from './prepare-join.ts';
 import type { PreparedJoin } from './prepare-join.ts';
 import { runStep } from './run-step.ts';
 import { selectJoins } from './select-joins.ts';
+import type { JoinSelection } from './select-joins.ts';
 import { invalidEntityRows, missingJoinKeyColumns } from './training-error.ts';
 import { describePlan } from './training-plan.ts';
 import type { TrainingPlan } from './training-plan.ts';
@@ -44,6 +49,10 @@ export interface HistoricalFeaturesOptions {
   /** Whether a bad row of a source is an error. */
   readonly strict: boolean;
   readonly maxFeatures: number;
+  /** Runs the functions of on-demand views; absent = they are refused. */
+  readonly onDemand?:
+    | { readonly transform: TransformOnDemand; readonly runners: FunctionRunners }
+    | undefined;
   /** What the join may hold in memory, such as `2GB`; beyond it goes to a temporary folder. */
   readonly memoryLimit: string;
   /** Folder for that; by default the system's. */
@@ -93,10 +102,10 @@ export interface HistoricalFeatures {
 /**
  * Joins feature values to entity rows as they were known at each row's event timestamp, and writes a Parquet file with one
  * row per entity row, in their order: their own columns, then the features, null where nothing was known or all of it was
- * older than the view's TTL. Memory is bounded whatever the number of rows.
+ * older than the view's TTL. On-demand views are computed from what was joined. Memory is bounded whatever the number of rows.
  *
  * @throws SideboardError INVALID_REQUEST, MISSING_JOIN_KEY, FEATURE_NAME_COLLISION, INVALID_SOURCE_DATA, CANCELLED, and as
- *   `selectJoins`.
+ *   `selectJoins`, `refuseOnDemandViews` and `computeView`.
  */
 export async function retrieveHistoricalFeatures(
   options: HistoricalFeaturesOptions,
@@ -119,6 +128,7 @@ export async function retrieveHistoricalFeatures(
       eventTimestampColumn: options.eventTimestampColumn,
     });
     refuseMissingKeys(entities, keyColumns);
+    refuseComputed(entities, selection, options);
     refuseTakenNames(entities, selection);
     for (const [i, join] of selection.joins.entries()) {
       const tableName = `source_${i}`;
@@ -129,9 +139,9 @@ export async function retrieveHistoricalFeatures(
     if (output === undefined) {
       return { plan, output, joins: [], durationMs: performance.now() - startedAtMs };
     }
-    const run = createRun(connection, prepared.length + 2, options);
+    const run = createRun(connection, prepared.length + 2 * selection.computed.length + 2, options);
     const staging = stageEntityRows(connection, entities, prepared);
-    await naming(run('read entity rows', staging.sql), (error) =>
+    await naming(run.sql('read entity rows', staging.sql), (error) =>
       invalidEntityRows(`cannot read ${options.entityRows}: ${firstLine(error)}`, error),
     );
     const staged = await staging.finish();
@@ -143,9 +153,10 @@ export async function retrieveHistoricalFeatures(
         ),
       );
     }
+    await computeViews(connection, selection, { entities, prepared, options, run });
     const query = compileOutput(entities, prepared, selection);
     await writeThrough(output, async (path) => {
-      await run('write', `COPY (${query}) TO '${path.replaceAll("'", "''")}' (FORMAT parquet)`);
+      await run.sql('write', `COPY (${query}) TO '${path.replaceAll("'", "''")}' (FORMAT parquet)`);
     });
     return { plan, output, joins, durationMs: performance.now() - startedAtMs };
   } finally {
@@ -154,7 +165,11 @@ export async function retrieveHistoricalFeatures(
   }
 }
 
-type Run = (step: string, sql: string) => Promise<void>;
+/** Runs the steps of a retrieval one after the other, and tells how far they are. */
+interface Run {
+  sql(step: string, sql: string): Promise<void>;
+  work(step: string, work: (onPercent: (percent: number) => void) => Promise<void>): Promise<void>;
+}
 
 function createRun(
   connection: DuckDBConnection,
@@ -162,14 +177,58 @@ function createRun(
   { onProgress, signal }: HistoricalFeaturesOptions,
 ): Run {
   let next = 0;
-  return async (step, sql) => {
+  const begin = (step: string): ((percent: number) => void) => {
     const index = next;
     next += 1;
-    await runStep(connection, sql, {
-      signal,
-      onPercent: (percent) => onProgress?.({ step, index, stepCount, percent }),
-    });
+    return (percent) => onProgress?.({ step, index, stepCount, percent });
   };
+  return {
+    sql: (step, sql) => runStep(connection, sql, { signal, onPercent: begin(step) }),
+    work: (step, work) => work(begin(step)),
+  };
+}
+
+/** Says what on-demand views lack: request data in the entity rows, or somebody to run their functions. */
+function refuseComputed(
+  { types }: EntityRows,
+  { computed }: JoinSelection,
+  { registry, onDemand }: HistoricalFeaturesOptions,
+): void {
+  const { runners = { delegates: false, computes: false } } = onDemand ?? {};
+  refuseOnDemandViews(
+    computed.map(({ view }) => view),
+    { entityColumnNames: [...types.keys()], contextColumnNames: [] },
+    { snapshot: registry, runners },
+  );
+}
+
+async function computeViews(
+  connection: DuckDBConnection,
+  { computed }: JoinSelection,
+  context: {
+    readonly entities: EntityRows;
+    readonly prepared: readonly PreparedJoin[];
+    readonly options: HistoricalFeaturesOptions;
+    readonly run: Run;
+  },
+): Promise<void> {
+  const { entities, prepared: joins, options, run } = context;
+  const { transform } = options.onDemand ?? {};
+  for (const [index, computation] of computed.entries()) {
+    const { nameToUse } = computation.view.requested;
+    await run.sql(`gather ${nameToUse}`, compileInputs(computation, index, { entities, joins }));
+    await run.work(`compute ${nameToUse}`, (onPercent) =>
+      computeView(computation, index, {
+        connection,
+        project: options.registry.project,
+        entities,
+        joins,
+        transform: transform!,
+        signal: options.signal,
+        onPercent,
+      }),
+    );
+  }
 }
 
 async function joinView(
@@ -198,7 +257,7 @@ async function joinView(
     );
   }
   const table = joinTable(index);
-  await run(`join ${name}`, compileJoin(table, staged.table, expressions));
+  await run.sql(`join ${name}`, compileJoin(table, staged.table, expressions));
   const counted = await connection.runAndReadAll(
     `SELECT count(*) FILTER (WHERE ${FRESH}), count(*) FILTER (WHERE ${FOUND} AND NOT ${FRESH}), count(*) FILTER (WHERE NOT ${FOUND}) FROM ${table}`,
   );

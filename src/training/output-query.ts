@@ -5,40 +5,59 @@ import { ValueType } from '../feast-encoding/value-type.ts';
 import type { EntityRows } from './entity-rows.ts';
 import { joinKeySql } from './join-key.ts';
 import type { PreparedJoin } from './prepare-join.ts';
-import type { JoinSelection } from './select-joins.ts';
+import type { JoinSelection, SelectedFeature } from './select-joins.ts';
 
 /** Name of the table that a join fills. */
 export function joinTable(join: number): string {
   return `join_${join}`;
 }
 
+/** Name of the table that an on-demand view is computed into. */
+export function computedTable(index: number): string {
+  return `computed_${index}`;
+}
+
+/** `sql`, or an error where the tables beside the entity rows are not in step with them. */
+export function rowsInStep(entities: EntityRows, tables: readonly string[], sql: string): string {
+  if (tables.length === 0) return sql;
+  const inStep = tables.map(
+    (table) => `${table}.row_number IS NOT DISTINCT FROM ${entities.rowNumber}`,
+  );
+  return `CASE WHEN ${inStep.join(' AND ')} THEN ${sql} ELSE error('rows are out of step') END`;
+}
+
 /**
  * SELECT for the result: every entity row in its place, its own columns first, then the features in requested order. The
- * tables of the joins are read side by side with the entity rows, which takes no memory; a row that is out of step is an
+ * tables of joins and of on-demand views are read side by side with the entity rows, which takes no memory; a row that is out of step is an
  * error.
  */
 export function compileOutput(
   entities: EntityRows,
   joins: readonly PreparedJoin[],
-  { features }: JoinSelection,
+  { computed, features }: JoinSelection,
 ): string {
-  const inStep = joins
-    .map((_join, i) => `${joinTable(i)}.row_number IS NOT DISTINCT FROM ${entities.rowNumber}`)
-    .join(' AND ');
+  const tables = [
+    ...joins.map((_join, i) => joinTable(i)),
+    ...computed.map((_view, i) => computedTable(i)),
+  ];
   const own = [...entities.types.keys()].map((name) => ({
     name,
     sql: ownColumn(name, entities, joins),
   }));
   const [first, ...others] = own;
   const columns = [
-    `CASE WHEN ${inStep} THEN ${first!.sql} ELSE error('rows are out of step') END AS ${quote(first!.name)}`,
+    `${rowsInStep(entities, tables, first!.sql)} AS ${quote(first!.name)}`,
     ...others.map(({ sql, name }) => `${sql} AS ${quote(name)}`),
-    ...features.map(
-      ({ join, feature, outputName }) => `${joinTable(join)}.f${feature} AS ${quote(outputName)}`,
-    ),
+    ...features.map((feature) => `${placeOf(feature)} AS ${quote(feature.outputName)}`),
   ];
-  const tables = joins.map((_join, i) => ` POSITIONAL JOIN ${joinTable(i)}`);
-  return `SELECT ${columns.join(', ')} FROM ${entities.sql}${tables.join('')}`;
+  const beside = tables.map((table) => ` POSITIONAL JOIN ${table}`);
+  return `SELECT ${columns.join(', ')} FROM ${entities.sql}${beside.join('')}`;
+}
+
+function placeOf(feature: SelectedFeature): string {
+  return 'join' in feature
+    ? `${joinTable(feature.join)}.f${feature.feature}`
+    : `${computedTable(feature.computed)}.o${feature.output}`;
 }
 
 /** @throws SideboardError FEATURE_NAME_COLLISION when a feature has the name of a column of the entity rows. */

@@ -10,8 +10,20 @@ export interface TrainingPlan {
   readonly eventTimestampColumn: string;
   /** In the order in which they run. */
   readonly joins: readonly PlannedJoin[];
+  /** On-demand views, computed from what was joined. */
+  readonly computed: readonly PlannedComputation[];
   /** Names of the columns of the result, in order: those of the entity rows, then the features. */
   readonly outputColumns: readonly string[];
+}
+
+/** One on-demand view of a plan. */
+export interface PlannedComputation {
+  readonly name: string;
+  readonly featureNames: readonly string[];
+  /** Names of the views that it is computed from. */
+  readonly sourceNames: readonly string[];
+  /** Columns of the entity rows that it takes as request data. */
+  readonly requestColumns: readonly string[];
 }
 
 /** One feature view of a plan. */
@@ -32,7 +44,7 @@ export interface PlannedJoin {
 export function describePlan(
   entities: EntityRows,
   joins: readonly PreparedJoin[],
-  { features }: JoinSelection,
+  { computed, features }: JoinSelection,
 ): TrainingPlan {
   return {
     entityFiles: entities.files.paths,
@@ -49,6 +61,12 @@ export function describePlan(
       featureNames: selected.view.features.map(({ name }) => name),
       ttlSeconds: selected.view.ttlSeconds,
       createdTimestampField: selected.source.createdTimestampField,
+    })),
+    computed: computed.map(({ view, joins: sources }) => ({
+      name: view.requested.nameToUse,
+      featureNames: view.outputs.map(({ name }) => name),
+      sourceNames: sources.map((source) => joins[source]!.selected.name),
+      requestColumns: view.requestFields.map(({ name }) => name),
     })),
     outputColumns: [...entities.types.keys(), ...features.map(({ outputName }) => outputName)],
   };

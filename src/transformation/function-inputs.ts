@@ -22,7 +22,8 @@ export type Columns = Readonly<Record<string, readonly unknown[]>>;
  *
  * @throws SideboardError INVALID_ENTITY_VALUE for a value that is none of its column's type
  */
-export function readInputs({ viewName, rowCount, inputs, values }: FunctionCall): Columns {
+export function readInputs(call: FunctionCall): Columns {
+  const { viewName, rowCount, firstRow = 0, inputs, values } = call;
   const columns = Object.create(null) as Record<string, readonly unknown[]>;
   const shortNames = new Map<string, string[]>();
   for (const [index, { name, shortName, valueType: declared }] of inputs.entries()) {
@@ -30,7 +31,7 @@ export function readInputs({ viewName, rowCount, inputs, values }: FunctionCall)
       const encoded = slabValue(values, index * rowCount + row);
       // What was stored has been checked; JSON nests request data deeper than a message can be.
       if (isValueMessage(encoded, 0, encoded.length)) return readValue(encoded);
-      throw invalidInput(viewName, name, row, declared);
+      throw invalidInput(viewName, name, firstRow + row, declared);
     });
     const valueType = declared || (typed.find(({ type }) => type !== 0)?.type ?? ValueType.STRING);
     const kind = columnKind(valueType);
@@ -38,7 +39,7 @@ export function readInputs({ viewName, rowCount, inputs, values }: FunctionCall)
     const read = compileInputReader(valueType);
     columns[name] = typed.map((value, row) => {
       const converted = read(value);
-      if (converted === undefined) throw invalidInput(viewName, name, row, valueType);
+      if (converted === undefined) throw invalidInput(viewName, name, firstRow + row, valueType);
       return toColumnValue(kind, converted);
     });
     if (shortName === undefined) continue;

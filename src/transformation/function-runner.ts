@@ -70,7 +70,7 @@ export function createFunctionRunner(
     call: OnDemandCall,
     isWanted: () => boolean,
   ): Promise<readonly (readonly (Uint8Array | undefined)[])[]> {
-    const { viewName, rowCount, inputs, outputs } = call;
+    const { viewName, rowCount, firstRow, inputs, outputs } = call;
     for (let attempt = 1; ; attempt++) {
       const thread = await threadFor(call);
       const values = packColumns(inputs.length, rowCount, (column, row) =>
@@ -80,7 +80,7 @@ export function createFunctionRunner(
         const fields = inputs.map(({ name, shortName, valueType }) => {
           return { name, shortName, valueType };
         });
-        const functionCall = { viewName, rowCount, inputs: fields, values, outputs };
+        const functionCall = { viewName, rowCount, firstRow, inputs: fields, values, outputs };
         const result = await thread.run(functionCall, isWanted);
         const failed = new Set(result.failedRows);
         return outputs.map((_, column) =>

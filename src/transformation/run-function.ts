@@ -12,6 +12,8 @@ import { transformationFailed } from './transformation-errors.ts';
 export interface FunctionCall {
   readonly viewName: string;
   readonly rowCount: number;
+  /** Number of the first row, for messages; absent = 0. */
+  readonly firstRow?: number | undefined;
   readonly inputs: readonly FunctionInput[];
   /** Of the inputs. */
   readonly values: ColumnSlab;
@@ -63,14 +65,14 @@ function runByRow(
   columns: Columns,
   firstError: unknown,
 ): FunctionResult {
-  const { viewName, rowCount, outputs } = call;
+  const { viewName, rowCount, firstRow = 0, outputs } = call;
   const rows: (readonly (readonly Uint8Array[])[] | undefined)[] = [];
   const failedRows: number[] = [];
   for (let row = 0; row < rowCount; row++) {
     try {
       rows.push(readOutputs(call, runOnce(call, context, sliceRow(columns, row), 1), 1));
     } catch (error) {
-      if (context.onError === 'fail') throw failure(viewName, error, context, row);
+      if (context.onError === 'fail') throw failure(viewName, error, context, firstRow + row);
       rows.push(undefined);
       failedRows.push(row);
     }

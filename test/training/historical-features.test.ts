@@ -438,7 +438,7 @@ describe('sources', () => {
         ...joinableView(),
         onDemand: { mode: 'pandas', writeToOnlineStore: false, sources: [], requestFields: [] },
       },
-      'On-demand feature view v (mode pandas) is computed by a Python function',
+      'On-demand feature view v (mode pandas) cannot be computed here',
     );
   });
 });
@@ -542,6 +542,7 @@ describe('a run', () => {
     expect(plan).toEqual({
       entityFiles: [entityRows],
       rowCount: 1,
+      computed: [],
       eventTimestampColumn: 'event_timestamp',
       joins: [
         {
