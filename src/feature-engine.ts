@@ -15,6 +15,7 @@ import { createAnswerCounter } from './telemetry/answer-counter.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observeOnlineStore } from './telemetry/observed-online-store.ts';
+import { observeTransformation } from './telemetry/observed-transformation.ts';
 import { openTransformation } from './transformation/open-transformation.ts';
 
 /** Each is some names and two moments. */
@@ -65,7 +66,7 @@ export async function openFeatureEngine(
   onOpened(() => transformation.close());
 
   const reader = createFeatureReader({
-    transform: transformation.transform,
+    transform: observeTransformation(transformation.transform, metrics.registry),
     runners: { delegates: transformationEndpoint !== undefined, computes: true },
     authorize,
     registry,

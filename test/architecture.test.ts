@@ -182,6 +182,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'http2/http2-engine.ts',
       'online-store/online-store.ts',
       'registry/registry-model.ts',
+      'retrieval/on-demand-plan.ts',
       'retrieval/retrieved-features.ts',
       'tls/handshake-failure.ts',
     ],

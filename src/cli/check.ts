@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import { settingOverrides } from '../config/setting-flags.ts';
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
 import { checkAccess } from './check-access.ts';
+import { checkOnDemand } from './check-on-demand.ts';
 import { checkNetwork } from './check-network.ts';
 import { checkTracing } from './check-tracing.ts';
 import { cliConfig, EXIT, printJson } from './context.ts';
@@ -13,7 +14,14 @@ import { addSettingOptions } from './setting-options.ts';
 
 /** One line of the report. */
 export interface Finding {
-  readonly part: 'configuration' | 'network' | 'registry' | 'access' | 'online store' | 'traces';
+  readonly part:
+    | 'configuration'
+    | 'network'
+    | 'registry'
+    | 'access'
+    | 'online store'
+    | 'on-demand views'
+    | 'traces';
   readonly level: 'ok' | 'warning' | 'error';
   readonly message: string;
   readonly remedy?: string;
@@ -65,6 +73,7 @@ async function collectFindings(command: Command): Promise<readonly Finding[]> {
     ...registry.findings,
     ...(await checkAccess(config.auth, registry.snapshot?.permissions)),
     ...(await checkOnlineStore(config)),
+    ...(registry.snapshot === undefined ? [] : await checkOnDemand(config, registry.snapshot)),
     ...(await checkTracing(config.tracing)),
   ];
 }

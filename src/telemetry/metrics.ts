@@ -7,7 +7,7 @@ import { createTallyCounter, type Tally } from './tally-counter.ts';
 import { TallyHistogram, type HistogramTally } from './tally-histogram.ts';
 
 /** Seconds; from half a millisecond, where a feature server lives. */
-const LATENCY_BUCKETS = [
+export const LATENCY_BUCKETS = [
   0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
   10,
 ];

@@ -1,4 +1,3 @@
-import { isSideboardError } from '../errors.ts';
 import type { OnDemandCall } from '../retrieval/on-demand-plan.ts';
 import { packColumns, slabValue } from './column-slab.ts';
 import {
@@ -9,7 +8,7 @@ import {
 } from './function-thread.ts';
 import type { ThreadOrder } from './function-worker.ts';
 import type { TransformationClient } from './open-transformation.ts';
-import { errorPlace } from './error-place.ts';
+import { functionProblem, loadProblem } from './function-problem.ts';
 import { functionUnavailable } from './transformation-errors.ts';
 import { untilDeadline } from './until-deadline.ts';
 
@@ -56,10 +55,12 @@ export function createFunctionRunner(
       const mayReload = performance.now() - started.settledAtMs > RELOAD_MS;
       const outcome = await started.thread.catch(asError);
       if (outcome instanceof Error) {
-        if (!mayReload) throw functionUnavailable(viewName, whyNotLoaded(outcome, order.repoPath));
+        if (!mayReload) throw functionUnavailable(viewName, loadProblem(outcome, order.repoPath));
       } else if (outcome.isAlive()) {
-        if (outcome.hashes.get(viewName) === functionHash) return outcome;
-        if (!mayReload) throw functionUnavailable(viewName, whyNotThis(outcome, viewName, order));
+        const wanted = { viewName, functionHash, repoPath: order.repoPath };
+        const problem = functionProblem(outcome.hashes, wanted);
+        if (problem === undefined) return outcome;
+        if (!mayReload) throw functionUnavailable(viewName, problem);
         outcome.retire();
       }
       if (current === started) current = undefined;
@@ -119,20 +120,4 @@ export function createFunctionRunner(
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
-}
-
-/** What is wrong with definitions may be said as it is; other errors of somebody's files may hold anything. */
-function whyNotLoaded(error: Error, repoPath: string): string {
-  const why = isSideboardError(error) ? error.message : errorPlace(error, repoPath);
-  return `the feature repository ${repoPath} cannot be loaded (${why}): mend it, or name another one in feature_repository`;
-}
-
-function whyNotThis(
-  { hashes }: FunctionThread,
-  viewName: string,
-  { repoPath }: ThreadOrder,
-): string {
-  return hashes.has(viewName)
-    ? `its function in ${repoPath} is not the one that was applied: run "sideboard apply" there, or bring the files here up to date`
-    : `${repoPath} has no function of it: bring the files there up to date, or name another folder in feature_repository`;
 }

@@ -11,6 +11,7 @@ import {
   type FeatureAnswer,
   type FeatureRequest,
 } from './feast-repo.ts';
+import { runSideboard } from '../system/apply-fixture.ts';
 import { startFeastTransformationServer, type ForeignServer } from './foreign-servers.ts';
 
 const DEFINE = join(import.meta.dirname, 'python', 'define_on_demand.py');
@@ -135,6 +136,15 @@ describe('on-demand feature views, computed by Feast', () => {
       [10, 20],
       [16, 28],
     ]);
+  });
+
+  test('are found computable by sideboard check', async () => {
+    const { stdout } = await runSideboard(['-c', repo.path, 'check', '--json']);
+    const findings = JSON.parse(stdout) as { part: string; level: string; message: string }[];
+    expect(findings.find(({ part }) => part === 'on-demand views')).toMatchObject({
+      level: 'ok',
+      message: expect.stringMatching(/answers: .*Feast/) as string,
+    });
   });
 
   test('say what is missing, what failed, and what cannot be computed', async () => {

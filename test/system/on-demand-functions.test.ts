@@ -179,6 +179,25 @@ test('names view and row of what was thrown, and repeats no value', async () => 
   );
 });
 
+test('counts and times what is computed, and what fails', async () => {
+  const watched = await start({});
+  try {
+    await ask([2, 1], watched);
+    await ask([-1], watched);
+    const response = await fetch(`http://127.0.0.1:${watched.adminAddress.port}/metrics`);
+    const metrics = await response.text();
+    const labels = 'odfv_name="totals",mode="typescript"';
+    expect(metrics).toContain(
+      `feast_feature_server_transformation_duration_seconds_count{${labels}} 2\n`,
+    );
+    expect(metrics).toContain(
+      `feature_server_transformation_errors_total{${labels},code="TRANSFORMATION_FAILED"} 1\n`,
+    );
+  } finally {
+    await watched.close();
+  }
+});
+
 test('marks the outputs of the row that threw, where that is set', async () => {
   const lenient = await start({ function_errors: 'invalid' });
   try {
