@@ -155,6 +155,8 @@ export interface OnlineStore {
   readonly kind: string;
   /** Whether many rows are written quicker in the order of their entity keys. */
   readonly isOrdered?: boolean;
+  /** Whether a view that was never written reads as absent, so that one may look whether it is there; else it fails. */
+  readonly readsUnknownViews?: boolean | undefined;
   prepare(layout: ReadLayout): PreparedRead;
   /**
    * Reads all groups at once. Result `g` belongs to `reads[g]`.

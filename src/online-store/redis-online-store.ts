@@ -28,6 +28,7 @@ export async function openRedisOnlineStore(
   const reader = createRedisReader(client, options.readShape ?? 'auto');
   return {
     kind: options.kind,
+    readsUnknownViews: true,
     prepare: reader.prepare,
     read: reader.read,
     write: (batch, limits) => writeRedisBatch(client, batch, limits, options),

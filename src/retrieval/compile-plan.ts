@@ -19,6 +19,7 @@ import { resolveSelection, type RequestedView } from './resolve-selection.ts';
 import { unsupportedJoinKeyType } from './retrieval-errors.ts';
 import type { EntityColumnPlan, RetrievalPlan, ViewVersion } from './retrieval-plan.ts';
 import type { Selection } from './retrieval-request.ts';
+import { compileVectorPlan } from './vector-plan.ts';
 
 /** What a selection is compiled against. */
 export interface CompileContext {
@@ -73,6 +74,10 @@ export function compilePlan(selection: Selection, context: CompileContext): Retr
     ...alignFeatures(cells, entityColumns.outputs.size),
     metadataField,
     viewVersions,
+    vectors:
+      expanded.computed.length === 0
+        ? compileVectorPlan(selection, resolved, compiled, context)
+        : undefined,
     onDemand: undefined,
     requested: requestedObjects(selection, snapshot),
     sizeBytes: approximateSize(outputNames, metadataField, compiled),

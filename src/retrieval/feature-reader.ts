@@ -7,6 +7,7 @@ import type {
   ABSENT as ABSENT_IN_STORE,
   EntityRead,
   OnlineStore,
+  ReadOptions,
   StoredCells,
 } from '../online-store/online-store.ts';
 import type { RegistrySnapshot, RegistrySource } from '../registry/registry-model.ts';
@@ -18,6 +19,7 @@ import { compilePlan } from './compile-plan.ts';
 import { computeOnDemand } from './compute-on-demand.ts';
 import type { TransformOnDemand } from './on-demand-plan.ts';
 import { createPlanCache, type PlanCache } from './plan-cache.ts';
+import { readByVectors } from './read-by-vectors.ts';
 import { entityRowLengthMismatch, limitExceeded, messageTooLarge } from './retrieval-errors.ts';
 import type { FunctionRunners } from './refuse-on-demand.ts';
 import type { RetrievalPlan } from './retrieval-plan.ts';
@@ -126,7 +128,7 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
         onNodeRead: timing?.onNodeRead,
       };
       timing?.planned();
-      const groupCells = await store.read(readsOf(plan, bound), limitsOfRead);
+      const groupCells = await readGroups(plan, bound, { store, limits: limitsOfRead });
       timing?.stored();
       const settling = { rowCount, readOptions, limits, semantics };
       let retrieved: RetrievedFeatures;
@@ -189,6 +191,17 @@ function countRows(
 function haveLength(columns: readonly EntityColumn[], rowCount: number): boolean {
   for (const { starts } of columns) if (starts.length !== rowCount) return false;
   return true;
+}
+
+/** One read, or two where precomputed vectors do not have it all. */
+function readGroups(
+  plan: RetrievalPlan,
+  bound: readonly BoundEntities[],
+  reading: { readonly store: OnlineStore; readonly limits: ReadOptions },
+): Promise<readonly StoredCells[]> {
+  const { vectors } = plan;
+  if (vectors === undefined) return reading.store.read(readsOf(plan, bound), reading.limits);
+  return readByVectors({ vectors, group: plan.groups[0]! }, bound[0]!.keys, reading);
 }
 
 function readsOf(plan: RetrievalPlan, bound: readonly BoundEntities[]): readonly EntityRead[] {

@@ -1,6 +1,7 @@
 import type { GuardedObject } from '../access.ts';
 import type { PreparedRead } from '../online-store/online-store.ts';
 import type { OnDemandPlan } from './on-demand-plan.ts';
+import type { VectorPlan } from './vector-plan.ts';
 import type { ValueTypeNumber } from '../registry/registry-model.ts';
 
 /** One use of a request column: as (part of) entity keys, as a column of the answer, or both. */
@@ -63,6 +64,8 @@ export interface RetrievalPlan {
   readonly metadataField: Uint8Array;
   /** The views that were read and their versions; empty unless the selection asked for it. */
   readonly viewVersions: readonly ViewVersion[];
+  /** How the precomputed vectors of the only group are read; `undefined` = there are none. */
+  readonly vectors: VectorPlan | undefined;
   /** What is computed from what was read; `undefined` = nothing. `groups` are then those that are read. */
   readonly onDemand: OnDemandPlan | undefined;
   /** What a caller needs the permission to read: the feature service that was named, or else every view. */

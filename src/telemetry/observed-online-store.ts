@@ -8,6 +8,7 @@ export function observeOnlineStore(store: OnlineStore, metrics: Metrics): Online
   const onRead = metrics.watchStore(store.kind);
   return {
     kind: store.kind,
+    readsUnknownViews: store.readsUnknownViews,
     prepare: (layout) => store.prepare(layout),
     async read(reads, options) {
       const startedAtMs = performance.now();

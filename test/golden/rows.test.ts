@@ -30,7 +30,7 @@ const UNREACHABLE: ReadonlyMap<string, number> = new Map([
   // A join key that an on-demand view was written with, and does not declare.
   ['ondemand redis', 2],
   ['ondemand sqlite', 2],
-  // Precomputed vectors, which decision 24 does not read.
+  // Precomputed vectors, which no reference names: they are read by the services that they are of.
   ['precompute redis', 8],
 ]);
 

@@ -31,6 +31,7 @@ export interface ServiceSpec {
   readonly name: string;
   readonly projections: readonly (Partial<ProjectionDefinition> &
     Pick<ProjectionDefinition, 'viewName' | 'featureNames'>)[];
+  readonly precomputeOnline?: boolean;
 }
 
 export interface RegistrySpec {
@@ -115,7 +116,11 @@ function viewOf(spec: ViewSpec, entities: ReadonlyMap<string, EntityDefinition>)
   };
 }
 
-function serviceOf({ name, projections }: ServiceSpec): FeatureServiceDefinition {
+function serviceOf({
+  name,
+  projections,
+  precomputeOnline = false,
+}: ServiceSpec): FeatureServiceDefinition {
   return {
     name,
     projections: projections.map((projection) => ({
@@ -124,7 +129,7 @@ function serviceOf({ name, projections }: ServiceSpec): FeatureServiceDefinition
       versionTag: undefined,
       ...projection,
     })),
-    precomputeOnline: false,
+    precomputeOnline,
     tags: {},
     owner: '',
     description: '',

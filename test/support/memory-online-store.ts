@@ -39,6 +39,7 @@ export function createMemoryOnlineStore(): MemoryOnlineStore {
   const entities = new Map<string, Fields>();
   return {
     kind: 'memory',
+    readsUnknownViews: true,
     entities,
     prepare,
     async read(reads, options) {
