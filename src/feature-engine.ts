@@ -82,6 +82,10 @@ export async function openFeatureEngine(
     entityKeyVersion,
     maxPendingBytes: limits.maxPendingWriteBytes,
     authorize,
+    computer: {
+      compute: observeTransformation(transformation.transform, metrics.registry, 'write_'),
+      delegates: transformationEndpoint !== undefined,
+    },
   });
   const materializations = createMaterializationJobs({
     ...createMaterializationBackend(config),

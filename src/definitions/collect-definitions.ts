@@ -142,7 +142,7 @@ function referencesOf(definition: Definition): readonly Definition[] {
     case 'feature_view':
       return [...definition.entities, definition.source];
     case 'on_demand_feature_view':
-      return definition.sources.map(viewOrRequest);
+      return [...definition.entities, ...definition.sources.map(viewOrRequest)];
     case 'feature_service':
       return definition.projections.map((projection) => projection.view);
     default:

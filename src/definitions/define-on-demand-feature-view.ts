@@ -3,6 +3,7 @@ import { invalidDefinition } from './definition-error.ts';
 import {
   DEFINITION,
   type ComputeFunction,
+  type Entity,
   type FeatureView,
   type FeatureViewProjection,
   type FeatureField,
@@ -30,6 +31,12 @@ export interface OnDemandFeatureViewOptions<
   readonly sources: Sources;
   /** Name → type of what the function returns. */
   readonly schema: S;
+  /**
+   * Computes it when rows are written to it, and keeps what was computed in the online store, where it is read like a feature
+   * view. It then has `entities`.
+   */
+  readonly writeToOnlineStore?: boolean;
+  readonly entities?: readonly Entity[];
   /** `pandas` (the default): data frame in, data frame out. `python`: dictionary of lists. */
   readonly mode?: OnDemandMode;
   /**
@@ -80,12 +87,16 @@ export function defineOnDemandFeatureView<
     );
   }
   checkCompute(subject, options.compute, features);
+  const { writeToOnlineStore = false, entities = [] } = options;
+  checkEntities(subject, writeToOnlineStore, entities);
   const view: OnDemandFeatureViewData = {
     [DEFINITION]: 'on_demand_feature_view',
     name: options.name,
     sources: Object.freeze(sources),
     features,
     mode,
+    entities: Object.freeze([...entities]),
+    writeToOnlineStore,
     pythonSource: options.pythonSource,
     // What it takes and gives is checked when it runs.
     compute: options.compute as ComputeFunction | undefined,
@@ -126,6 +137,25 @@ function checkCompute(subject: string, compute: unknown, features: readonly Feat
     subject,
     `feature "${unfit.name}" is ${unfit.type.name}, which functions in TypeScript do not give`,
     'give it as Json text, or as features of its own',
+  );
+}
+
+function checkEntities(subject: string, isWritten: boolean, entities: readonly Entity[]): void {
+  const stray = entities.findIndex((entity) => entity?.[DEFINITION] !== 'entity');
+  if (stray >= 0) {
+    throw invalidDefinition(
+      subject,
+      `entities[${stray}] is not an entity`,
+      'list what defineEntity returns',
+    );
+  }
+  if (isWritten === entities.length > 0) return;
+  throw invalidDefinition(
+    subject,
+    isWritten ? 'it is written to the online store without entities' : 'it has entities',
+    isWritten
+      ? 'list the entities that its rows are of'
+      : 'set writeToOnlineStore, or leave them out',
   );
 }
 

@@ -101,6 +101,10 @@ export interface OnDemandFeatureViewData extends Description {
   readonly sources: readonly (FeatureViewProjectionData | RequestSource)[];
   readonly features: readonly FeatureField[];
   readonly mode: OnDemandMode;
+  /** Of its rows, where it is written to the online store; else there are none. */
+  readonly entities: readonly Entity[];
+  /** Whether it is computed when it is written, and then read like a feature view. */
+  readonly writeToOnlineStore: boolean;
   /** Python source of the function, for Feast's own servers; `undefined` = keep what the registry has. */
   readonly pythonSource: string | undefined;
   /** The function as this server runs it; `undefined` = there is none in TypeScript. */

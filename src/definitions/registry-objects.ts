@@ -86,6 +86,10 @@ function dummyEntity(project: string): EntityProto {
   });
 }
 
+function entityNames(entities: readonly Entity[]): string[] {
+  return entities.length === 0 ? [DUMMY_ENTITY] : entities.map(({ name }) => name);
+}
+
 function entityColumns(entities: readonly Entity[]): FeatureSpecV2[] {
   if (entities.length === 0) {
     const valueType = ValueType_Enum.STRING;
@@ -109,8 +113,7 @@ function featureViewRecord(view: FeatureViewData, project: string): FeatureViewP
     spec: {
       name: view.name,
       project,
-      entities:
-        view.entities.length === 0 ? [DUMMY_ENTITY] : view.entities.map((entity) => entity.name),
+      entities: entityNames(view.entities),
       features: view.features.map(featureSpec),
       tags: { ...view.tags },
       ttl: create(DurationSchema, { seconds: BigInt(view.ttlSeconds) }),
@@ -196,8 +199,9 @@ function onDemandRecord(
       tags: { ...view.tags, ...(functionHash !== undefined && { [FUNCTION_TAG]: functionHash }) },
       owner: view.owner,
       mode: view.mode,
-      entities: [DUMMY_ENTITY],
-      entityColumns: entityColumns([]),
+      writeToOnlineStore: view.writeToOnlineStore,
+      entities: entityNames(view.entities),
+      entityColumns: entityColumns(view.entities),
       version: 'latest',
     },
   });

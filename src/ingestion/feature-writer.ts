@@ -7,6 +7,8 @@ import type {
   RegistrySource,
   ViewDefinition,
 } from '../registry/registry-model.ts';
+import { canCompute, computeFrame } from './compute-on-write.ts';
+import type { WriteComputer } from './compute-on-write.ts';
 import { carryOut, planWrite } from './planned-write.ts';
 import type { PlannedWrite, WriteOutcome } from './planned-write.ts';
 import {
@@ -29,6 +31,8 @@ export interface FeatureWriterOptions {
   readonly maxPendingBytes: number;
   /** Asked before anything is planned; absent = everybody may write everything. */
   readonly authorize?: Authorize | undefined;
+  /** Runs the functions of on-demand views that are written; absent = their values have to be sent. */
+  readonly computer?: WriteComputer | undefined;
 }
 
 /** Limits of one write, and which registry it may go by. */
@@ -63,7 +67,7 @@ export interface PushCommand {
 export interface WriteCommand {
   readonly viewName: string;
   readonly frame: WriteFrame;
-  /** Whether on-demand views are to be computed; nothing else has anything to transform. */
+  /** Whether an on-demand view is to be computed from the frame; nothing else has anything to transform. */
   readonly transformOnWrite: boolean;
 }
 
@@ -76,7 +80,10 @@ export interface FeatureWriter {
    *   throws: the code of the first failure (in the order of the registry), the text of all.
    */
   push(command: PushCommand, options: WriteOptions): Promise<WriteResult>;
-  /** @throws SideboardError PERMISSION_DENIED, FEATURE_VIEW_NOT_FOUND, UNSUPPORTED_OPERATION, INVALID_REQUEST, OVERLOADED, … */
+  /**
+   * @throws SideboardError PERMISSION_DENIED, FEATURE_VIEW_NOT_FOUND, UNSUPPORTED_OPERATION, INVALID_REQUEST, OVERLOADED, and as
+   *   `computeFrame` for an on-demand view
+   */
   write(command: WriteCommand, options: WriteOptions): Promise<WriteResult>;
   /**
    * Makes a frame into rows, by the registry as it is now; what a view does not take is told by `carryOut`.
@@ -90,7 +97,7 @@ export interface FeatureWriter {
 
 /** Creates a feature writer; it holds the compiled plans of the current registry snapshot. */
 export function createFeatureWriter(options: FeatureWriterOptions): FeatureWriter {
-  const { registry, store } = options;
+  const { registry, store, computer } = options;
   const gate = openWriteGate(options.maxPendingBytes);
   const plans = createPlanCache(options);
 
@@ -143,10 +150,18 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
     async write({ viewName, frame, transformOnWrite }, writeOptions) {
       await refreshFor(({ views }) => views.has(viewName), writeOptions);
       const target = { kind: 'feature_view', name: viewName } as const;
-      return carryOutOne(
-        planFor(target, frame, { ...writeOptions, transformOnWrite }),
-        writeOptions,
-      );
+      const snapshot = registry.current();
+      const view = snapshot.views.get(viewName);
+      if (!transformOnWrite || view?.onDemand?.writeToOnlineStore !== true) {
+        const planned = planFor(target, frame, { ...writeOptions, transformOnWrite });
+        return carryOutOne(planned, writeOptions);
+      }
+      options.authorize?.(writeOptions.caller, writeTo(snapshot, view));
+      requireWritable(view, !canCompute(view, computer));
+      const context = { snapshot, computer: computer!, limits: writeOptions };
+      const computed = await computeFrame(view, frame, context);
+      const planned = planFor(target, computed, { ...writeOptions, transformOnWrite: false });
+      return carryOutOne(planned, writeOptions);
     },
     plan: (target, frame, caller) => planFor(target, frame, { caller, transformOnWrite: true }),
     carryOut: (planned, limits) => carryOut(planned, { store, gate, limits }, true),
@@ -186,17 +201,17 @@ function requireOnline(to: string): void {
   }
 }
 
-function requireWritable(view: ViewDefinition, transformOnWrite: boolean): void {
+function requireWritable(view: ViewDefinition, lacksFunction: boolean): void {
   if (view.kind !== 'on_demand_feature_view') {
     return;
   }
   if (view.onDemand?.writeToOnlineStore !== true) {
     throw invalidWrite(view.name, 'is computed when it is read (write_to_online_store is false)');
   }
-  if (transformOnWrite) {
+  if (lacksFunction) {
     throw new SideboardError(
       'UNSUPPORTED_OPERATION',
-      `feature view ${view.name} is computed by a ${view.onDemand.mode} function, which does not run here; send computed values with transform_on_write = false, or write with Feast`,
+      `feature view ${view.name} is computed by a function of mode ${view.onDemand.mode}, which is not run for this write; send computed values with transform_on_write = false, or write with Feast`,
     );
   }
 }

@@ -4,21 +4,26 @@ import { isSideboardError } from '../errors.ts';
 import type { OnDemandCall, TransformOnDemand } from '../retrieval/on-demand-plan.ts';
 import { LATENCY_BUCKETS } from './metrics.ts';
 
-/** Counts and times the runs of functions of on-demand views, and those that fail. */
+/**
+ * Counts and times the runs of functions of on-demand views, and those that fail.
+ *
+ * @param prefix of the metrics' names: `write_` for those that rows are written by.
+ */
 export function observeTransformation(
   transform: TransformOnDemand,
   registry: Registry,
+  prefix: '' | 'write_' = '',
 ): TransformOnDemand {
   const registers = [registry];
   const durations = new Histogram({
-    name: 'feast_feature_server_transformation_duration_seconds',
+    name: `feast_feature_server_${prefix}transformation_duration_seconds`,
     help: 'Time of one run of the function of an on-demand view, waiting and copying included, by its mode (typescript, pandas).',
     labelNames: ['odfv_name', 'mode'] as const,
     buckets: LATENCY_BUCKETS,
     registers,
   });
   const errors = new Counter({
-    name: 'feature_server_transformation_errors_total',
+    name: `feature_server_${prefix}transformation_errors_total`,
     help: 'Runs of functions of on-demand views that gave no answer, by the code of the error.',
     labelNames: ['odfv_name', 'mode', 'code'] as const,
     registers,

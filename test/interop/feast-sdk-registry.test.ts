@@ -93,6 +93,14 @@ ranking = FeatureService(name="ranking", features=[
 ])
 `;
 
+/** Left out above: Feast's `materialize` runs the functions of such views, in Python. */
+const STORED = `
+export const stored = defineOnDemandFeatureView({
+  name: 'stored', entities: [driver], writeToOnlineStore: true, sources: [trips], schema: { doubled: Float64 },
+  compute: ({ fare }) => ({ doubled: fare.map((each) => (each === null ? null : 2 * each)) }),
+});
+`;
+
 let repository: RepositoryFolder;
 
 beforeAll(async () => {
@@ -203,6 +211,14 @@ describe('the real SDK on a registry that sideboard wrote', () => {
     expect(view?.spec?.ttl?.seconds).toBe(9n * 86_400n);
     expect(view?.meta?.materializationIntervals).toHaveLength(1);
     expect(view?.meta?.state).toBe(FeatureViewState.AVAILABLE_ONLINE);
+  });
+
+  it('loads views that are computed when they are written', async () => {
+    await repository.write({ 'features.ts': FEATURES + STORED });
+    await apply();
+    expect(await askSdk({ requests: [] })).toMatchObject({
+      on_demand_feature_views: { stored: [['doubled', 'Float64']] },
+    });
   });
 });
 

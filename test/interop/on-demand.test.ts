@@ -138,6 +138,26 @@ describe('on-demand feature views, computed by Feast', () => {
     ]);
   });
 
+  test('are computed when they are written, where they are kept', async () => {
+    const post = (path: string, body: unknown): Promise<Response> =>
+      fetch(`http://127.0.0.1:${server.port}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    const df = { town: ['Bern', 'Chur'], people: [7, 8] };
+    const written = await post('/write-to-online-store', { feature_view_name: 'crowded', df });
+    expect([written.status, await written.text()]).toEqual([200, 'null']);
+    const request = { features: ['crowded:crowd'], entities: { town: ['Chur', 'Bern'] } };
+    const answer = (await (await post('/get-online-features', request)).json()) as {
+      results: { values: unknown[] }[];
+    };
+    expect(answer.results[1]!.values).toEqual([16, 14]);
+    const [bySdk] = await readBySdk(repo, [request]);
+    // The SDK's script answers with encoded values: int64 16 and 14.
+    expect(bySdk).toMatchObject({ columns: { crowd: { values: ['2010', '200e'] } } });
+  });
+
   test('are found computable by sideboard check', async () => {
     const { stdout } = await runSideboard(['-c', repo.path, 'check', '--json']);
     const findings = JSON.parse(stdout) as { part: string; level: string; message: string }[];

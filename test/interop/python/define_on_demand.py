@@ -88,9 +88,16 @@ def in_python(inputs):
     return {"other": inputs["trips"]}
 
 
+@on_demand_feature_view(
+    sources=[PLACES], entities=[TOWN], schema=[Field(name="crowd", dtype=Int64)], mode="pandas", write_to_online_store=True
+)
+def crowded(inputs: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"crowd": inputs["people"] * 2})
+
+
 def main(directory):
     store = FeatureStore(repo_path=directory)
-    computed = [scaled, shaped, combined, failing, slow, in_python]
+    computed = [scaled, shaped, combined, failing, slow, in_python, crowded]
     service = FeatureService(name="all", features=[STATS[["trips"]], scaled[["scaled", "label"]], PLACES, combined])
     drivers = pd.DataFrame(
         {
