@@ -219,7 +219,7 @@ describe('POST /get-online-features', () => {
   });
 
   it('cuts off who sends slowly', async () => {
-    const server = await start();
+    const server = await start({ arrivalTimeoutMs: 300 });
     const received = await raw(
       server,
       `POST ${PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"entities"`,

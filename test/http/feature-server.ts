@@ -59,6 +59,8 @@ export interface FeatureServerOptions {
   readonly handler?: Partial<Omit<HttpHandlerOptions, 'limits'>>;
   readonly limits?: Partial<HttpHandlerOptions['limits']>;
   readonly maxRows?: number;
+  /** How long a request over HTTP/1.1 may take to arrive; a busy machine is slow without any fault. */
+  readonly arrivalTimeoutMs?: number;
 }
 
 /** One call as the observer heard of it. */
@@ -158,8 +160,13 @@ export async function startFeatureServer(
     statusOf,
     ...options.handler,
   });
+  const arrivalTimeoutMs = options.arrivalTimeoutMs ?? 60_000;
   const server = createServer(
-    { requestTimeout: 300, headersTimeout: 300, connectionsCheckingInterval: 50 },
+    {
+      requestTimeout: arrivalTimeoutMs,
+      headersTimeout: arrivalTimeoutMs,
+      connectionsCheckingInterval: 50,
+    },
     handler,
   );
   const port = await listen(server);
