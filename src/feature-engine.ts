@@ -1,4 +1,4 @@
-import type { Authorize } from './access.ts';
+import type { Authorize } from './call/access.ts';
 import type { Config } from './config/config.ts';
 import { createFeatureWriter, type FeatureWriter } from './ingestion/feature-writer.ts';
 import {

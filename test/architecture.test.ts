@@ -55,16 +55,16 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   retrieval: {
     may: ['errors.ts', 'feast-encoding', 'registry/registry-model.ts'],
     mayForTypes: [
-      'access.ts',
-      'caller-signal.ts',
-      'request-timing.ts',
+      'call/access.ts',
+      'call/caller-signal.ts',
+      'call/request-timing.ts',
       'online-store/online-store.ts',
     ],
     packages: ['node:buffer', 'node:assert', 'node:assert/strict'],
   },
   ingestion: {
     may: ['errors.ts', 's3-client.ts', 'feast-encoding', 'registry/registry-model.ts'],
-    mayForTypes: ['access.ts', 'caller-signal.ts', 'online-store/online-store.ts'],
+    mayForTypes: ['call/access.ts', 'call/caller-signal.ts', 'online-store/online-store.ts'],
     packages: ['@aws-sdk/client-s3', '@duckdb/node-api', 'node:buffer', ...FILES],
   },
   transformation: {
@@ -77,7 +77,11 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'ingestion/plain-value.ts',
       'ingestion/value-encoder.ts',
     ],
-    mayForTypes: ['caller-signal.ts', 'registry/registry-model.ts', 'retrieval/on-demand-plan.ts'],
+    mayForTypes: [
+      'call/caller-signal.ts',
+      'registry/registry-model.ts',
+      'retrieval/on-demand-plan.ts',
+    ],
     packages: [
       '@bufbuild/protobuf',
       '@grpc/grpc-js',
@@ -102,7 +106,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   'online-store': {
     may: ['errors.ts', 'version.ts', 'feast-encoding', 'redis'],
-    mayForTypes: ['caller-signal.ts', 'config/config.ts'],
+    mayForTypes: ['call/caller-signal.ts', 'config/config.ts'],
     packages: ['node:buffer', 'node:sqlite', 'node:timers/promises', ...FILES],
   },
   doctor: {
@@ -113,7 +117,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   http2: { may: [], packages: ['node:buffer', 'node:http2', 'node:stream', ...SOCKETS] },
   workers: {
     may: ['errors.ts', 'registry/kept-registry.ts'],
-    mayForTypes: ['connection-router.ts', 'registry/registry-origin.ts'],
+    mayForTypes: ['port/connection-router.ts', 'registry/registry-origin.ts'],
     packages: [
       'prom-client',
       'node:buffer',
@@ -130,28 +134,28 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   grpc: {
     may: [
       'errors.ts',
-      'caller-signal.ts',
-      'request-timing.ts',
+      'call/caller-signal.ts',
+      'call/request-timing.ts',
       'gen',
       'http2',
       'retrieval',
       'ingestion',
     ],
-    mayForTypes: ['access.ts', 'admission/admission-gate.ts', 'request-trace.ts'],
+    mayForTypes: ['call/access.ts', 'admission/admission-gate.ts', 'call/request-trace.ts'],
     packages: ['@bufbuild/protobuf', 'node:buffer', 'node:zlib', 'node:util'],
   },
   http: {
     may: [
       'errors.ts',
-      'caller-signal.ts',
-      'request-timing.ts',
+      'call/caller-signal.ts',
+      'call/request-timing.ts',
       'gen',
       'http2',
       'retrieval',
       'ingestion',
       'feast-encoding',
     ],
-    mayForTypes: ['access.ts', 'admission/admission-gate.ts', 'request-trace.ts'],
+    mayForTypes: ['call/access.ts', 'admission/admission-gate.ts', 'call/request-trace.ts'],
     packages: [
       '@bufbuild/protobuf',
       '@connectrpc/connect',
@@ -166,17 +170,27 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   auth: {
     may: ['errors.ts', 'registry/registry-model.ts'],
-    mayForTypes: ['access.ts', 'config/auth-config.ts'],
+    mayForTypes: ['call/access.ts', 'config/auth-config.ts'],
     packages: ['jose', 'node:buffer', 'node:crypto', 'node:fs/promises', 'node:http', 'node:https'],
+  },
+  call: {
+    may: ['errors.ts', 'registry/registry-model.ts'],
+    mayForTypes: ['online-store/online-store.ts'],
+    packages: [],
+  },
+  port: {
+    may: ['errors.ts', 'http2', 'telemetry', 'tls'],
+    mayForTypes: ['config/config.ts'],
+    packages: ['node:fs/promises', 'node:http', 'node:net'],
   },
   telemetry: {
     // It wraps calls and names their status codes; it knows no protocol.
-    may: ['errors.ts', 'listen.ts', 'request-timing.ts', 'version.ts', 'grpc/status.ts'],
+    may: ['errors.ts', 'port/listen.ts', 'call/request-timing.ts', 'version.ts', 'grpc/status.ts'],
     mayForTypes: [
       'auth/audit-record.ts',
       'config/config.ts',
-      'connection-router.ts',
-      'request-trace.ts',
+      'port/connection-router.ts',
+      'call/request-trace.ts',
       'grpc/load-reports.ts',
       'grpc/server-call.ts',
       'http2/http2-engine.ts',

@@ -1,5 +1,5 @@
 import { test } from 'vitest';
-import type { Caller } from '../../src/access.ts';
+import type { Caller } from '../../src/call/access.ts';
 import { createAuthorizer } from '../../src/auth/authorizer.ts';
 import { createBearerTokens } from '../../src/auth/bearer-tokens.ts';
 import type { RegistrySnapshot, ViewDefinition } from '../../src/registry/registry-model.ts';

@@ -1,8 +1,8 @@
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { test } from 'vitest';
 import type { TracingConfig } from '../../src/config/config.ts';
-import type { RequestTrace, RequestTracing } from '../../src/request-trace.ts';
-import { startTiming, type RequestTiming } from '../../src/request-timing.ts';
+import type { RequestTrace, RequestTracing } from '../../src/call/request-trace.ts';
+import { startTiming, type RequestTiming } from '../../src/call/request-timing.ts';
 import { createCallObserver } from '../../src/telemetry/call-observer.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';

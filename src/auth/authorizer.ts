@@ -1,4 +1,4 @@
-import type { AccessRequest, Authorize, Caller, GuardedObject } from '../access.ts';
+import type { AccessRequest, Authorize, Caller, GuardedObject } from '../call/access.ts';
 import type { PermissionDefinition, RegistrySnapshot } from '../registry/registry-model.ts';
 import type { Audit } from './audit-record.ts';
 import { permissionDenied, unauthenticated } from './auth-errors.ts';

@@ -1,4 +1,4 @@
-import type { Authenticate, Caller } from '../access.ts';
+import type { Authenticate, Caller } from '../call/access.ts';
 import { isSideboardError, OverloadedError, type SideboardError } from '../errors.ts';
 import type { Audit } from './audit-record.ts';
 import { unauthenticated } from './auth-errors.ts';

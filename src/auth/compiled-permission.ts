@@ -1,4 +1,4 @@
-import type { Caller, GuardedObject } from '../access.ts';
+import type { Caller, GuardedObject } from '../call/access.ts';
 import type {
   PermissionAction,
   PermissionDefinition,

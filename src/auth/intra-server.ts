@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Caller } from '../access.ts';
+import type { Caller } from '../call/access.ts';
 import type { VerifyToken } from './bearer-tokens.ts';
 import { unprovedClaims } from './oidc-tokens.ts';
 

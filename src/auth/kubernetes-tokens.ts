@@ -1,4 +1,4 @@
-import type { Caller } from '../access.ts';
+import type { Caller } from '../call/access.ts';
 import { unauthenticated } from './auth-errors.ts';
 import type { VerifyToken } from './bearer-tokens.ts';
 import type { KubernetesApi, RoleBinding, ReviewedUser } from './kubernetes-api.ts';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Authenticate, Authorize } from '../access.ts';
+import type { Authenticate, Authorize } from '../call/access.ts';
 import type { AuthConfig, KubernetesAuthConfig, OidcConfig } from '../config/auth-config.ts';
 import { SideboardError } from '../errors.ts';
 import type { Audit } from './audit-record.ts';

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { isSideboardError } from '../errors.ts';
-import { canReusePort } from '../listen.ts';
-import { openDoors, openUnixDoor, type Doors } from '../port.ts';
+import { canReusePort } from '../port/listen.ts';
+import { openDoors, openUnixDoor, type Doors } from '../port/port.ts';
 import { startAdminServer } from '../telemetry/admin-server.ts';
 import { createOrigin } from '../registry/open-registry.ts';
 import { createLogger } from '../telemetry/logger.ts';

@@ -1,4 +1,4 @@
-import type { Authenticate } from '../access.ts';
+import type { Authenticate } from '../call/access.ts';
 import { encodeHeaderBlock } from '../http2/header-block.ts';
 import type {
   RequestBody,

@@ -5,7 +5,7 @@ import {
 import type { FeatureWriter } from '../ingestion/feature-writer.ts';
 import { assembleResponse } from '../retrieval/assemble-response.ts';
 import { decodeRequest } from '../retrieval/decode-request.ts';
-import { startTiming } from '../request-timing.ts';
+import { startTiming } from '../call/request-timing.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
 import { releaseFeatures } from '../retrieval/retrieved-features.ts';

@@ -6,11 +6,11 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf';
-import type { Caller } from '../access.ts';
-import type { CallerSignal } from '../caller-signal.ts';
+import type { Caller } from '../call/access.ts';
+import type { CallerSignal } from '../call/caller-signal.ts';
 import type { HeaderFields } from '../http2/header-block.ts';
-import type { RequestTiming } from '../request-timing.ts';
-import type { RequestTrace } from '../request-trace.ts';
+import type { RequestTiming } from '../call/request-timing.ts';
+import type { RequestTrace } from '../call/request-trace.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 
 /** Bytes that a gRPC message is prefixed with: compressed flag and length. */

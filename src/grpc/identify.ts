@@ -1,4 +1,4 @@
-import type { Authenticate, Caller } from '../access.ts';
+import type { Authenticate, Caller } from '../call/access.ts';
 import type { RequestBody } from '../http2/http2-engine.ts';
 import type { ServerCall } from './server-call.ts';
 

@@ -1,10 +1,10 @@
-import type { Caller } from '../access.ts';
+import type { Caller } from '../call/access.ts';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
-import { CallerAbort } from '../caller-signal.ts';
+import { CallerAbort } from '../call/caller-signal.ts';
 import { encodeHeaderBlock, type HeaderBlock, type HeaderFields } from '../http2/header-block.ts';
 import type { RequestHead, ResponseStream } from '../http2/http2-engine.ts';
-import { SERVER_TIMING, type RequestTiming } from '../request-timing.ts';
-import type { RequestTrace, RequestTracing } from '../request-trace.ts';
+import { SERVER_TIMING, type RequestTiming } from '../call/request-timing.ts';
+import type { RequestTrace, RequestTracing } from '../call/request-trace.ts';
 import { OverloadedError } from '../errors.ts';
 import type { Admission, CallContext } from './grpc-service.ts';
 import { GrpcCode, GrpcStatusError, statusOf, type GrpcStatus } from './status.ts';

@@ -1,5 +1,5 @@
 import { encodeHeaderBlock, type HeaderBlock } from '../http2/header-block.ts';
-import { SERVER_TIMING } from '../request-timing.ts';
+import { SERVER_TIMING } from '../call/request-timing.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import type { CallContext } from './grpc-service.ts';
 import { LOAD_REPORT_TRAILER } from './load-reports.ts';

@@ -5,7 +5,7 @@ import type {
   UniversalServerRequest,
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol';
-import type { CallerSignal } from '../caller-signal.ts';
+import type { CallerSignal } from '../call/caller-signal.ts';
 import type { Exchange } from './http-call.ts';
 import type { HttpResponse } from './http-message.ts';
 import { endAnswer, isMuchPending } from './unread-request.ts';

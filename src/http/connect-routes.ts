@@ -21,7 +21,7 @@ import { GrpcFeatureServer } from '../../gen/feast/serving/GrpcServer_pb.ts';
 import { ServingService } from '../../gen/feast/serving/ServingService_pb.ts';
 import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { OverloadedError, SideboardError } from '../errors.ts';
-import { SERVER_TIMING } from '../request-timing.ts';
+import { SERVER_TIMING } from '../call/request-timing.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import { answerThrough } from './connect-exchange.ts';
 import {

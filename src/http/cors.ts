@@ -1,5 +1,5 @@
 import { cors as connectCors } from '@connectrpc/connect';
-import { REQUEST_TIMING, SERVER_TIMING } from '../request-timing.ts';
+import { REQUEST_TIMING, SERVER_TIMING } from '../call/request-timing.ts';
 import { LOST_VALUES, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 

@@ -1,6 +1,6 @@
 import { deadlineExceeded } from '../errors.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
-import { SERVER_TIMING, startTiming } from '../request-timing.ts';
+import { SERVER_TIMING, startTiming } from '../call/request-timing.ts';
 import { LOST_VALUES, parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
 import { parseFeastRequest } from './feast-request.ts';
 import { feastResponseJson } from './feast-response.ts';

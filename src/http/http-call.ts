@@ -1,10 +1,10 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
-import type { Authenticate, Caller } from '../access.ts';
+import type { Authenticate, Caller } from '../call/access.ts';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
-import { CallerAbort, type CallerSignal } from '../caller-signal.ts';
+import { CallerAbort, type CallerSignal } from '../call/caller-signal.ts';
 import { cancelled, SideboardError } from '../errors.ts';
-import type { RequestTiming } from '../request-timing.ts';
-import type { RequestTrace, RequestTracing } from '../request-trace.ts';
+import type { RequestTiming } from '../call/request-timing.ts';
+import type { RequestTrace, RequestTracing } from '../call/request-trace.ts';
 import { BodyRejected } from './feast-error.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 

@@ -1,4 +1,4 @@
-import type { Authenticate } from '../access.ts';
+import type { Authenticate } from '../call/access.ts';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { createConnectRoutes, type ConnectRoutes, type ServiceOnBytes } from './connect-routes.ts';
 import { createCors } from './cors.ts';

@@ -1,4 +1,4 @@
-import type { AccessRequest, Authorize, Caller, GuardedObject } from '../access.ts';
+import type { AccessRequest, Authorize, Caller, GuardedObject } from '../call/access.ts';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import { featureViewNotFound, SideboardError } from '../errors.ts';
 import type { OnlineStore, ReadOptions, WriteResult } from '../online-store/online-store.ts';

@@ -1,4 +1,4 @@
-import type { Authorize, Caller } from '../access.ts';
+import type { Authorize, Caller } from '../call/access.ts';
 import { SideboardError } from '../errors.ts';
 import type { RegistrySource } from '../registry/registry-model.ts';
 import type { MaterializationScope } from './materialize.ts';

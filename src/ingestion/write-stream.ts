@@ -1,6 +1,6 @@
 import { isSideboardError, type SideboardError } from '../errors.ts';
-import type { Caller } from '../access.ts';
-import type { CallerSignal } from '../caller-signal.ts';
+import type { Caller } from '../call/access.ts';
+import type { CallerSignal } from '../call/caller-signal.ts';
 import { decodeIngestRequest, frameOfRows } from './decode-ingest.ts';
 import type { IngestRows, IngestTarget } from './decode-ingest.ts';
 import type { FeatureWriter } from './feature-writer.ts';

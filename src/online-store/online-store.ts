@@ -2,7 +2,7 @@
  * The seam between features and where they are kept. A store knows Feast's layout in its engine, and nothing of
  * registries, plans or transports. `test/online-store/contract.ts` is the suite that every store passes.
  */
-import type { CallerSignal } from '../caller-signal.ts';
+import type { CallerSignal } from '../call/caller-signal.ts';
 
 /** One feature view as it is stored: the name that its rows are kept under (with `_vN` for versions) and its features. */
 export interface ViewLayout {

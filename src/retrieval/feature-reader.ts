@@ -1,6 +1,6 @@
-import type { Authorize, Caller } from '../access.ts';
-import type { CallerSignal } from '../caller-signal.ts';
-import type { RequestTiming } from '../request-timing.ts';
+import type { Authorize, Caller } from '../call/access.ts';
+import type { CallerSignal } from '../call/caller-signal.ts';
+import type { RequestTiming } from '../call/request-timing.ts';
 import assert from 'node:assert/strict';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import type {

@@ -1,4 +1,4 @@
-import type { CallerSignal } from '../caller-signal.ts';
+import type { CallerSignal } from '../call/caller-signal.ts';
 import type { FieldDefinition } from '../registry/registry-model.ts';
 import type { RetrievalPlan } from './retrieval-plan.ts';
 

@@ -1,4 +1,4 @@
-import type { GuardedObject } from '../access.ts';
+import type { GuardedObject } from '../call/access.ts';
 import type { RegistrySnapshot, ViewDefinition } from '../registry/registry-model.ts';
 import { parseFeatureReference } from './feature-reference.ts';
 import type { FeatureSelection } from './resolve-selection.ts';

@@ -1,4 +1,4 @@
-import type { GuardedObject } from '../access.ts';
+import type { GuardedObject } from '../call/access.ts';
 import type { PreparedRead } from '../online-store/online-store.ts';
 import type { OnDemandPlan } from './on-demand-plan.ts';
 import type { VectorPlan } from './vector-plan.ts';

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { listenOnPort } from '../listen.ts';
+import { listenOnPort } from '../port/listen.ts';
 
 /** Metrics in the text format of Prometheus; a `Registry` of prom-client is one. */
 export interface MetricsText {

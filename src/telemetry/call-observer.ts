@@ -1,7 +1,7 @@
 import { isSideboardError } from '../errors.ts';
 import type { CallObserver } from '../grpc/server-call.ts';
 import { GrpcCode, grpcCodeName, GrpcStatusError } from '../grpc/status.ts';
-import type { RequestTracing } from '../request-trace.ts';
+import type { RequestTracing } from '../call/request-trace.ts';
 import type { AnswerCounts } from './load-meter.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';

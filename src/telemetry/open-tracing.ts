@@ -1,5 +1,5 @@
 import type { TracingConfig } from '../config/config.ts';
-import type { RequestTracing } from '../request-trace.ts';
+import type { RequestTracing } from '../call/request-trace.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 

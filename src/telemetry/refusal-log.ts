@@ -1,4 +1,4 @@
-import type { Door } from '../connection-router.ts';
+import type { Door } from '../port/connection-router.ts';
 import type { Logger } from './logger.ts';
 
 /** Clients that come again and again fill no log: there is at most one line in this time. */

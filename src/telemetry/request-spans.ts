@@ -12,8 +12,13 @@ import {
 } from '@opentelemetry/api';
 import { GrpcCode, grpcCodeName } from '../grpc/status.ts';
 import type { NodeRead } from '../online-store/online-store.ts';
-import { RequestTiming } from '../request-timing.ts';
-import type { RequestTrace, RequestTracing, TracedCall, TracedStatus } from '../request-trace.ts';
+import { RequestTiming } from '../call/request-timing.ts';
+import type {
+  RequestTrace,
+  RequestTracing,
+  TracedCall,
+  TracedStatus,
+} from '../call/request-trace.ts';
 import { parseTraceparent, TRACEPARENT, TRACESTATE } from './traceparent.ts';
 
 /** Further nodes of one read have no span. */

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { DoorCounts } from '../connection-router.ts';
+import type { DoorCounts } from '../port/connection-router.ts';
 import type { EngineCounters } from '../http2/http2-engine.ts';
 
 /** What the transport has counted since its start; read when metrics are collected. */

@@ -1,4 +1,4 @@
-import type { CallerSignal } from '../caller-signal.ts';
+import type { CallerSignal } from '../call/caller-signal.ts';
 import { cancelled, deadlineExceeded } from '../errors.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Door } from '../connection-router.ts';
+import type { Door } from '../port/connection-router.ts';
 
 /** What the supervisor says to a worker. */
 export type ToWorker =

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Door } from '../connection-router.ts';
+import type { Door } from '../port/connection-router.ts';
 import type {
   FromWorker,
   MetricsJson,

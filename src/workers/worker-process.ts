@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { Door } from '../connection-router.ts';
+import type { Door } from '../port/connection-router.ts';
 import type {
   FromWorker,
   MetricsJson,

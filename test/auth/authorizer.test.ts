@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { AccessRequest, Caller, GuardedObject } from '../../src/access.ts';
+import type { AccessRequest, Caller, GuardedObject } from '../../src/call/access.ts';
 import type { AuditRecord } from '../../src/auth/audit-record.ts';
 import { createAuthorizer, type AuthorizerOptions } from '../../src/auth/authorizer.ts';
 import { problemsOfPermission } from '../../src/auth/compiled-permission.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import type { Caller } from '../../src/access.ts';
+import type { Caller } from '../../src/call/access.ts';
 import { unauthenticated } from '../../src/auth/auth-errors.ts';
 import { createBearerTokens, type VerifyToken } from '../../src/auth/bearer-tokens.ts';
 

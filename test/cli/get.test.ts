@@ -5,7 +5,7 @@ import { reportFailure } from '../../src/cli/report-failure.ts';
 import { createDispatcher } from '../../src/grpc/dispatch.ts';
 import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
 import { createEngine } from '../../src/http2/engine.ts';
-import { openPort, type Port } from '../../src/port.ts';
+import { openPort, type Port } from '../../src/port/port.ts';
 import { startFeatureServer, type FeatureServer } from '../http/feature-server.ts';
 
 let http: FeatureServer;

@@ -1,7 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { WriteRequestSchema } from '../../gen/sideboard/v1/ingest_pb.ts';
-import { CallerAbort } from '../../src/caller-signal.ts';
+import { CallerAbort } from '../../src/call/caller-signal.ts';
 import { onlineStoreUnavailable } from '../../src/errors.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import { createFeatureWriter } from '../../src/ingestion/feature-writer.ts';

@@ -11,7 +11,7 @@ import type { CallObserver } from '../../src/grpc/server-call.ts';
 import { GrpcCode } from '../../src/grpc/status.ts';
 import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
 import { createEngine } from '../../src/http2/engine.ts';
-import { openPort, type Port } from '../../src/port.ts';
+import { openPort, type Port } from '../../src/port/port.ts';
 
 /** A service whose answers depend on the request's first byte: what a dispatcher must cope with. */
 interface Probe {

@@ -28,7 +28,7 @@ import { ServingService } from '../../gen/feast/serving/ServingService_pb.ts';
 import type { ServerConfig, TlsConfig } from '../../src/config/config.ts';
 import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
 import { createEngine } from '../../src/http2/engine.ts';
-import { openSecurePort, type SecurePort } from '../../src/secure-port.ts';
+import { openSecurePort, type SecurePort } from '../../src/port/secure-port.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 import { startFeatureServer, type FeatureServer } from '../http/feature-server.ts';
 import {

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkTracing } from '../../src/cli/check-tracing.ts';
 import type { TracingConfig } from '../../src/config/config.ts';
-import type { RequestTrace, TracedCall } from '../../src/request-trace.ts';
+import type { RequestTrace, TracedCall } from '../../src/call/request-trace.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 import { openTracing, type Tracing } from '../../src/telemetry/open-tracing.ts';

@@ -7,7 +7,7 @@ import {
   TransformFeaturesResponseSchema,
   type TransformFeaturesRequest,
 } from '../../gen/feast/serving/TransformationService_pb.ts';
-import { CallerAbort } from '../../src/caller-signal.ts';
+import { CallerAbort } from '../../src/call/caller-signal.ts';
 import { isSideboardError } from '../../src/errors.ts';
 import { readValue } from '../../src/feast-encoding/value-reader.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';

@@ -13,7 +13,7 @@ import {
 } from '../../gen/feast/serving/ServingService_pb.ts';
 import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
 import { createEngine } from '../../src/http2/engine.ts';
-import { openPort, type Port } from '../../src/port.ts';
+import { openPort, type Port } from '../../src/port/port.ts';
 import { startFeatureServer, type FeatureServer } from '../http/feature-server.ts';
 
 const NODE = join(import.meta.dirname, '..', '..', 'node_modules', '.bin', 'node');

@@ -13,7 +13,7 @@ import { createStreamListener } from '../../../src/http/stream-exchange.ts';
 import { createBuiltinEngine } from '../../../src/http2/builtin-engine.ts';
 import { DEFAULT_LIMITS } from '../../../src/http2/default-limits.ts';
 import { createEngine } from '../../../src/http2/engine.ts';
-import { openPort } from '../../../src/port.ts';
+import { openPort } from '../../../src/port/port.ts';
 import { readServerCertificate } from '../../../src/tls/server-certificate.ts';
 import type { TlsServerOptions } from '../../../src/tls/tls-server.ts';
 import { loadConformanceProtos } from './conformance-protos.ts';

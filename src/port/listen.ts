@@ -1,6 +1,6 @@
 import { lstat, unlink } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type ListenOptions, type Server } from 'node:net';
-import { SideboardError } from './errors.ts';
+import { SideboardError } from '../errors.ts';
 
 /** Connections that the system keeps until they are taken. */
 const BACKLOG = 1024;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CallerAbort, type CallerSignal } from '../src/caller-signal.ts';
+import { CallerAbort, type CallerSignal } from '../../src/call/caller-signal.ts';
 
 describe('CallerAbort', () => {
   it.each([

@@ -4,10 +4,10 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import { routeByFirstBytes } from './http2/first-bytes.ts';
-import type { Http2Engine } from './http2/http2-engine.ts';
-import type { ServerCertificate } from './tls/server-certificate.ts';
-import { createTlsServer, type TlsServerOptions } from './tls/tls-server.ts';
+import { routeByFirstBytes } from '../http2/first-bytes.ts';
+import type { Http2Engine } from '../http2/http2-engine.ts';
+import type { ServerCertificate } from '../tls/server-certificate.ts';
+import { createTlsServer, type TlsServerOptions } from '../tls/tls-server.ts';
 
 /** A connection that has not said its first bytes by then is closed. */
 const FIRST_BYTES_TIMEOUT_MS = 10_000;

@@ -1,5 +1,5 @@
-import { SideboardError } from './errors.ts';
-import type { NodeRead } from './online-store/online-store.ts';
+import { SideboardError } from '../errors.ts';
+import type { NodeRead } from '../online-store/online-store.ts';
 import type { RequestTrace } from './request-trace.ts';
 
 /** Request metadata (gRPC) or header: `true` asks where the time of this request went. */

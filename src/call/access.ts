@@ -3,7 +3,7 @@ import type {
   PermissionAction,
   RegistrySnapshot,
   ViewDefinition,
-} from './registry/registry-model.ts';
+} from '../registry/registry-model.ts';
 
 /** Who asks, as credentials proved. Made in `auth/` alone; the others pass it on and look at nothing in it. */
 export interface Caller {

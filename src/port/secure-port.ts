@@ -1,18 +1,18 @@
 import type { AddressInfo } from 'node:net';
-import type { ServerConfig } from './config/config.ts';
+import type { ServerConfig } from '../config/config.ts';
 import {
   createConnectionRouter,
   type ConnectionRouter,
   type RouterOptions,
 } from './connection-router.ts';
 import { openDoors } from './port.ts';
-import { createHandshakeLog } from './telemetry/handshake-log.ts';
-import { createRefusalLog } from './telemetry/refusal-log.ts';
-import type { Logger } from './telemetry/logger.ts';
-import type { Metrics } from './telemetry/metrics.ts';
-import type { ServerCertificate } from './tls/server-certificate.ts';
-import type { TlsServerOptions } from './tls/tls-server.ts';
-import { watchCertificate } from './tls/watch-certificate.ts';
+import { createHandshakeLog } from '../telemetry/handshake-log.ts';
+import { createRefusalLog } from '../telemetry/refusal-log.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { ServerCertificate } from '../tls/server-certificate.ts';
+import type { TlsServerOptions } from '../tls/tls-server.ts';
+import { watchCertificate } from '../tls/watch-certificate.ts';
 
 /** What is spoken on the port, and whom to tell about its certificates. */
 export interface SecurePortOptions extends RouterOptions {

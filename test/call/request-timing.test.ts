@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { REQUEST_TIMING, RequestTiming, startTiming } from '../src/request-timing.ts';
-import type { RequestTrace } from '../src/request-trace.ts';
+import { REQUEST_TIMING, RequestTiming, startTiming } from '../../src/call/request-timing.ts';
+import type { RequestTrace } from '../../src/call/request-trace.ts';
 
 const STARTED_AT_MS = 5;
 
