@@ -53,7 +53,7 @@ function receive(exchange: Exchange, maxBytes: number): Promise<Buffer> {
     if (untilDeadlineMs < 2 ** 31) {
       timer = setTimeout(
         () => fail(() => deadlineExceeded('while the request was arriving')),
-        untilDeadlineMs,
+        Math.max(untilDeadlineMs, 0),
       );
     }
     request.on('data', onData);

@@ -72,7 +72,7 @@ function selectNamed(snapshot: RegistrySnapshot, name: string): SelectedView {
     throw invalidMaterialization(`label view ${name} is filled by pushes, not materialized`);
   }
   if (view.kind === 'on_demand_feature_view') {
-    throw notMaterializable(name, 'is computed on demand by a Python function');
+    throw notMaterializable(name, 'is computed on demand');
   }
   if (!view.online || view.disabled) {
     throw invalidMaterialization(
@@ -108,7 +108,7 @@ function selectVersion(
 function reasonToSkip(view: ViewDefinition): string | undefined {
   if (view.kind === 'on_demand_feature_view') {
     return view.onDemand?.writeToOnlineStore === true && !view.disabled
-      ? 'computed by a Python function: materialize it with Feast'
+      ? 'computed when it is written to; Feast can materialize it if it has a Python function'
       : undefined;
   }
   if (!isBatchKind(view)) {
