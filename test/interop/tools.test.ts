@@ -159,12 +159,16 @@ describe('ghz, by our wrapper', () => {
       expect(count).toBeGreaterThan(30);
       expect(sent.p50Ms).toBeGreaterThan(0);
       expect(sent.p99Ms).toBeGreaterThanOrEqual(sent.p50Ms);
-      expect(corrected.p99Ms).toBeGreaterThanOrEqual(sent.p99Ms);
+      // Put back are calls that waited less than the longest: quantiles may fall, neither number nor maximum does.
+      expect(corrected.count).toBeGreaterThanOrEqual(sent.count);
+      expect(corrected.maxMs).toBeGreaterThanOrEqual(sent.maxMs);
     }
+    const open = figures[1]!;
+    expect(open.corrected.p99Ms).toBeGreaterThanOrEqual(open.sent.p99Ms);
     // Two runs of a second, by the clock.
-    expect(figures[1]).toMatchObject({ ratePerSecond: 100, rounds: 2 });
-    expect(figures[1]!.correction).toBe('from when each call was due, at 100/s');
+    expect(open).toMatchObject({ ratePerSecond: 100, rounds: 2 });
+    expect(open.correction).toBe('from when each call was due, at 100/s');
     // Corrected by the timestamps that ghz gives, not by ones that could not be read.
-    expect(figures[1]!.corrected.maxMs).toBeLessThan(60_000);
+    expect(open.corrected.maxMs).toBeLessThan(60_000);
   });
 });
