@@ -29,7 +29,7 @@ const DOCS = join(import.meta.dirname, '..', '..', 'docs');
 
 const INTRODUCTION = `# Benchmarks
 
-Written by \`npm run bench\` from the newest figures of each part in \`bench/results/\`; edit \`bench/report*.ts\`, not this
+Written by \`npm run bench\` from the newest figures of each part in \`bench/results/\`; edit \`bench/report/\`, not this
 page. How to run and extend it: [bench/README.md](../bench/README.md).
 
 ## How to read it
