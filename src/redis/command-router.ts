@@ -166,8 +166,10 @@ export class CommandRouter {
    */
   confirm(command: RoutedCommand, connection: RedisConnection): boolean {
     const primary = this.topology.shardOf(command.slot)?.primary;
-    const isReplica = this.nodeOf(connection)?.isReplica !== false;
-    if (!isReplica || command.isAsking || primary === undefined || connection === primary.reads) {
+    const node = this.nodeOf(connection);
+    // The node that ASK names may not be known yet; a replica that was asked before may answer after it.
+    const isReplica = node === undefined ? !command.isAsking : node.isReplica;
+    if (!isReplica || primary === undefined || connection === primary.reads) {
       return false;
     }
     command.outstanding--;

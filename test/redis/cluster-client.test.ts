@@ -360,6 +360,25 @@ describe('redirections', () => {
       expect(world.now() - startedAtMs).toBeLessThan(100);
     });
 
+    test('nor another one that answers while the node is asked that the primary has named', async () => {
+      ranges = [
+        [0, HALF - 1, 'a', 'c', 'd'],
+        [HALF, 16_383, 'b'],
+      ];
+      for (const node of [nodes.a, nodes.c, nodes.d]) node.hashes.delete(key);
+      const slot = redisSlot(Buffer.from(key));
+      nodes.a.handler = clusterHandler((words) =>
+        words[1] === key && words[0]!.startsWith('H') ? `-ASK ${slot} b:1\r\n` : null,
+      );
+      nodes.b.handler = clusterHandler(() => null);
+      const client = await open({ read: fromReplicas, hedgeShare: 1 });
+      await world.pass(50);
+      nodes.c.delayMs = 40;
+      nodes.d.delayMs = 40;
+      nodes.b.delayMs = 60;
+      expect(await read(client, [key])).toEqual(rows([key]));
+    });
+
     test('two late replicas and the primary: the first that knows answers, once', async () => {
       ranges = [
         [0, HALF - 1, 'a', 'c', 'd'],
