@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
-import type {
-  ABSENT as ABSENT_IN_STORE,
-  LOST as LOST_IN_STORE,
-  StoredCells,
-} from '../online-store/online-store.ts';
+import type { StoredCells } from '../online-store/online-store.ts';
 import type { BoundEntities } from './bind-entities.ts';
+import { ABSENT, LOST } from './cell-marks.ts';
 import type {
   InputColumn,
   InputSource,
@@ -33,8 +30,6 @@ export interface ComputedRows {
   readonly cells: StoredCells;
 }
 
-const ABSENT: typeof ABSENT_IN_STORE = -1;
-const LOST: typeof LOST_IN_STORE = -2;
 const EMPTY = new Uint8Array(0);
 
 /** Runs the functions of all on-demand views of a request, side by side, one call each. */

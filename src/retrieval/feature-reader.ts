@@ -4,7 +4,6 @@ import type { RequestTiming } from '../call/request-timing.ts';
 import assert from 'node:assert/strict';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import type {
-  ABSENT as ABSENT_IN_STORE,
   EntityRead,
   OnlineStore,
   ReadOptions,
@@ -13,6 +12,7 @@ import type {
 import type { RegistrySnapshot, RegistrySource } from '../registry/registry-model.ts';
 import { measureResponse } from './assemble-response.ts';
 import { bindEntities, type BoundEntities } from './bind-entities.ts';
+import { ABSENT } from './cell-marks.ts';
 import { checkStoredRows } from './check-stored-rows.ts';
 import { coerceEntityColumn } from './coerce-entity-column.ts';
 import { compilePlan } from './compile-plan.ts';
@@ -255,9 +255,6 @@ function checkGroups(
     if (group.fallbackKey !== undefined && isAbsent(cells, width)) entityOfRow.fill(1);
   }
 }
-
-/** What a cell that the store does not hold begins at. */
-const ABSENT: typeof ABSENT_IN_STORE = -1;
 
 /** Whether nothing is stored for the first entity of a group. */
 function isAbsent({ starts }: StoredCells, width: number): boolean {

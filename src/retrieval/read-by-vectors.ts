@@ -1,14 +1,8 @@
-import type {
-  ABSENT as ABSENT_IN_STORE,
-  OnlineStore,
-  ReadOptions,
-  StoredCells,
-} from '../online-store/online-store.ts';
+import type { OnlineStore, ReadOptions, StoredCells } from '../online-store/online-store.ts';
+import { ABSENT } from './cell-marks.ts';
 import { readVector } from './read-vector.ts';
 import type { EntityGroupPlan } from './retrieval-plan.ts';
 import type { VectorExperience, VectorPlan } from './vector-plan.ts';
-
-const ABSENT: typeof ABSENT_IN_STORE = -1;
 
 /** Where nothing is precomputed, one read in so many looks again whether something is. */
 const MAX_REST = 1024;

@@ -1,12 +1,9 @@
 import { timestampSeconds } from '../feast-encoding/timestamp.ts';
 import { varintSize } from '../feast-encoding/varint.ts';
-import type { LOST as LOST_IN_STORE } from '../online-store/online-store.ts';
+import { LOST } from './cell-marks.ts';
 import type { GroupViewPlan, RetrievalPlan } from './retrieval-plan.ts';
 import type { EntityColumn, RetrievalSemantics } from './retrieval-request.ts';
 import { FIELD_STATUS, type GroupRows } from './retrieved-features.ts';
-
-/** What a cell that could not be read begins at. */
-const LOST: typeof LOST_IN_STORE = -2;
 
 /** What decides over statuses besides the rows themselves. */
 export interface StatusRules {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { startServer } from '../../src/server.ts';
+import { startServer, type RunningServer } from '../../src/server.ts';
 
 /** A feature repository in a folder of its own. */
 export interface RepositoryFiles {
@@ -18,6 +18,20 @@ export interface RepositoryServer {
   readonly adminPort: number;
   /** Ends the server and removes the folder. */
   close(): Promise<void>;
+}
+
+/**
+ * Starts a server in this process on the repository in a folder, silent and on ports of its own.
+ *
+ * @param settings of the block `sideboard:`
+ */
+export function serveRepository(
+  repoPath: string,
+  settings: Readonly<Record<string, unknown>> = {},
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningServer> {
+  const overrides = { port: 0, admin_port: 0, log_level: 'silent', ...settings };
+  return startServer(loadConfig({ repoPath, overrides, env }));
 }
 
 /**
@@ -37,8 +51,7 @@ export async function startRepositoryServer(
     for (const [name, contents] of Object.entries(files)) {
       writeFileSync(join(repoPath, name), contents);
     }
-    const overrides = { port: 0, admin_port: 0, log_level: 'silent', ...settings };
-    const server = await startServer(loadConfig({ repoPath, overrides, env: {} }));
+    const server = await serveRepository(repoPath, settings);
     return {
       port: server.address.port,
       adminPort: server.adminAddress.port,

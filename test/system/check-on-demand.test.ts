@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config/load-config.ts';
-import { startServer, type RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server.ts';
+import { serveRepository } from '../support/repository-server.ts';
 import {
   configuration,
   makeRepository,
@@ -32,8 +32,7 @@ beforeAll(async () => {
   repository = await makeRepository('shop');
   await repository.write({ 'features.ts': FEATURES });
   expect((await runSideboard(['-c', repository.path, 'apply'])).stderr).toBe('');
-  const overrides = { port: 0, admin_port: 0, log_level: 'silent' };
-  server = await startServer(loadConfig({ repoPath: repository.path, overrides, env: {} }));
+  server = await serveRepository(repository.path);
 });
 afterAll(async () => {
   await server?.close();

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config/load-config.ts';
-import { startServer, type RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server.ts';
 import { startApiServer, type ApiServer } from '../support/api-server.ts';
 import { createAuthority, type CertificateAuthority } from '../support/certificates.ts';
 import { createFeatureCaller, type FeatureCaller } from '../support/feature-callers.ts';
 import { makeServedRepository, type ServedRepository } from '../support/served-repository.ts';
+import { serveRepository } from '../support/repository-server.ts';
 
 const READ = ['driver_stats:trips'];
 const OWN_TOKEN = 'token-of-the-server';
@@ -77,18 +77,7 @@ describe('a server with auth type kubernetes', () => {
     overrides: Readonly<Record<string, unknown>> = {},
     env: Readonly<Record<string, string>> = {},
   ): Promise<RunningServer> {
-    return startServer(
-      loadConfig({
-        repoPath: repository.path,
-        overrides: {
-          port: 0,
-          admin_port: 0,
-          log_level: 'silent',
-          ...overrides,
-        },
-        env,
-      }),
-    );
+    return serveRepository(repository.path, overrides, env);
   }
 
   const callerAt = (

@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DataSource_SourceType } from '../../gen/feast/core/DataSource_pb.ts';
 import { FeatureViewSchema, FeatureViewState } from '../../gen/feast/core/FeatureView_pb.ts';
 import { RegistrySchema } from '../../gen/feast/core/Registry_pb.ts';
-import { loadConfig } from '../../src/config/load-config.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import { updateRegistryFile } from '../../src/registry/registry-file.ts';
-import { startServer, type RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { serveRepository } from '../support/repository-server.ts';
 import {
   createRepository,
   registryOf,
@@ -68,13 +68,7 @@ beforeAll(async () => {
     `COPY (SELECT range AS user_id, TIMESTAMP '2024-03-01' AS ts, range AS score FROM range(${BIG_ROWS}))
      TO '${join(data, 'big.parquet')}'`,
   );
-  server = await startServer(
-    loadConfig({
-      repoPath: repository.path,
-      overrides: { port: 0, admin_port: 0, log_level: 'silent' },
-      env: {},
-    }),
-  );
+  server = await serveRepository(repository.path);
 });
 
 afterAll(async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config/load-config.ts';
-import { startServer, type RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server.ts';
 import { createFeatureCaller } from '../support/feature-callers.ts';
 import { startOpenIdProvider, type OpenIdProvider } from '../support/openid-provider.ts';
 import { makeServedRepository, type ServedRepository } from '../support/served-repository.ts';
+import { serveRepository } from '../support/repository-server.ts';
 
 describe('with the tokens of a provider that nobody here wrote', () => {
   let provider: OpenIdProvider;
@@ -28,13 +28,7 @@ describe('with the tokens of a provider that nobody here wrote', () => {
       ],
       registry: { permissions: [{ spec }] },
     });
-    server = await startServer(
-      loadConfig({
-        repoPath: repository.path,
-        overrides: { port: 0, admin_port: 0, log_level: 'silent' },
-        env: {},
-      }),
-    );
+    server = await serveRepository(repository.path);
   });
   afterAll(async () => {
     await server?.close();

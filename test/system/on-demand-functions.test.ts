@@ -6,10 +6,10 @@ import {
   GetOnlineFeaturesResponseSchema,
 } from '../../gen/feast/serving/ServingService_pb.ts';
 import type { Value } from '../../gen/feast/types/Value_pb.ts';
-import { loadConfig } from '../../src/config/load-config.ts';
-import { startServer, type RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server.ts';
 import { connectGoldenClients, type GoldenClients } from '../support/golden-clients.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { serveRepository } from '../support/repository-server.ts';
 import { makeRepository, runSideboard, type RepositoryFolder } from './apply-fixture.ts';
 
 const FEATURES = `
@@ -80,10 +80,7 @@ afterAll(async () => {
 });
 
 function start(settings: Readonly<Record<string, unknown>>): Promise<RunningServer> {
-  const overrides = { port: 0, admin_port: 0, log_level: 'silent', registry_poll_ms: 50 };
-  return startServer(
-    loadConfig({ repoPath: repository.path, overrides: { ...overrides, ...settings }, env: {} }),
-  );
+  return serveRepository(repository.path, { registry_poll_ms: 50, ...settings });
 }
 
 interface JsonAnswer {

@@ -1,10 +1,10 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WriteToOnlineStoreRequestSchema } from '../../gen/feast/serving/GrpcServer_pb.ts';
-import { loadConfig } from '../../src/config/load-config.ts';
-import { startServer, type RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server.ts';
 import { valueMessage } from '../support/encode-request.ts';
 import { connectGoldenClients } from '../support/golden-clients.ts';
+import { serveRepository } from '../support/repository-server.ts';
 import { makeRepository, runSideboard, type RepositoryFolder } from './apply-fixture.ts';
 
 const FEATURES = `
@@ -41,8 +41,7 @@ beforeAll(async () => {
   repository = await makeRepository('shop');
   await repository.write({ 'features.ts': FEATURES, 'prices.csv': 'item_id,cents,label,ts\n' });
   expect((await runSideboard(['-c', repository.path, 'apply'])).stderr).toBe('');
-  const overrides = { port: 0, admin_port: 0, log_level: 'silent' };
-  server = await startServer(loadConfig({ repoPath: repository.path, overrides, env: {} }));
+  server = await serveRepository(repository.path);
 });
 afterAll(async () => {
   await server?.close();
