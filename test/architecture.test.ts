@@ -141,7 +141,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'retrieval',
       'ingestion',
     ],
-    mayForTypes: ['call/access.ts', 'admission/admission-gate.ts', 'call/request-trace.ts'],
+    mayForTypes: ['admission/admission-gate.ts', 'call'],
     packages: ['@bufbuild/protobuf', 'node:buffer', 'node:zlib', 'node:util'],
   },
   http: {
@@ -155,7 +155,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'ingestion',
       'feast-encoding',
     ],
-    mayForTypes: ['call/access.ts', 'admission/admission-gate.ts', 'call/request-trace.ts'],
+    mayForTypes: ['admission/admission-gate.ts', 'call'],
     packages: [
       '@bufbuild/protobuf',
       '@connectrpc/connect',

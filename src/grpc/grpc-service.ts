@@ -6,42 +6,18 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf';
-import type { Caller } from '../call/access.ts';
-import type { CallerSignal } from '../call/caller-signal.ts';
 import type { HeaderFields } from '../http2/header-block.ts';
-import type { RequestTiming } from '../call/request-timing.ts';
-import type { RequestTrace } from '../call/request-trace.ts';
+import type { Admission, RequestCall } from '../call/request-call.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 
 /** Bytes that a gRPC message is prefixed with: compressed flag and length. */
 export const FRAME_HEADROOM = 5;
 
-/** What a method may know of the call that it answers. */
-export interface CallContext {
-  /** Full method path, `/package.Service/Method`. */
-  readonly path: string;
-  /** When its head was read, on the clock of `performance.now()`. */
-  readonly startedAtMs: number;
-  /** On the same clock; `Infinity` = the caller waits for ever. */
-  readonly deadlineAtMs: number;
-  /** Aborted when the caller cancelled or went away, or when the deadline passed while a stream was open. */
-  readonly signal: CallerSignal;
-  /** Request metadata by lower-case name. */
-  metadata(name: string): string | undefined;
-  /** Who asks; `undefined` = nobody found out, or needed to. */
-  caller: Caller | undefined;
-  /** Sizes for the log and the metrics, set by the method once it knows them. */
-  rowCount: number;
-  featureCount: number;
-  /** Values that the answer misses because they could not be read; the trailers say so. */
-  lostCount: number;
+/** A call over gRPC. */
+export interface CallContext extends RequestCall {
   /** Further metadata of the answer, by lower-case name; a value of a `-bin` name is base64. Only gRPC over HTTP/2 sends it. */
   responseHeaders?: HeaderFields | undefined;
   responseTrailers?: HeaderFields | undefined;
-  /** Set by the method for a caller who asks; the trailers say it. */
-  timing: RequestTiming | undefined;
-  /** Set when the call is let in; `undefined` where nothing is traced. */
-  readonly trace: RequestTrace | undefined;
 }
 
 /**
@@ -71,12 +47,6 @@ export interface StreamingCall {
 
 /** A method with a stream of responses, whatever the number of requests. The call is over when `call.signal` aborts. */
 export type StreamingMethod = (call: CallContext, responses: ResponseSink) => StreamingCall;
-
-/**
- * How a call is let in: `measured` calls are as many as can be answered in time, `always` ones are never refused; others are
- * as many as `max_concurrent_requests`.
- */
-export type Admission = 'measured' | 'always';
 
 export type GrpcMethod = (
   | { readonly kind: 'unary'; readonly call: UnaryMethod; readonly admission?: Admission }

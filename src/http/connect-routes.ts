@@ -24,17 +24,16 @@ import { OverloadedError, SideboardError } from '../errors.ts';
 import { SERVER_TIMING } from '../call/request-timing.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import { answerThrough } from './connect-exchange.ts';
+import type { Admission, RequestCall } from '../call/request-call.ts';
 import {
   runAdmitted,
-  type Admission,
   type Exchange,
   type HttpAdmission,
-  type HttpCall,
   type HttpCallStatus,
 } from './http-call.ts';
 
 /** A method as bytes, shared with gRPC over HTTP/2; its answer begins with free bytes for a frame's prefix. */
-export type MethodOnBytes = (message: Uint8Array, call: HttpCall) => Promise<Uint8Array>;
+export type MethodOnBytes = (message: Uint8Array, call: RequestCall) => Promise<Uint8Array>;
 
 /** A service and its methods by name; those that stream are served over gRPC only. */
 export interface ServiceOnBytes {

@@ -1,37 +1,13 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Authenticate, Caller } from '../call/access.ts';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
-import { CallerAbort, type CallerSignal } from '../call/caller-signal.ts';
+import { CallerAbort } from '../call/caller-signal.ts';
 import { cancelled, SideboardError } from '../errors.ts';
+import type { Admission, RequestCall } from '../call/request-call.ts';
 import type { RequestTiming } from '../call/request-timing.ts';
 import type { RequestTrace, RequestTracing } from '../call/request-trace.ts';
 import { BodyRejected } from './feast-error.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
-
-/** What a method may know of the call that it answers; the gRPC side has the same. */
-export interface HttpCall {
-  /** Full method path, or the path of a JSON route. */
-  readonly path: string;
-  /** When its head was read, on the clock of `performance.now()`. */
-  readonly startedAtMs: number;
-  /** On the same clock; `Infinity` = the caller waits for ever. */
-  readonly deadlineAtMs: number;
-  /** Aborted when the caller went away. */
-  readonly signal: CallerSignal;
-  /** Request header by lower-case name; several of one name are joined with commas. */
-  metadata(name: string): string | undefined;
-  /** Who asks; `undefined` = nobody found out, or needed to. */
-  caller: Caller | undefined;
-  /** Sizes for the log and the metrics, set by the method once it knows them. */
-  rowCount: number;
-  featureCount: number;
-  /** Values that the answer misses because they could not be read; a header says so. */
-  lostCount: number;
-  /** Set by the method for a caller who asks; a header says it. */
-  timing: RequestTiming | undefined;
-  /** Set when the call is let in; `undefined` where nothing is traced. */
-  trace: RequestTrace | undefined;
-}
 
 /** How a call ended. */
 export interface HttpCallStatus {
@@ -46,7 +22,7 @@ export interface HttpCallStatus {
 /** Told about every call, once, when it is over. */
 export interface HttpCallObserver {
   /** @param error what was thrown, if anything was */
-  onCallEnd(call: HttpCall, status: HttpCallStatus, durationMs: number, error?: unknown): void;
+  onCallEnd(call: RequestCall, status: HttpCallStatus, durationMs: number, error?: unknown): void;
   /** Calls being answered now, by all protocols of the server together. */
   inFlightCount: number;
   /** Decides which calls are traced; absent = none. */
@@ -63,7 +39,7 @@ export interface ExchangeOptions {
 }
 
 /** One HTTP request while it is being answered. A class, so that it costs one object and few closures. */
-export class Exchange implements HttpCall {
+export class Exchange implements RequestCall {
   readonly request: HttpRequest;
   readonly response: HttpResponse;
   readonly path: string;
@@ -117,12 +93,6 @@ export class Exchange implements HttpCall {
   }
 }
 
-/**
- * How a request is let in: `measured` ones are as many as can be answered in time, `always` ones are never refused; others
- * are as many as `max_concurrent_requests`.
- */
-export type Admission = 'measured' | 'always';
-
 /** What lets requests in; all protocols share it. */
 export interface HttpAdmission {
   /** Finds out who calls, where not everybody may; without it nobody is asked. */
@@ -141,7 +111,7 @@ export interface HttpAdmission {
 export async function runAdmitted<T>(
   { observer, maxConcurrentRequests, gate }: HttpAdmission,
   admission: Admission | undefined,
-  call: HttpCall,
+  call: RequestCall,
   work: () => Promise<T>,
 ): Promise<T> {
   if (admission === 'measured' && gate !== undefined) {
@@ -165,7 +135,7 @@ export async function runAdmitted<T>(
 
 async function runCounted<T>(
   observer: HttpCallObserver,
-  call: HttpCall,
+  call: RequestCall,
   work: () => Promise<T>,
 ): Promise<T> {
   observer.inFlightCount += 1;

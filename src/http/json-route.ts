@@ -1,16 +1,11 @@
 import { BodyRejected, detailAnswer, type RouteAnswer } from './feast-error.ts';
-import {
-  runAdmitted,
-  type Admission,
-  type Exchange,
-  type HttpAdmission,
-  type HttpCall,
-} from './http-call.ts';
+import type { Admission, RequestCall } from '../call/request-call.ts';
+import { runAdmitted, type Exchange, type HttpAdmission } from './http-call.ts';
 import { readRequestBody } from './request-body.ts';
 import { sendError, sendJson } from './send-answer.ts';
 
 /** What a route may know of a call besides its body. */
-export interface RouteCall extends HttpCall {
+export interface RouteCall extends RequestCall {
   readonly query: URLSearchParams;
 }
 

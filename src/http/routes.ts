@@ -4,7 +4,7 @@ import type { MaterializationJobs } from '../ingestion/materialization-jobs.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { docsPage } from './docs-page.ts';
 import type { JsonAnswer } from './feast-error.ts';
-import type { Admission } from './http-call.ts';
+import type { Admission } from '../call/request-call.ts';
 import { getOnlineFeaturesRoute } from './get-online-features.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
 import type { JsonRoute } from './json-route.ts';
