@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { ContextValues } from '@connectrpc/connect';
 import type {
-  UniversalHandler,
+  UniversalHandlerFn,
   UniversalServerRequest,
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol';
@@ -14,22 +14,15 @@ const NOTHING: AsyncIterator<Uint8Array> = {
   next: () => Promise.resolve({ done: true, value: undefined }),
 };
 
-/** How an exchange is handed over. */
-export interface HandOver {
-  readonly values: ContextValues;
-  /** What the caller is told instead, in the protocol of the call and with no look at the request. */
-  readonly refusal: Error | undefined;
-}
-
 /** Lets a handler of the Connect library answer an exchange. Never rejects. */
 export async function answerThrough(
-  handler: UniversalHandler,
+  handler: UniversalHandlerFn,
   exchange: Exchange,
-  handOver: HandOver,
+  values: ContextValues,
 ): Promise<void> {
   const { response } = exchange;
   try {
-    const answer = await handler(universalRequest(exchange, handOver));
+    const answer = await handler(universalRequest(exchange, values));
     await sendUniversalResponse(answer, exchange);
   } catch (error) {
     exchange.error ??= error;
@@ -41,7 +34,7 @@ export async function answerThrough(
 /** An exchange as the handlers of the Connect library take it. */
 function universalRequest(
   { request, signal }: Exchange,
-  { values, refusal }: HandOver,
+  values: ContextValues,
 ): UniversalServerRequest {
   const header = new Headers();
   for (const [name, value] of Object.entries(request.headers)) {
@@ -54,17 +47,9 @@ function universalRequest(
     url: `http://localhost${request.url ?? '/'}`,
     header,
     // Whoever stops reading leaves the rest to `endAnswer`: a destroyed request would keep it in the socket.
-    body:
-      refusal === undefined ? request.iterator({ destroyOnReturn: false }) : refusingBody(refusal),
+    body: request.iterator({ destroyOnReturn: false }),
     signal: abortSignalOf(signal),
     contextValues: values,
-  };
-}
-
-/** The library tells its caller what reading the body fails with. */
-function refusingBody(refusal: Error): AsyncIterable<Uint8Array> {
-  return {
-    [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(refusal) }),
   };
 }
 

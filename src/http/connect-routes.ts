@@ -15,7 +15,11 @@ import {
   createContextValues,
   type HandlerContext,
 } from '@connectrpc/connect';
-import type { UniversalHandler } from '@connectrpc/connect/protocol';
+import type {
+  UniversalHandler,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from '@connectrpc/connect/protocol';
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
 import { GrpcFeatureServer } from '../../gen/feast/serving/GrpcServer_pb.ts';
 import { ServingService } from '../../gen/feast/serving/ServingService_pb.ts';
@@ -23,6 +27,7 @@ import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { OverloadedError, SideboardError } from '../errors.ts';
 import { SERVER_TIMING } from '../call/request-timing.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
+import { invalidRequest } from '../retrieval/retrieval-errors.ts';
 import { answerThrough } from './connect-exchange.ts';
 import type { Admission, RequestCall } from '../call/request-call.ts';
 import {
@@ -84,6 +89,8 @@ const CODE_BY_NUMBER: ReadonlyMap<number, Code> = new Map(
 const exchangeKey = createContextKey<Exchange | undefined>(undefined);
 /** Why its caller is turned away. */
 const refusalKey = createContextKey<ConnectError | undefined>(undefined);
+/** Aborted with what the library finds wrong with a request, until the method is called. */
+const readingKey = createContextKey<AbortSignal | undefined>(undefined);
 
 /**
  * The services of the gRPC side over plain HTTP, through the Connect library: it does the protocols, the methods are the
@@ -113,9 +120,38 @@ export function createConnectRoutes(options: ConnectRoutesOptions): ConnectRoute
         }
       }
       const handler = (isJson ? json : binary).get(exchange.path)!;
-      return answerThrough(handler, exchange, { values, refusal: values.get(refusalKey) });
+      const answer = (request: UniversalServerRequest): Promise<UniversalServerResponse> =>
+        answerOrRefuse(handler, request, (error) => connectError(error, exchange, options));
+      return answerThrough(answer, exchange, values);
     },
   };
+}
+
+/**
+ * Runs a handler. Of a binary message that it cannot parse the library says that the server failed; here, as over gRPC, its
+ * caller did, and is told so in the protocol of the call by a second run that refuses it.
+ */
+async function answerOrRefuse(
+  handler: UniversalHandler,
+  request: UniversalServerRequest,
+  connectErrorOf: (error: unknown) => ConnectError,
+): Promise<UniversalServerResponse> {
+  const response = await handler(request);
+  const reason: unknown = request.contextValues?.get(readingKey)?.reason;
+  if (!(reason instanceof ConnectError) || !UNREADABLE.has(reason.code)) return response;
+  const refusal = connectErrorOf(invalidRequest(reason.rawMessage));
+  request.contextValues?.set(refusalKey, refusal);
+  return handler(request);
+}
+
+/** What the library makes of bytes that are not what they should be; nothing else fails so before a method is called. */
+const UNREADABLE: ReadonlySet<Code> = new Set([Code.Internal, Code.InvalidArgument]);
+
+/** Turns a caller away before its message is read. */
+function refuseEarly({ values, signal }: HandlerContext): void {
+  const refusal = values.get(refusalKey);
+  if (refusal !== undefined) throw refusal;
+  values.set(readingKey, signal);
 }
 
 function openPaths(services: readonly ServiceOnBytes[]): readonly string[] {
@@ -137,6 +173,7 @@ function createHandlers(
     readMaxBytes: options.maxRequestBytes,
     writeMaxBytes: options.maxResponseBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
+    requestGate: refuseEarly,
   });
   for (const description of DESCRIPTIONS) {
     const service = options.services.find(({ name }) => name === description.typeName);
@@ -163,8 +200,7 @@ async function callOnBytes(
   call: { message: Message; context: HandlerContext; options: ConnectRoutesOptions },
 ): Promise<Message> {
   const { message, context, options } = call;
-  const refusal = context.values.get(refusalKey);
-  if (refusal !== undefined) throw refusal;
+  context.values.delete(readingKey);
   const exchange = context.values.get(exchangeKey)!;
   const timeoutMs = context.timeoutMs();
   if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;

@@ -192,15 +192,24 @@ describe('Connect on the wire', () => {
     expect(server.calls[0]!.code).toBe(3);
   });
 
-  it('calls it internal where not even the outermost fields can be told apart, as gRPC libraries do', async () => {
+  it.each([
+    ['application/proto', '\x1a\x05\x0a\x01k'],
+    ['application/json', '{'],
+  ])('blames its caller for %s that is none, and says so to programs', async (type, body) => {
     const server = await start();
     const response = await fetch(server.url + path, {
       method: 'POST',
-      headers: { 'content-type': 'application/proto' },
-      body: '\x1a\x05\x0a\x01k',
+      headers: { 'content-type': type },
+      body,
     });
-    expect(await response.json()).toMatchObject({ code: 'internal' });
-    expect((await fetch(`${server.url}/health`)).status).toBe(200);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/^invalid request: /),
+      details: [{ type: 'google.rpc.ErrorInfo' }],
+    });
+    await waitUntil(() => server.calls.length === 1, { what: 'the observer' });
+    expect(server.calls[0]!.code).toBe(3);
   });
 
   it('refuses other methods and unknown procedures', async () => {

@@ -361,6 +361,21 @@ export const BAD_INPUT: readonly BadInput[] = [
     'application/proto',
     Buffer.from([0x1a, 3, 10, 1, 0x6b]),
   ),
+  ...[
+    ['bytes that are no protobuf', Buffer.from([0xff, 0xff, 0xff, 0xff])] as const,
+    ['a field cut inside', GOOD.subarray(0, GOOD.length - 1)] as const,
+    ['a field of an unknown kind', Buffer.of(0x0f)] as const,
+  ].flatMap(([name, body]) => [
+    connect(name, 'http 400', 'application/proto', body),
+    connect(name, 'grpc 3', 'application/grpc-web+proto', frame(body)),
+  ]),
+  connect('JSON that is none', 'grpc 3', 'application/grpc-web+json', frame(Buffer.from('{'))),
+  connect(
+    'JSON of the wrong shape',
+    'grpc 3',
+    'application/grpc-web+json',
+    frame(Buffer.from('{"entities":[]}')),
+  ),
   connect('JSON that is none', 'http 400', 'application/json', '{'),
   connect('JSON of the wrong shape', 'http 400', 'application/json', '{"entities":[]}'),
   connect('another type', 'http 415', 'text/plain', 'x'),

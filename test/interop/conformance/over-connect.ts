@@ -67,10 +67,7 @@ export function createConnectConformance(
       observer: OBSERVER,
       statusOf: () => ({ code: 2, message: '' }),
     });
-    void answerThrough(handler, exchange, {
-      values: createContextValues(),
-      refusal: undefined,
-    });
+    void answerThrough(handler, exchange, createContextValues());
   };
 }
 
