@@ -27,9 +27,16 @@ const LASTING = ['host', 'port', 'unixSocket', 'adminHost', 'adminPort', 'portSh
 export async function serveWithWorkers(load: () => Config): Promise<void> {
   const started = Promise.withResolvers<void>();
   let replacing = started.promise;
+  let isReplacementDue = false;
   // From the first moment on: whoever reloads a server that starts does not want it to end.
   process.on('SIGHUP', () => {
-    replacing = replacing.then(() => replace());
+    // The one that is to come reads the configuration when it begins: it does for this signal too.
+    if (isReplacementDue) return;
+    isReplacementDue = true;
+    replacing = replacing.then(() => {
+      isReplacementDue = false;
+      return replace();
+    });
   });
   const config = load();
   const { port, workers, drainTimeoutMs } = config.server;

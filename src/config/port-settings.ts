@@ -18,7 +18,7 @@ export const PORT_SETTINGS = [
     name: 'workers',
     kind: { type: 'workers' },
     default: 1,
-    doc: 'Processes that answer requests, each on a core of its own; `auto` (or -1, as in Feast) is one per core. With more than one, a supervisor starts again what ends, and has the admin port. SIGHUP replaces them one by one, without refusing a connection, and reads the configuration again.',
+    doc: 'Processes that answer requests, each on a core of its own; `auto` (or -1, as in Feast) is one per core. With more than one, a supervisor starts again what ends, and has the admin port. SIGHUP replaces them one by one, without refusing a connection, and reads the configuration again; any number of them meanwhile make one more replacement.',
   },
   {
     name: 'port_sharing',

@@ -236,6 +236,26 @@ describe('several workers', () => {
     }
   });
 
+  it('are replaced once more, however often SIGHUP comes while they are being replaced', async () => {
+    const { sideboard } = await start(2);
+    const count = (text: string): number =>
+      sideboard.log.filter((line) => line.includes(text)).length;
+    sideboard.signal('SIGHUP');
+    await waitUntil(() => count('"replacing the workers"') === 1, { what: 'the first to begin' });
+    for (let i = 0; i < 5; i++) {
+      sideboard.signal('SIGHUP');
+      // An answer of the supervisor: it has had a turn to hear of the signal.
+      await metric(sideboard, 'feature_server_workers');
+    }
+    await waitUntil(() => count('"workers replaced"') === 2, {
+      what: 'the workers to be replaced twice',
+      timeoutMs: 60_000,
+    });
+    expect(await ask(sideboard.port, 3)).toBe(3);
+    await sideboard.stop();
+    expect(count('"replacing the workers"')).toBe(2);
+  });
+
   it('that are killed under load lose what they were answering, and nothing waits for ever', async () => {
     const { sideboard } = await start(2);
     const load = askAgainAndAgain(sideboard.port, 4);
