@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
@@ -32,8 +33,15 @@ const LISTS = [
 const OBJECTS_FIELD = 1;
 const PROJECTS_FIELD = 17;
 
-/** What is applied between two calls may be seen half: it is read until two reads agree, but not for ever. */
-const MAX_READS = 4;
+/** What is being applied is seen half: it is read until two reads agree that lie this far apart, but not for ever. */
+const MAX_READS = 5;
+const READ_AGAIN_MS = 100;
+
+/**
+ * The server's copy in memory, as Feast's own readers ask for. Asked for anything fresher, a server whose registry is a file
+ * reads that file over the copy it is changing: an `apply` on its way through the server then loses what it has not committed yet.
+ */
+const ALLOW_CACHE = true;
 
 /** A registry may be larger than gRPC's usual 4 MiB. */
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
@@ -62,6 +70,7 @@ export async function createRemoteOrigin(
       let bytes = await readProject(call, project, place);
       for (let reads = 1; reads < MAX_READS && !isSame(bytes, last); reads++) {
         last = bytes;
+        await delay(READ_AGAIN_MS);
         bytes = await readProject(call, project, place);
       }
       last = bytes;
@@ -86,7 +95,7 @@ async function readProject(
   writer.tag(PROJECTS_FIELD, WireType.LengthDelimited).bytes(await getProject(call, project));
   const list = toBinary(
     ListEntitiesRequestSchema,
-    create(ListEntitiesRequestSchema, { project, allowCache: false }),
+    create(ListEntitiesRequestSchema, { project, allowCache: ALLOW_CACHE }),
   );
   for (const { method, field } of LISTS) {
     let answer: Uint8Array;
@@ -116,7 +125,7 @@ async function getProject(call: Call, project: string): Promise<Uint8Array> {
       'GetProject',
       toBinary(
         GetProjectRequestSchema,
-        create(GetProjectRequestSchema, { name: project, allowCache: false }),
+        create(GetProjectRequestSchema, { name: project, allowCache: ALLOW_CACHE }),
       ),
     );
   } catch (error) {

@@ -131,3 +131,23 @@ describe.each<[string, () => Promise<Place>]>([
     ]);
   });
 });
+
+test('reading a registry server takes nothing from an apply that goes through it', async () => {
+  const place = await makeServer(false);
+  try {
+    const repoPath = makeRepository('busy', place.feast);
+    await runPython(APPLY, [repoPath], { cwd: repoPath });
+    const { registry } = await open(repoPath, place.env);
+    const applied = new AbortController();
+    const reading = (async () => {
+      while (!applied.signal.aborted) await registry.refresh();
+    })();
+    await runPython(APPLY, [repoPath, 'later'], { cwd: repoPath });
+    applied.abort();
+    await reading;
+    const written = await open(join(folder, 'served'), {});
+    expect([...written.snapshot.views.keys()]).toContain('later');
+  } finally {
+    await place.stop();
+  }
+});
