@@ -1,31 +1,18 @@
 import { chooseNode, type ReadPolicy } from './choose-node.ts';
-import type { RedisCommand } from './redis-command.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { RedisError } from './redis-error.ts';
 import type { RedisNode } from './redis-node.ts';
 import type { RedisRuntime } from './redis-runtime.ts';
+import {
+  lossDelayMs,
+  MAX_LOSSES,
+  MAX_REDIRECTIONS,
+  maxRefusals,
+  redirectionDelayMs,
+  refusalDelayMs,
+} from './retry-pace.ts';
+import type { RoutedCommand } from './routed-command.ts';
 import type { Topology } from './topology.ts';
-
-/** A command that finds its node by its slot, and tries again where that is safe. */
-export interface RoutedCommand extends RedisCommand {
-  isOver: boolean;
-  isAsking: boolean;
-  readonly slot: number;
-  /** Whether any copy of the data may answer, over the connection for reads; else the primary, over the other one. */
-  readonly isRead: boolean;
-  /** Whether doing it twice is the same as doing it once, so that it is sent again when its answer was lost. */
-  readonly isRepeatable: boolean;
-  /** Addresses that have failed it; `undefined` = none yet. */
-  excluded: string[] | undefined;
-  /** Times that it was sent again. */
-  retries: number;
-  /** Nodes that have not answered it yet: more than one where the read is hedged. */
-  outstanding: number;
-  /** A replica has nothing of it, and the primary has been asked, see `confirm`. */
-  isConfirming: boolean;
-  /** It has failed for good; called once at most. */
-  fail(error: RedisError): void;
-}
 
 /** What the router counts. */
 export interface RouterCounts {
@@ -34,13 +21,6 @@ export interface RouterCounts {
   retried: number;
   failed: number;
 }
-
-const MAX_REDIRECTIONS = 16;
-/** Times that a command is sent again to a node, or to another, after a failure: nobody's request hangs on a write. */
-const MAX_READ_RETRIES = 4;
-const MAX_WRITE_RETRIES = 10;
-const FIRST_RETRY_DELAY_MS = 20;
-const MAX_RETRY_DELAY_MS = 500;
 
 /** Sends commands to the nodes that their slots belong to, and follows what the nodes say. */
 export class CommandRouter {
@@ -114,20 +94,20 @@ export class CommandRouter {
         // It came back, or lost its primary: others may have taken over.
         this.topology.refresh();
         this.nodeOf(connection)?.exclude(this.runtime.now());
-        this.retryElsewhere(command, replyError(text, connection), connection);
+        this.refused(command, replyError(text, connection), connection);
         break;
       case 'CLUSTERDOWN':
       case 'READONLY':
         this.topology.refresh();
-        this.retryLater(command, replyError(text, connection));
+        this.refused(command, replyError(text, connection));
         break;
       case 'TRYAGAIN':
-        this.retryLater(command, replyError(text, connection));
+        this.refused(command, replyError(text, connection));
         break;
       case 'NOAUTH':
         // The password was changed or the connection lost its user: a new one has what is right now.
         connection.reconnect(replyError(text, connection));
-        this.retryLater(command, replyError(text, connection));
+        this.refused(command, replyError(text, connection));
         break;
       default:
         this.fail(command, new RedisError('REPLY', text, { address: connection.address }));
@@ -152,7 +132,8 @@ export class CommandRouter {
       return;
     }
     this.topology.refresh();
-    this.retryElsewhere(command, error, connection);
+    if (command.isRead) this.lost(command, error, connection);
+    else this.refused(command, error);
   }
 
   /**
@@ -193,7 +174,7 @@ export class CommandRouter {
     error: RedisError,
     connection: RedisConnection,
   ): void {
-    if (++command.retries > MAX_REDIRECTIONS) {
+    if (++command.redirections > MAX_REDIRECTIONS) {
       const message = `${connection.address} and others send each other slot ${command.slot}`;
       this.fail(command, new RedisError('UNREACHABLE', message, { address: connection.address }));
       return;
@@ -202,62 +183,89 @@ export class CommandRouter {
     if (node === undefined) {
       // It does not know itself where to.
       this.topology.refresh();
-      this.retryLater(command, error);
+      this.refused(command, error);
       return;
     }
-    if (word === 'ASK') {
-      this.counts.asked++;
-      command.isAsking = true;
-    } else {
+    if (word === 'MOVED') {
       this.counts.moved++;
       this.topology.moved(command.slot, node);
       this.topology.refresh();
+    } else {
+      this.counts.asked++;
     }
+    const delayMs = redirectionDelayMs(command.redirections);
+    const asked = word === 'ASK' ? node : undefined;
+    if (delayMs > 0) {
+      // Nodes that send each other a slot have not heard of each other's news yet.
+      this.sendLater(command, delayMs, asked);
+      return;
+    }
+    command.isAsking = asked !== undefined;
     this.sendTo(command, node);
   }
 
-  /** Sends it to another copy, or to the same node where that may be on its way back. */
-  private retryElsewhere(
-    command: RoutedCommand,
-    error: RedisError,
-    connection: RedisConnection,
-  ): void {
-    if (!command.isRead) {
-      this.retryLater(command, error);
-      return;
-    }
-    if (++command.retries > MAX_READ_RETRIES) {
-      this.fail(command, error);
-      return;
-    }
-    (command.excluded ??= []).push(connection.address);
-    const node = this.nodeFor(command);
-    if (node instanceof RedisError || node.address !== connection.address) {
-      this.counts.retried++;
-      if (node instanceof RedisError) this.fail(command, node);
-      else this.sendTo(command, node);
-    } else if (connection.isDown) {
-      this.fail(command, error);
-    } else if (error.code === 'REPLY') {
-      this.retryLater(command, error);
-    } else {
-      this.counts.retried++;
-      this.sendTo(command, node);
-    }
-  }
-
-  private retryLater(command: RoutedCommand, error: RedisError): void {
-    if (++command.retries > (command.isRead ? MAX_READ_RETRIES : MAX_WRITE_RETRIES)) {
+  /**
+   * It cannot be served now, but it may be later.
+   *
+   * @param connection of the node that said so, where another copy may serve it at once; absent = none may.
+   */
+  private refused(command: RoutedCommand, error: RedisError, connection?: RedisConnection): void {
+    if (++command.refusals > maxRefusals(command.isRead)) {
       this.fail(command, error);
       return;
     }
     this.counts.retried++;
+    if (command.isRead && connection !== undefined) {
+      const node = this.nodeElsewhere(command, connection);
+      if (node instanceof RedisError) {
+        this.fail(command, node);
+        return;
+      }
+      if (node.address !== connection.address) {
+        this.sendTo(command, node);
+        return;
+      }
+    }
+    this.sendLater(command, refusalDelayMs(command.refusals));
+  }
+
+  /** A read was lost: it is sent to another copy, or to the same node where that may be on its way back. */
+  private lost(command: RoutedCommand, error: RedisError, connection: RedisConnection): void {
+    const failed = command.excluded ?? NONE;
+    const node = this.nodeElsewhere(command, connection);
+    if (node instanceof RedisError) {
+      this.fail(command, node);
+      return;
+    }
+    const isSame = node.address === connection.address;
+    if (++command.losses > MAX_LOSSES || (isSame && connection.isDown)) {
+      this.fail(command, error);
+      return;
+    }
+    this.counts.retried++;
+    const delayMs = isSame || failed.includes(node.address) ? lossDelayMs(command.losses) : 0;
+    if (delayMs > 0) this.sendLater(command, delayMs);
+    else this.sendTo(command, node);
+  }
+
+  /** A node that has not failed the command yet; the primary where all have. */
+  private nodeElsewhere(
+    command: RoutedCommand,
+    { address }: RedisConnection,
+  ): RedisNode | RedisError {
+    command.excluded = [...(command.excluded ?? NONE), address];
+    return this.nodeFor(command);
+  }
+
+  /** @param asked the node to send it to with `ASKING`; absent = the one that is chosen then. */
+  private sendLater(command: RoutedCommand, delayMs: number, asked?: RedisNode): void {
     command.excluded = undefined;
-    const fullMs = FIRST_RETRY_DELAY_MS * 2 ** (command.retries - 1);
-    const delayMs = Math.min(fullMs, MAX_RETRY_DELAY_MS);
     this.runtime.setTimer(
       () => {
-        if (!command.isOver) this.send(command);
+        if (command.isOver) return;
+        command.isAsking = asked !== undefined;
+        if (asked === undefined) this.send(command);
+        else this.sendTo(command, asked);
       },
       delayMs * (0.75 + this.runtime.random() / 2),
     );

@@ -1,4 +1,4 @@
-import type { CommandRouter, RoutedCommand } from './command-router.ts';
+import type { CommandRouter } from './command-router.ts';
 import { keyPartLength, writeKeyPart } from './encode-command.ts';
 import type { HashRows } from './hash-rows.ts';
 import type { HashFields, ReadShape } from './hash-fields.ts';
@@ -15,6 +15,7 @@ import type { RedisNode } from './redis-node.ts';
 import type { ReceiveSlab } from './receive-slab.ts';
 import { redisSlot } from './redis-slot.ts';
 import { Resp, type ReplyReader } from './reply-reader.ts';
+import type { RoutedCommand } from './routed-command.ts';
 
 /** Where the row of one hash goes, and who waits for it. */
 export interface HashRow {
@@ -37,7 +38,9 @@ export class HashReadCommand implements RoutedCommand {
   isOver = false;
   isAsking = false;
   excluded: string[] | undefined = undefined;
-  retries = 0;
+  refusals = 0;
+  losses = 0;
+  redirections = 0;
   outstanding = 0;
   isConfirming = false;
   readonly isRead = true;

@@ -70,7 +70,7 @@ class Turn {
     }
     const found = this.index.get(fields)?.get(hashKey(key));
     // What was sent again may be answered in a while, or not.
-    if (found === undefined || found.isOver || found.retries > 0) return undefined;
+    if (found === undefined || found.isOver || found.losses > 0) return undefined;
     return isSame(found.key, key) ? found : undefined;
   }
 

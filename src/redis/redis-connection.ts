@@ -2,6 +2,7 @@ import type { ConnectionOptions, RedisCredentials } from './connection-options.t
 import { CredentialRenewal } from './credential-renewal.ts';
 import { LatencyWindow } from './latency-window.ts';
 import { reconnectDelayMs } from './reconnect-schedule.ts';
+import type { LinkEnding } from './link-events.ts';
 import type { RedisCommand } from './redis-command.ts';
 import { RedisError } from './redis-error.ts';
 import { RedisLink } from './redis-link.ts';
@@ -25,7 +26,9 @@ export function addressOf({ host, port, path }: NodeTarget): string {
 /** A connection that stood for so long was a good one: the next is made at once. */
 const MIN_STANDING_MS = 250;
 /** Connections that stood for less, in a row, before commands are refused instead of waiting for the next one. */
-const MAX_SHORT_LIVES = 2;
+const MAX_SHORT_LIVES = 5;
+/** Of these the next one is made at once: a node that takes connections may be well. */
+const FREE_SHORT_LIVES = 2;
 
 export interface ConnectionEvents {
   /** Commands may be sent, for the first time or again. */
@@ -204,7 +207,7 @@ export class RedisConnection {
       { credentials, protocol, isReplicaReader },
       {
         onReady: () => this.onReady(credentials),
-        onClosed: (error, lacksResp3) => this.onLinkClosed(error, lacksResp3),
+        onClosed: (error, ending) => this.onLinkClosed(error, ending),
       },
     );
   }
@@ -221,43 +224,43 @@ export class RedisConnection {
     this.events.onReady?.();
   }
 
-  private onLinkClosed(error: RedisError, lacksResp3: boolean): void {
+  private onLinkClosed(error: RedisError, ending: LinkEnding): void {
     if (this.isClosed) {
       return;
     }
     const { wasReady } = this;
-    const stoodMs = this.options.runtime.now() - this.readySinceMs;
+    const stoodMs = wasReady ? this.options.runtime.now() - this.readySinceMs : 0;
     this.wasReady = false;
     this.link = undefined;
     this.renewal.end();
-    if (lacksResp3 && this.protocol === 3) {
+    if (ending === 'lacks-resp3' && this.protocol === 3) {
       this.protocol = 2;
       void this.connect();
-      return;
-    }
-    if (!wasReady) {
+    } else if (!wasReady && ending !== 'broken') {
       this.onAttemptFailed(error);
-      return;
+    } else {
+      this.failures = stoodMs >= MIN_STANDING_MS ? 0 : this.failures + 1;
+      // One that breaks as soon as it is made, again and again, is as good as none.
+      const isRefusing = this.isDown || this.failures > MAX_SHORT_LIVES;
+      this.refusal = isRefusing ? error : undefined;
+      this.connectLater(Math.max(this.failures - FREE_SHORT_LIVES, 0));
+      if (isRefusing) this.loseWaiting(error);
+      this.events.onDown?.(error);
     }
-    this.failures = stoodMs >= MIN_STANDING_MS ? 0 : this.failures + 1;
-    // One that breaks as soon as it is made, again and again, is as good as none.
-    this.refusal = this.failures > MAX_SHORT_LIVES ? error : undefined;
-    this.connectLater();
-    this.events.onDown?.(error);
   }
 
   private onAttemptFailed(error: RedisError): void {
     this.failures++;
     this.refusal = error;
-    this.connectLater();
+    this.connectLater(this.failures);
     this.loseWaiting(error);
     this.events.onDown?.(error);
   }
 
-  private connectLater(): void {
+  private connectLater(failures: number): void {
     const { runtime } = this.options;
     this.timer?.cancel();
-    const delayMs = reconnectDelayMs(runtime, this.failures);
+    const delayMs = reconnectDelayMs(runtime, failures);
     this.timer = runtime.setTimer(() => this.connectAgain(), delayMs);
   }
 

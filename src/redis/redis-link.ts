@@ -3,6 +3,7 @@ import { CommandQueue } from './command-queue.ts';
 import type { ConnectionOptions, RedisCredentials } from './connection-options.ts';
 import { isHello, lacksHello, setupCommands, setupError, setupSteps } from './connection-setup.ts';
 import { errorText } from './decode-reply.ts';
+import type { LinkEnding, LinkEvents } from './link-events.ts';
 import { OutgoingCommands } from './outgoing-commands.ts';
 import type { RedisCommand } from './redis-command.ts';
 import type { RedisConnection } from './redis-connection.ts';
@@ -14,14 +15,6 @@ import { protocolError, ReplyReader, Resp } from './reply-reader.ts';
 const SETUP_TIMEOUT_MS = 1_000;
 /** One reply may take so many times longer to arrive than a node may be silent. */
 const REPLY_PATIENCE = 3;
-
-/** What the owner of a link hears of it. */
-export interface LinkEvents {
-  /** It is set up: commands may be sent. */
-  onReady(): void;
-  /** It is over, or never came to be; its commands hear of it afterwards. @param lacksResp3 trying again in RESP2 may help. */
-  onClosed(error: RedisError, lacksResp3: boolean): void;
-}
 
 export interface LinkSetup {
   readonly credentials: RedisCredentials;
@@ -37,6 +30,8 @@ export class RedisLink {
   /** When a reply was last whole. */
   private lastReplyAtMs: number;
   private isClosed = false;
+  /** The node has taken the connection. */
+  private isTaken = false;
   private readonly owner: RedisConnection;
   private readonly options: ConnectionOptions;
   private readonly setup: LinkSetup;
@@ -64,17 +59,16 @@ export class RedisLink {
     this.events = events;
     this.lastReceivedAtMs = runtime.now();
     this.lastReplyAtMs = this.lastReceivedAtMs;
-    this.timer = runtime.setTimer(
-      () => this.close(this.unreachable(`no connection within ${connectTimeoutMs} ms`)),
-      connectTimeoutMs,
-    );
+    const late = (): void =>
+      this.close(this.unreachable(`no connection within ${connectTimeoutMs} ms`));
+    this.timer = runtime.setTimer(late, connectTimeoutMs);
     this.socket = runtime.connect(
       { ...owner.target, tls, keepAliveMs },
       {
         onConnect: () => this.startSetup(),
         receiveBuffer: () => this.reader.room(),
         onReceive: (byteCount) => this.receive(byteCount),
-        onClose: (error) => this.close(this.unreachable(closeReason(error), error)),
+        onClose: (error) => this.onSocketClosed(error),
       },
     );
   }
@@ -113,7 +107,7 @@ export class RedisLink {
   }
 
   /** Ends the link: what is pending on it is lost. Safe to call again. */
-  close(error: RedisError, lacksResp3 = false): void {
+  close(error: RedisError, ending: LinkEnding = 'failed'): void {
     if (this.isClosed) {
       return;
     }
@@ -123,7 +117,7 @@ export class RedisLink {
     this.socket.destroy();
     const { due } = this;
     const unsent = this.unsent.drain();
-    this.events.onClosed(error, lacksResp3);
+    this.events.onClosed(error, ending);
     for (let command = due.first(); command !== undefined; command = due.first()) {
       due.dropFirst();
       if (!command.isOver) command.onLost(error, true, this.owner);
@@ -150,7 +144,13 @@ export class RedisLink {
     return new RedisError('UNREACHABLE', reason, { address, cause });
   }
 
+  private onSocketClosed(cause: Error | undefined): void {
+    const error = this.unreachable(cause?.message ?? 'the connection was closed', cause);
+    this.close(error, this.isTaken ? 'broken' : 'failed');
+  }
+
   private startSetup(): void {
+    this.isTaken = true;
     const { runtime, connectTimeoutMs } = this.options;
     this.timer.cancel();
     const timeoutMs = Math.max(connectTimeoutMs, SETUP_TIMEOUT_MS);
@@ -167,7 +167,10 @@ export class RedisLink {
         this.events.onReady();
       },
       onRefused: (step, text) =>
-        this.close(setupError(step, text, this.owner.address), isHello(step) && lacksHello(text)),
+        this.close(
+          setupError(step, text, this.owner.address),
+          isHello(step) && lacksHello(text) ? 'lacks-resp3' : 'failed',
+        ),
     });
     for (const command of commands) {
       this.due.push(command, runtime.now());
@@ -291,8 +294,4 @@ export class RedisLink {
       else this.close(this.unreachable(`one reply took more than ${longestReplyMs} ms`));
     }, delayMs);
   }
-}
-
-function closeReason(error: Error | undefined): string {
-  return error === undefined ? 'the connection was closed' : error.message;
 }

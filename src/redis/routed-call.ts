@@ -1,10 +1,11 @@
-import type { CommandRouter, RoutedCommand } from './command-router.ts';
+import type { CommandRouter } from './command-router.ts';
 import { decodeReply, type RedisReply } from './decode-reply.ts';
 import { encodeCommand } from './encode-command.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import type { RedisError } from './redis-error.ts';
 import { redisSlot } from './redis-slot.ts';
 import type { ReplyReader } from './reply-reader.ts';
+import type { RoutedCommand } from './routed-command.ts';
 
 /** One command on one key. */
 export interface RedisCall {
@@ -22,7 +23,9 @@ export class RoutedCall implements RoutedCommand {
   isOver = false;
   isAsking = false;
   excluded: string[] | undefined = undefined;
-  retries = 0;
+  refusals = 0;
+  losses = 0;
+  redirections = 0;
   outstanding = 0;
   isConfirming = false;
   readonly slot: number;

@@ -79,6 +79,55 @@ test('a connection that breaks every 300 ms costs no read that has a second', as
   }
 });
 
+describe('a node that breaks connections and takes new ones', () => {
+  const limits = () => ({ deadlineAtMs: world.now() + 400 });
+
+  /** Breaks every connection as soon as it is to serve; `when` it hears the command, so many times. */
+  const breakAt = (command: string, times: number): void => {
+    let left = times;
+    node.handler = ([name], { connection }): Answer | null => {
+      if (String(name) !== command || left === 0) return null;
+      left--;
+      connection.close(new Error('read ECONNRESET'));
+      node.sessions.clear();
+      return undefined;
+    };
+  };
+
+  test.each([
+    ['HMGET', 5],
+    ['HELLO', 4],
+  ])('at each %s, %i times, costs no read that has 400 ms', async (command, times) => {
+    const client = await openClient(world);
+    await world.pass(1_000);
+    breakAt(command, times);
+    node.breakAll();
+    expect(await world.until(readKeys(client, [KEYS[0]!], limits()))).toEqual([rowOf(KEYS[0]!)]);
+  });
+
+  test('again and again is as good as none: reads fail in half a second, then at once', async () => {
+    const client = await openClient(world);
+    await world.pass(1_000);
+    breakAt('HMGET', Infinity);
+    const heard = node.heard.length;
+    const startedAtMs = world.now();
+    const unlimited = { deadlineAtMs: Infinity };
+    await expect(world.until(readKeys(client, [KEYS[0]!], unlimited))).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      message: 'read ECONNRESET',
+    });
+    expect(world.now() - startedAtMs).toBeLessThan(500);
+    // What breaks its connection is not sent for ever.
+    expect(node.heard.length - heard).toBeLessThan(9);
+    const failedAtMs = world.now();
+    await expect(world.until(readKeys(client, [KEYS[1]!], limits()))).rejects.toThrow('ECONNRESET');
+    expect(world.now()).toBe(failedAtMs);
+    node.handler = undefined;
+    await world.pass(600);
+    expect(await world.until(readKeys(client, KEYS))).toEqual(KEYS.map(rowOf));
+  });
+});
+
 test('a header that promises too much holds up reads for a while, not for ever', async () => {
   const client = await openClient(world);
   await world.until(readKeys(client, KEYS));

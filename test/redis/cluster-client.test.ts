@@ -10,6 +10,7 @@ import { SimulatedWorld } from './simulated-world.ts';
 const HALF = 8_192;
 /** Keys by the half of the slots that theirs is in. */
 const LOW = keysOf((slot) => slot < HALF);
+const LOW_KEY = Buffer.from(LOW[0]!);
 const HIGH = keysOf((slot) => slot >= HALF);
 
 function keysOf(wanted: (slot: number) => boolean): string[] {
@@ -198,13 +199,43 @@ describe('redirections', () => {
     expect(heard(nodes.a, 'HMGET')).toBe(told);
   });
 
+  test.each(['MOVED', 'ASK'])('%s that goes in circles for a while is got over', async (word) => {
+    const client = await open();
+    // Each has heard that the other one has the slot, until news reach b.
+    const newsAtMs = world.now() + 250;
+    const send = (to: string) =>
+      clusterHandler(([name]) => {
+        const isOver = to === 'a' && world.now() >= newsAtMs;
+        return name === 'HMGET' && !isOver ? `-${word} ${redisSlot(LOW_KEY)} ${to}:1\r\n` : null;
+      });
+    nodes.a.handler = send('b');
+    nodes.b.handler = send('a');
+    expect(await read(client, [LOW[0]!])).toEqual(rows([LOW[0]!]));
+    expect(heard(nodes.a, 'HMGET') + heard(nodes.b, 'HMGET')).toBeLessThan(16);
+  });
+
+  test('many redirections leave a read its patience with a connection that breaks', async () => {
+    const client = await open();
+    let moves = 5;
+    nodes.a.handler = nodes.b.handler = clusterHandler(([name]) => {
+      if (name !== 'HMGET' || moves < 0) return null;
+      if (moves-- > 0) return `-MOVED ${redisSlot(LOW_KEY)} ${moves % 2 === 0 ? 'b' : 'a'}:1\r\n`;
+      nodes.a.breakAll();
+      nodes.b.breakAll();
+      return undefined;
+    });
+    expect(await read(client, [LOW[0]!])).toEqual(rows([LOW[0]!]));
+  });
+
   test('MOVED that goes in circles ends', async () => {
     const client = await open();
     nodes.a.handler = clusterHandler(([name]) => (name === 'HMGET' ? '-MOVED 1 b:1\r\n' : null));
     nodes.b.handler = clusterHandler(([name]) => (name === 'HMGET' ? '-MOVED 1 a:1\r\n' : null));
+    const startedAtMs = world.now();
     await expect(read(client, [LOW[0]!])).rejects.toMatchObject({
       message: expect.stringMatching(/send each other slot/) as string,
     });
+    expect(world.now() - startedAtMs).toBeLessThan(1_500);
   });
 
   test.each([

@@ -36,6 +36,13 @@ test('whatever breaks and when, reads are right or fail in time, and nothing is 
   expect(totals.overloaded).toBeGreaterThan(0);
 }, 3_600_000);
 
+test.each([[73_583, 'five cuts of the only node within 220 ms']])(
+  'schedule %i is got over: %s',
+  async (seed) => {
+    await play(seed);
+  },
+);
+
 async function play(seed: number): Promise<ScheduleOutcome> {
   try {
     return await playSchedule(seed);
