@@ -12,6 +12,8 @@ import type {
 } from './http2-engine.ts';
 
 const MIB = 1024 * 1024;
+/** What a connection that begins while the server drains may take until it asks for something. */
+const FIRST_STREAM_TIMEOUT_MS = 1000;
 
 /** An `Http2Engine` on `node:http2`. Of the limits it knows those of streams, headers, windows and memory. */
 export function createBuiltinEngine(limits: EngineLimits, listener: StreamListener): Http2Engine {
@@ -29,6 +31,7 @@ export function createBuiltinEngine(limits: EngineLimits, listener: StreamListen
     keepAlivesSent: 0,
     flowControlStalls: 0,
   };
+  let isDraining = false;
   const server = http2.createServer({
     maxSessionMemory: Math.max(1, Math.ceil(limits.maxQueuedBytes / MIB)),
     settings: {
@@ -44,6 +47,7 @@ export function createBuiltinEngine(limits: EngineLimits, listener: StreamListen
     session.on('ping', () => (counters.pings += 1));
     session.once('close', () => sessions.delete(session));
     session.setLocalWindowSize(limits.windowBytes);
+    if (isDraining) drainNewcomer(session);
     // Errors of a connection end that connection only; its streams are told through `onClose`.
     session.on('error', () => {
       counters.connectionErrors += 1;
@@ -78,6 +82,7 @@ export function createBuiltinEngine(limits: EngineLimits, listener: StreamListen
       return bytes;
     },
     async drain(): Promise<void> {
+      isDraining = true;
       await Promise.all([...sessions].map((session) => drainSession(session)));
     },
     close(): void {
@@ -99,6 +104,17 @@ function drainSession(session: http2.ServerHttp2Session): Promise<void> {
     session.once('close', resolve);
     session.close();
   });
+}
+
+/**
+ * It was opened before, and came to be known as HTTP/2 now. What it brings along is answered: after a GOAWAY sent at once
+ * nghttp2 would not read it.
+ */
+function drainNewcomer(session: http2.ServerHttp2Session): void {
+  const timer = setTimeout(() => session.close(), FIRST_STREAM_TIMEOUT_MS);
+  session.once('close', () => clearTimeout(timer));
+  // Streams that came together are heard of in one turn.
+  session.once('stream', () => setImmediate(() => session.close()));
 }
 
 function serveStream(

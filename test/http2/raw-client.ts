@@ -51,14 +51,18 @@ export interface Rig {
 export const OK_HEADERS = encodeHeaderBlock({ ':status': 200 });
 export const OK_TRAILERS = encodeHeaderBlock({ 'grpc-status': 0 });
 
-/** @param onEnd what to do when a request is complete; unless given, its body is sent back with trailers */
+/**
+ * @param onEnd what to do when a request is complete; unless given, its body is sent back with trailers
+ * @param create the engine; unless given, our own
+ */
 export function createRig(
   limits: Partial<EngineLimits> = {},
   onEnd: (request: SeenRequest) => void = echo,
+  create: typeof createEngine = createEngine,
 ): Rig {
   const requests: SeenRequest[] = [];
   const faults: unknown[] = [];
-  const engine = createEngine(
+  const engine = create(
     { ...DEFAULT_LIMITS, ...limits },
     (head, response) => {
       const request: SeenRequest = {

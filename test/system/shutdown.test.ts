@@ -117,23 +117,33 @@ describe('SIGTERM', () => {
     expect(server.log.at(-1)).toContain('"stopped"');
   });
 
-  it('answers under load every stream that reached it, and refuses those after its GOAWAY', async () => {
-    const loads = Array.from({ length: 4 }, () => new Load(server.port));
-    await waitUntil(() => loads.every((load) => load.answered > 50), { what: 'the load to flow' });
-    expect(await server.stop()).toBe(0);
-    for (const load of loads) {
-      await load.ended;
-      expect(load.lastStreamId).toBeGreaterThan(0);
-      // REFUSED_STREAM is the promise that nothing was done with it: a gRPC client sends it elsewhere by itself.
-      const refused = load.streams.filter(({ status }) => status === 'refused');
-      const arrived = load.streams.filter(({ status }) => status !== 'refused');
-      expect(arrived.length).toBeGreaterThan(50);
-      expect(arrived.filter(({ status }) => status !== '0')).toEqual([]);
-      const firstRefused = Math.min(...refused.map(({ id }) => id));
-      expect(firstRefused).toBeGreaterThan(Math.max(...arrived.map(({ id }) => id)));
-    }
-    expect(server.log.filter((line) => /"level":(?:40|50|60)/.test(line))).toEqual([]);
-  });
+  it.each(['own', 'builtin'])(
+    'answers under load every stream that reached it, and refuses those after its GOAWAY (engine: %s)',
+    async (engine) => {
+      await server.stop();
+      server = await startSideboard({
+        repoPath: repository.path,
+        env: { SIDEBOARD_ENGINE: engine },
+      });
+      const loads = Array.from({ length: 4 }, () => new Load(server.port));
+      await waitUntil(() => loads.every((load) => load.answered > 50), {
+        what: 'the load to flow',
+      });
+      expect(await server.stop()).toBe(0);
+      for (const load of loads) {
+        await load.ended;
+        expect(load.lastStreamId).toBeGreaterThan(0);
+        // REFUSED_STREAM is the promise that nothing was done with it: a gRPC client sends it elsewhere by itself.
+        const refused = load.streams.filter(({ status }) => status === 'refused');
+        const arrived = load.streams.filter(({ status }) => status !== 'refused');
+        expect(arrived.length).toBeGreaterThan(50);
+        expect(arrived.filter(({ status }) => status !== '0')).toEqual([]);
+        const firstRefused = Math.min(...refused.map(({ id }) => id));
+        expect(firstRefused).toBeGreaterThan(Math.max(...arrived.map(({ id }) => id)));
+      }
+      expect(server.log.filter((line) => /"level":(?:40|50|60)/.test(line))).toEqual([]);
+    },
+  );
 
   it('does not wait for a connection that has said nothing', async () => {
     await server.stop();
