@@ -21,6 +21,7 @@ export async function checkNetwork(
     describePort(server, needsTokens),
     ...(server.tls === undefined ? [] : await describeCertificate(server.tls)),
     ...(server.unixSocket === undefined ? [] : [describeUnixSocket(server.unixSocket)]),
+    ...(server.workers === 1 ? [] : [describeShares(server)]),
     describeAdmin(server),
   ];
   return findings.map((finding) => ({ part: 'network', ...finding }));
@@ -69,6 +70,14 @@ function describeUnixSocket({ path, mode }: UnixSocketConfig): NetworkFinding {
     level: 'warning',
     message: `${message}: every user of this machine may connect`,
     remedy: 'set unix_socket_mode to "0600", or "0660" for a group',
+  };
+}
+
+function describeShares(server: ServerConfig): NetworkFinding {
+  const { workers, maxConnections, maxConnectionsPerWorker } = server;
+  return {
+    level: 'ok',
+    message: `max_connections ${maxConnections}: each of ${workers} workers has ${maxConnectionsPerWorker} open at most`,
   };
 }
 

@@ -179,8 +179,10 @@ export interface ServerConfig {
   readonly unixSocket: UnixSocketConfig | undefined;
   /** Absent = plain text. */
   readonly tls: TlsConfig | undefined;
-  /** Connections that one process has open at once, whatever they speak. */
+  /** Connections that all workers together have open at once, whatever they speak. */
   readonly maxConnections: number;
+  /** The share of each of them. */
+  readonly maxConnectionsPerWorker: number;
   readonly adminHost: string;
   /** 0 = any free port. */
   readonly adminPort: number;

@@ -31,7 +31,7 @@ export const PORT_SETTINGS = [
     kind: count(),
     default: 10_000,
     unit: 'connections',
-    doc: 'Connections that one process (each of several workers) has open at once, over the port and the unix socket together, whatever they speak. One more is accepted and closed at once.',
+    doc: 'Connections that are open at once, over the port and the unix socket together, whatever they speak. One more is accepted and closed at once. Each of several workers has an equal share, rounded up; with `port_sharing: reuse_port`, which deals unevenly, one may be full before the others are. Connections of workers that SIGHUP replaces do not count while they end.',
   },
   {
     name: 'admin_host',

@@ -10,15 +10,18 @@ export function readServer(
   repoPath: string,
   problems: ProblemList,
 ): ServerConfig {
+  const workers = values.workers || availableParallelism();
   return {
     host: values.host,
     port: values.port,
-    workers: values.workers || availableParallelism(),
+    workers,
     portSharing: values.port_sharing,
     corsOrigins: values.cors_origins,
     unixSocket: readUnixSocket(values, repoPath),
     tls: readTls(values, repoPath, problems),
     maxConnections: values.max_connections,
+    // Whole connections for every worker, even if there are more workers than connections.
+    maxConnectionsPerWorker: Math.ceil(values.max_connections / workers),
     adminHost: values.admin_host,
     adminPort: values.admin_port,
     drainTimeoutMs: values.drain_timeout_ms,

@@ -40,8 +40,8 @@ export async function openSecurePort(
   config: ServerConfig,
   { engine, handler, logger, metrics, doors }: SecurePortOptions,
 ): Promise<SecurePort> {
-  const { tls, maxConnections } = config;
-  const onRefused = createRefusalLog(logger, maxConnections);
+  const { tls, maxConnectionsPerWorker: maxConnections } = config;
+  const onRefused = createRefusalLog(logger, config);
   const open = (secure?: TlsServerOptions): Promise<OpenedRouter> =>
     openRouter(
       createConnectionRouter({ engine, handler, tls: secure, maxConnections, onRefused }),

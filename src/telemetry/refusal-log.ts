@@ -1,3 +1,4 @@
+import type { ServerConfig } from '../config/config.ts';
 import type { Door } from '../port/connection-router.ts';
 import type { Logger } from './logger.ts';
 
@@ -7,7 +8,7 @@ const QUIET_MS = 10_000;
 /** Logs connections that were too many: a line in `QUIET_MS`, with how many more there were since the one before. */
 export function createRefusalLog(
   logger: Logger,
-  maxConnections: number,
+  { maxConnections, workers }: Pick<ServerConfig, 'maxConnections' | 'workers'>,
 ): (door: Door, peer: string) => void {
   let quietUntilMs = -Infinity;
   let more = 0;
@@ -19,8 +20,14 @@ export function createRefusalLog(
     }
     quietUntilMs = nowMs + QUIET_MS;
     logger.warn(
-      { door, peer, maxConnections, ...(more > 0 ? { more } : {}) },
-      'connection refused: max_connections are open; raise it, or find the client that does not close them',
+      {
+        door,
+        peer,
+        maxConnections,
+        ...(workers > 1 ? { workers } : {}),
+        ...(more > 0 ? { more } : {}),
+      },
+      'connection refused: max_connections, or the share of it that a worker has, are open; raise it, or find the client that does not close them',
     );
     more = 0;
   };

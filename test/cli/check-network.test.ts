@@ -47,6 +47,18 @@ describe('sideboard check', () => {
     ]);
   });
 
+  test('says which share of the connections each worker has', async () => {
+    const shareOf = async (workers: string, max: string): Promise<string | undefined> => {
+      const findings = await check({ workers, max_connections: max });
+      return findings.find(({ message }) => message.startsWith('max_connections'))?.message;
+    };
+    expect(await shareOf('3', '10')).toBe(
+      'max_connections 10: each of 3 workers has 4 open at most',
+    );
+    expect(await shareOf('4', '2')).toBe('max_connections 2: each of 4 workers has 1 open at most');
+    expect(await shareOf('1', '10')).toBeUndefined();
+  });
+
   test.each(['0.0.0.0', '::', '10.1.2.3', 'features.example'])(
     'says that %s is open',
     async (host) => {

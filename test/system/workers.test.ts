@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { Agent, createServer, request } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
@@ -133,6 +133,7 @@ async function metric({ adminUrl }: SideboardProcess, name: string): Promise<num
   return line === undefined ? undefined : Number(line.slice(name.length));
 }
 
+const PORT_CONNECTIONS = 'feature_server_connections{listener="port"}';
 const ANSWERED =
   'feast_feature_server_request_total{endpoint="/get-online-features",status="success"}';
 
@@ -311,6 +312,32 @@ describe('several workers', () => {
     expect(await sideboard.stop()).toBe(0);
     expect(existsSync(path)).toBe(false);
     expect(pids.filter(isAlive)).toEqual([]);
+  });
+
+  it('have max_connections open together, in equal shares', async () => {
+    const { sideboard } = await start(2, '--max-connections', '3');
+    const open = (): Socket => {
+      const socket = connect(sideboard.port, '127.0.0.1');
+      closers.push(() => socket.destroy());
+      // What says HTTP/2 may stay as long as it wants.
+      socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0');
+      return socket.on('error', () => {}).resume();
+    };
+    const kept = Array.from({ length: 4 }, open);
+    await waitUntil(async () => (await metric(sideboard, PORT_CONNECTIONS)) === 4, {
+      what: 'both shares, rounded up, to be taken',
+    });
+    const more = Array.from({ length: 2 }, open);
+    await waitUntil(() => more.every(({ closed }) => closed), {
+      what: 'what is too much to close',
+    });
+    expect(kept.filter(({ closed }) => closed)).toEqual([]);
+    expect(await metric(sideboard, PORT_CONNECTIONS)).toBe(4);
+    kept.pop()!.destroy();
+    await waitUntil(async () => (await metric(sideboard, PORT_CONNECTIONS)) === 3, {
+      what: 'one to be closed',
+    });
+    expect(await ask(sideboard.port, 1)).toBe(1);
   });
 
   it('end when their supervisor is gone', async () => {
