@@ -1,4 +1,5 @@
 import type { Expectation } from './departures.ts';
+import { OWN_DECISIONS } from './decisions.ts';
 import { DEPARTURES } from './departures.ts';
 import { GOLDEN_PROTOCOLS, type Departure, type GoldenCase } from './golden-case.ts';
 import { NOT_SERVED } from './not-served.ts';
@@ -98,7 +99,7 @@ ${agreementTable(asFeast)}
 ## Departures
 
 The numbers are those of the decisions that the project took where Feast's servers disagree; "14" stands for what was found
-out by running Feast.
+out by running Feast. From 56 on they are [decisions of our own](#decisions-of-our-own).
 
 | number | about | Feast | sideboard | why | off with | requests | such as |
 |---|---|---|---|---|---|---|---|
@@ -114,6 +115,16 @@ pandas again. The departures above hold for them, and these:
 | number | about | Feast | sideboard | why |
 |---|---|---|---|---|
 ${ON_DEMAND_DEPARTURES.map(({ number, point, feast, ours, why }) => `| ${number} | ${point} | ${feast} | ${ours} | ${why} |`).join('\n')}
+
+## Decisions of our own
+
+Beside the recorded requests, \`test/interop/drop-in.test.ts\` and \`drop-in-permissions.test.ts\` play one script of the real SDK, of
+HTTP and of gRPC calls against Feast's servers and against ours, and compare every answer, exception class, stored byte and
+recorded interval. What differs there has one of the numbers above, or one of these; a test fails for any other.
+
+| number | about | Feast | sideboard | why |
+|---|---|---|---|---|
+${OWN_DECISIONS.map(({ number, about, feast, ours, why }) => `| ${number} | ${about} | ${feast} | ${ours} | ${why} |`).join('\n')}
 
 ## Not served
 
@@ -157,7 +168,7 @@ function byNumber(a: Departure, b: Departure): number {
   return sortKey(a.number) - sortKey(b.number);
 }
 
-/** Section 12 by its decisions, 56 and 57 after them, section 14 last. */
+/** Section 12 by its decisions, our own after them, section 14 last. */
 function sortKey(number: string): number {
   if (number.startsWith('14')) return 1000;
   return Number(number.replace('12.', ''));

@@ -1,22 +1,10 @@
-import type { Column, Outcome, StoreKind } from './drop-in-world.ts';
-
-/** `expected` gives what our servers have to answer to a step of the script, by Feast's answer and all departures. */
-export interface StepContext {
-  /** Of the step: what comes after the colon. */
-  readonly title: string;
-  readonly feast: Outcome;
-  expected(step: string): Outcome;
-}
+import { refused, type StepDeparture } from './drop-in-comparison.ts';
+import type { Column, StoreKind } from './drop-in-world.ts';
 
 /** A place where our servers answer otherwise on purpose. */
-export interface DropInDeparture {
-  /** Decision of section 12 of the contract; 14, 6.2 and 6.4 are sections that say what running Feast showed; 'not served' is what is left to Feast. */
-  readonly number: string;
-  readonly about: string;
+export interface DropInDeparture extends StepDeparture {
   /** Where it is about one kind of store. */
   readonly store?: StoreKind;
-  readonly steps: readonly string[];
-  readonly outcome: (step: string, context: StepContext) => Outcome;
 }
 
 /** Steps by what they begin with. */
@@ -26,18 +14,6 @@ function each(prefixes: readonly string[], titles: readonly string[]): readonly 
 
 const EVERY = ['HTTP read', 'SDK read', 'gRPC read'];
 const RAW = ['HTTP read', 'gRPC read'];
-
-/**
- * A refusal: the HTTP status with Feast's class for it, which the SDK raises; without a class, what the SDK makes of a
- * status.
- */
-function refused(http: number, feastClass: string, grpc: string): DropInDeparture['outcome'] {
-  return (step) => {
-    if (step.startsWith('gRPC')) return { failed: grpc, class: '' };
-    if (step.startsWith('SDK')) return { failed: 'raised', class: feastClass || 'RuntimeError' };
-    return { failed: http, class: feastClass };
-  };
-}
 
 const INVALID = refused(400, '', 'INVALID_ARGUMENT');
 
@@ -156,14 +132,14 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
     outcome: () => ({ done: 200, body: null }),
   },
   {
-    number: '6.4',
+    number: '59',
     about:
       'writes to label views by name, which Feast’s route finds no more than views that do not exist',
     steps: ['HTTP write: labels'],
     outcome: () => ({ done: 200, body: null }),
   },
   {
-    number: '6.2',
+    number: '58',
     about: 'nulls in lists of integers, which fail in Feast when they come as JSON',
     steps: ['HTTP push: nulls in lists'],
     outcome: () => ({ done: 200, body: '' }),
@@ -249,7 +225,7 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
     outcome: refused(501, '', 'UNIMPLEMENTED'),
   },
   {
-    number: 'not served',
+    number: '60',
     about: 'vector search',
     steps: [
       'HTTP: POST /search',
@@ -257,6 +233,12 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
       'HTTP: GET /v1/vector_stores',
     ],
     outcome: refused(501, '', 'UNIMPLEMENTED'),
+  },
+  {
+    number: '62',
+    about: 'HEAD for routes that take GET',
+    steps: ['HTTP: HEAD for health'],
+    outcome: (_step, { expected }) => expected('HTTP: health'),
   },
   {
     number: '12.14',
@@ -361,7 +343,16 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
   },
 ];
 
-/** Decision 12.25: what Feast writes of views without entities under a key that nobody reads. */
+/** Where our servers leave something else than Feast's. */
+export const LEFT_DEPARTURES = [
+  {
+    number: '12.25',
+    about: 'views without entities, which Feast writes under a key that nobody reads',
+  },
+  { number: '61', about: 'intervals that run backwards' },
+] as const;
+
+/** Decision 12.25. */
 export const UNREAD_KEYS: Readonly<Record<StoreKind, string>> = {
   redis: Buffer.concat([Buffer.alloc(4), Buffer.from('dropin')]).toString('base64'),
   sqlite: 'world 00000000 rate',

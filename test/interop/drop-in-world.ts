@@ -45,6 +45,16 @@ export interface World {
   readonly server: string;
   readonly client: string;
   readonly redis: RedisServer | undefined;
+  /** Its `auth`, where its servers ask for tokens. */
+  readonly guard: Guard | undefined;
+}
+
+/** How servers find out who asks. */
+export interface Guard {
+  /** Lines of `feature_store.yaml`. */
+  readonly auth: string;
+  /** Of the environment of the servers. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** What a side answered and what it left. */
@@ -64,14 +74,20 @@ export interface Recorded {
 }
 
 /** Makes the folders and starts the store; nothing is defined yet. */
-export async function makeWorld(folder: string, kind: StoreKind, side: Side): Promise<World> {
+export async function makeWorld(
+  folder: string,
+  kind: StoreKind,
+  side: Side,
+  guard?: Guard,
+): Promise<World> {
   const server = join(folder, `${kind}-${side}`, 'server');
   const client = join(folder, `${kind}-${side}`, 'client');
   await mkdir(join(server, 'data'), { recursive: true });
   await mkdir(client);
   const redis = kind === 'redis' ? await startRedis() : undefined;
-  await configureServer({ kind, side, server, client, redis });
-  return { kind, side, server, client, redis };
+  const world = { kind, side, server, client, redis, guard };
+  await configureServer(world);
+  return world;
 }
 
 async function configureServer(world: World, featureServer = ''): Promise<void> {
@@ -81,7 +97,7 @@ async function configureServer(world: World, featureServer = ''): Promise<void> 
       : `  type: redis\n  connection_string: 127.0.0.1:${world.redis.port}\n  key_ttl_seconds: 1000000\n`;
   await writeFile(
     join(world.server, 'feature_store.yaml'),
-    `${yamlOf('registry.db')}online_store:\n${store}${featureServer}`,
+    `${yamlOf('registry.db')}online_store:\n${store}${featureServer}${world.guard?.auth ?? ''}`,
   );
 }
 
@@ -90,18 +106,15 @@ function yamlOf(registry: string): string {
 }
 
 /** Has the real SDK define, apply and make the sources of the worlds. */
-export async function fillWorlds(worlds: readonly World[]): Promise<void> {
-  await runPython(SCRIPT, ['make', ...worlds.map(({ server }) => server)]);
+export async function fillWorlds(worlds: readonly World[], script = SCRIPT): Promise<void> {
+  await runPython(script, ['make', ...worlds.map(({ server }) => server)]);
 }
 
 /** Starts the servers of a world, plays the script against them, and stops them. */
 export async function play(world: World): Promise<Played> {
-  const servers = world.side === 'feast' ? await startFeast(world) : await startOurs(world);
+  const servers = await startServers(world);
   try {
-    await writeFile(
-      join(world.client, 'feature_store.yaml'),
-      `${yamlOf(join(world.server, 'registry.db'))}online_store:\n  type: remote\n  path: ${servers.url}\n  connection_retries: 0\n`,
-    );
+    await configureClient(world, servers.url, world.client);
     const output = await runPython(SCRIPT, ['run', world.client, servers.url, servers.address], {
       cwd: world.client,
     });
@@ -109,6 +122,25 @@ export async function play(world: World): Promise<Played> {
   } finally {
     await servers.stop();
   }
+}
+
+/** Starts the servers of a world's side. */
+export function startServers(world: World): Promise<Servers> {
+  return world.side === 'feast' ? startFeast(world) : startOurs(world);
+}
+
+/** Writes what a client of the servers of a world needs to a folder; `auth` are lines of its own. */
+export async function configureClient(
+  world: World,
+  url: string,
+  folder: string,
+  auth = '',
+): Promise<void> {
+  const store = `  type: remote\n  path: ${url}\n  connection_retries: 0\n`;
+  await writeFile(
+    join(folder, 'feature_store.yaml'),
+    `${yamlOf(join(world.server, 'registry.db'))}online_store:\n${store}${auth}`,
+  );
 }
 
 /** What is in the store and in the registry of a world. */
@@ -175,7 +207,7 @@ function storedInSqlite(world: World, views: readonly string[]): Record<string, 
 }
 
 /** Servers by their addresses. */
-interface Servers {
+export interface Servers {
   /** Of HTTP. */
   readonly url: string;
   /** Of gRPC. */
@@ -186,7 +218,7 @@ interface Servers {
 async function startFeast(world: World): Promise<Servers> {
   const repo = { path: world.server };
   const [http, grpc] = await Promise.all([
-    startFeastServer(repo, undefined, ['-r', '1']),
+    startFeastServer(repo, undefined, ['-r', '1'], world.guard?.env),
     startFeastGrpcServer(world.server),
   ]);
   return {
@@ -203,7 +235,7 @@ async function startOurs(world: World): Promise<Servers> {
       world,
       `feature_server:\n  transformation_service_endpoint: 127.0.0.1:${transformation.port}\n`,
     );
-    const server = await startSideboard({ repoPath: world.server });
+    const server = await startSideboard({ repoPath: world.server, env: world.guard?.env ?? {} });
     return {
       url: `http://127.0.0.1:${server.port}`,
       address: `127.0.0.1:${server.port}`,

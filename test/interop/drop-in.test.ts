@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { comparable, expectedOf, idleSteps, unexplained } from './drop-in-comparison.ts';
 import { DROP_IN_DEPARTURES, UNREAD_KEYS, type DropInDeparture } from './drop-in-departures.ts';
 import {
   fillWorlds,
@@ -10,7 +11,6 @@ import {
   play,
   runFeastCommands,
   runOurCommands,
-  type Outcome,
   type Played,
   type StoreKind,
   type World,
@@ -78,33 +78,18 @@ describe('in the place of Feast’s servers', () => {
   describe.each(KINDS)('on %s', (kind) => {
     test('answers and raises what Feast does, or what a departure says', () => {
       const { byFeast, byOurs } = pairs.get(kind)!;
-      const expected = expectedOf(kind, byFeast);
+      const expected = expectedOf(departuresOn(kind), byFeast.steps);
       expect(byOurs.steps.map(([name]) => name)).toEqual(byFeast.steps.map(([name]) => name));
       expect(byFeast.steps.length).toBeGreaterThan(300);
       for (const [name, outcome] of byOurs.steps) {
         expect.soft(comparable(outcome), name).toEqual(expected(name));
       }
       // What is refused is explained.
-      const unexplained = byOurs.steps.filter(
-        ([, { failed, message }]) => failed !== undefined && (message ?? '') === '',
-      );
-      expect(unexplained).toEqual([]);
+      expect(unexplained(byOurs.steps)).toEqual([]);
     });
 
     test('departs nowhere without need', () => {
-      const { byFeast } = pairs.get(kind)!;
-      const feast = new Map(byFeast.steps);
-      const expected = expectedOf(kind, byFeast);
-      for (const { number, about, steps } of departuresOn(kind)) {
-        const idle = steps.filter((step) => {
-          const answered = feast.get(step);
-          return (
-            answered === undefined ||
-            JSON.stringify(expected(step)) === JSON.stringify(comparable(answered))
-          );
-        });
-        expect(idle, `${number}, ${about}`).toEqual([]);
-      }
+      expect(idleSteps(departuresOn(kind), pairs.get(kind)!.byFeast.steps)).toEqual([]);
     });
 
     test('stores the same bytes and records the same intervals', () => {
@@ -129,7 +114,7 @@ describe('in the place of Feast’s servers', () => {
       const byOurs = await leftBy(ours);
       const { [UNREAD_KEYS[kind]]: unread, ...stored } = byFeast.stored;
       expect(unread).toBeDefined();
-      // Where END lies before the end of the last run Feast records an interval that runs backwards; we leave the view out.
+      // Decision 61: where END lies before the end of the last run, Feast records an interval that runs backwards.
       const forwards = Object.entries(byFeast.recorded).map(([view, { state, intervals }]) => [
         view,
         { state, intervals: intervals.filter(([start, end]) => end === 'now' || start <= end) },
@@ -143,27 +128,4 @@ describe('in the place of Feast’s servers', () => {
 
 function departuresOn(kind: StoreKind): readonly DropInDeparture[] {
   return DROP_IN_DEPARTURES.filter(({ store = kind }) => store === kind);
-}
-
-/** By the name of a step: what our servers have to answer. */
-function expectedOf(kind: StoreKind, { steps }: Played): (step: string) => Outcome {
-  const feast = new Map(steps);
-  const expected = (step: string): Outcome => {
-    let outcome = feast.get(step)!;
-    const title = step.slice(step.indexOf(': ') + 2);
-    for (const departure of departuresOn(kind)) {
-      if (!departure.steps.includes(step)) continue;
-      outcome = departure.outcome(step, { title, feast: outcome, expected });
-    }
-    return comparable(outcome);
-  };
-  return expected;
-}
-
-/** Columns by name, since Feast's are in the order of a Python set; of messages those alone that have a form. */
-function comparable({ message, columns, ...outcome }: Outcome): Outcome {
-  if (columns !== undefined) {
-    return { ...outcome, columns: columns.toSorted(([a], [b]) => (a < b ? -1 : 1)) };
-  }
-  return Array.isArray(message) ? { ...outcome, message } : outcome;
 }

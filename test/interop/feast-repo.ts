@@ -112,11 +112,13 @@ export interface FeastServer {
  *
  * @param core to bind it to; none by default
  * @param more flags of `feast serve`
+ * @param env more of its environment
  */
 export async function startFeastServer(
   repo: Pick<FeastRepo, 'path'>,
   core?: number,
   more: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<FeastServer> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -127,7 +129,7 @@ export async function startFeastServer(
   serve.push('--max-requests', '10000000', ...more);
   const [program = '', ...args] = [...pin, ...serve];
   const child = spawn(program, args, {
-    env: pythonEnvironment(),
+    env: { ...pythonEnvironment(), ...env },
     stdio: 'ignore',
     // A group of its own: the server is a parent with workers.
     detached: true,

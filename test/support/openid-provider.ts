@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair } from 'jose';
+import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
 import { Provider } from 'oidc-provider';
 
 /** A certified OpenID provider that nobody here wrote (oidc-provider), with clients that have a secret and roles. */
@@ -11,6 +11,8 @@ export interface OpenIdProvider {
   readonly audience: string;
   /** A token, got as a client gets it: by its secret from the token endpoint. */
   tokenOf(clientId: string): Promise<string>;
+  /** A token that it never gave to anybody, signed with its key: it is good but for what the claims say otherwise. */
+  sign(claims: Readonly<Record<string, unknown>>): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -71,6 +73,13 @@ export async function startOpenIdProvider(
       });
       if (!response.ok) throw new Error(`no token: ${await response.text()}`);
       return ((await response.json()) as { access_token: string }).access_token;
+    },
+    sign(claims) {
+      const now = Math.floor(Date.now() / 1000);
+      const usual = { iss: issuer, aud: AUDIENCE, sub: 'somebody', iat: now, exp: now + 300 };
+      const { kid, alg } = key;
+      const payload: JWTPayload = { ...usual, ...claims };
+      return new SignJWT(payload).setProtectedHeader({ alg, kid }).sign(privateKey);
     },
     async close() {
       server.closeAllConnections();

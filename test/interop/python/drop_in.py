@@ -421,6 +421,7 @@ def bodies():
         "an unknown path": ("GET", "/nowhere", ""),
         "an unknown path to post to": ("POST", "/nowhere", "{}"),
         "health": ("GET", "/health", ""),
+        "HEAD for health": ("HEAD", "/health", ""),
         "no JSON to push": ("POST", "/push", "nonsense"),
         "no JSON to write": ("POST", "/write-to-online-store", '{"feature_view_name": '),
         "no JSON to materialize": ("POST", "/materialize", "nonsense"),
@@ -428,9 +429,14 @@ def bodies():
 
 
 class Script:
+    # Of every request over HTTP, and of every call over gRPC.
+    headers = {}
+    metadata = []
+
     def __init__(self, repo, url, address):
-        with contextlib.redirect_stdout(sys.stderr):
-            self.store = FeatureStore(repo_path=repo)
+        if repo is not None:
+            with contextlib.redirect_stdout(sys.stderr):
+                self.store = FeatureStore(repo_path=repo)
         self.url = url
         options = [("grpc.max_receive_message_length", 1 << 28), ("grpc.max_send_message_length", 1 << 28)]
         self.channel = grpc.insecure_channel(address, options=options)
@@ -450,7 +456,7 @@ class Script:
     def http(self, method, path, body):
         data = body if isinstance(body, str) else json.dumps(body)
         # Feast's server breaks its connection after a 500, so each request has its own.
-        headers = {"content-type": "application/json", "connection": "close"}
+        headers = {"content-type": "application/json", "connection": "close", **self.headers}
         answer = requests.request(method, self.url + path, data=data.encode(), headers=headers, timeout=60)
         text = answer.text
         found = json.loads(text, parse_int=str, parse_float=str, parse_constant=str) if text else ""
@@ -484,7 +490,7 @@ class Script:
             message.features.val.extend(request["features"])
         for name, column in request["entities"].items():
             message.entities[name].val.extend(value_of(item) for item in column)
-        return columns_of(self.stub.GetOnlineFeatures(message, timeout=60))
+        return columns_of(self.stub.GetOnlineFeatures(message, timeout=60, metadata=self.metadata))
 
     def until(self, name, action):
         """Repeats what a server can only do when it has seen a registry that changed."""

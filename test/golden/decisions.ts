@@ -1,0 +1,89 @@
+/** A decision of ours where Feast's servers do something else and its contract leaves the choice. */
+export interface Decision {
+  readonly number: string;
+  readonly about: string;
+  readonly feast: string;
+  readonly ours: string;
+  readonly why: string;
+}
+
+/** They go on from the last decision of section 12 of the contract, which is 55. */
+export const OWN_DECISIONS: readonly Decision[] = [
+  {
+    number: '56',
+    about: 'services without a version, where versioning is on',
+    feast: 'read version 0, and say version 0 whichever was read',
+    ours: 'read the latest version, as a plain `view:feature` does, and say which',
+    why: 'one view should not have two meanings',
+  },
+  {
+    number: '57',
+    about: 'aliased views asked with the alias and the join key',
+    feast: 'the column that comes last counts',
+    ours: 'HTTP 400, gRPC INVALID_ARGUMENT',
+    why: 'which of two contradicting columns counts must not depend on their order',
+  },
+  {
+    number: '58',
+    about: 'nulls in lists of integers that are pushed as JSON',
+    feast: 'HTTP 500: pandas makes floats of the list, which the message does not take',
+    ours: '0, as Feast itself writes for a null in a list of text (`""`) or of truths (`false`)',
+    why: 'a row is not lost to a null, and lists of all types do the same',
+  },
+  {
+    number: '59',
+    about: 'label views in `POST /write-to-online-store`',
+    feast: 'HTTP 404: the route does not look among label views, though pushes fill them',
+    ours: 'written as any other view',
+    why: 'the SDK’s own `write_to_online_store` writes them',
+  },
+  {
+    number: '60',
+    about: 'vector search (`/search`, `/retrieve-online-documents`, `/v1/vector_stores`)',
+    feast: 'answered, where the online store has an index',
+    ours: 'HTTP 501, naming what is missing',
+    why: 'features are read by entity here; nearest neighbours need an index that the stores do not have',
+  },
+  {
+    number: '61',
+    about: '`materialize-incremental` to an END before that of the last run',
+    feast: 'reads nothing and records an interval that runs backwards',
+    ours: 'leaves the view out and records nothing',
+    why: 'nothing was done, and what reads the intervals takes them to run forwards',
+  },
+  {
+    number: '62',
+    about: 'HEAD for routes that take GET, such as `/health`',
+    feast: 'HTTP 405',
+    ours: 'what GET answers, without its body',
+    why: 'load balancers ask so, and RFC 9110 wants it of every server',
+  },
+  {
+    number: '63',
+    about: 'bodies that are no JSON, from callers without a good token',
+    feast: 'HTTP 422: the body is read before anybody asks who sent it',
+    ours: 'HTTP 401',
+    why: 'nothing that a stranger sent is parsed',
+  },
+  {
+    number: '64',
+    about: 'permissions of label views that a push source feeds',
+    feast: 'not looked at: who may push to nothing at all may push to them',
+    ours: 'WRITE_ONLINE is needed, as for every other view',
+    why: 'a permission that somebody applied has to hold',
+  },
+];
+
+/** The last decision of section 12 of the contract. */
+const LAST_OF_CONTRACT = 55;
+
+/**
+ * Whether a departure's number says where it was decided: `12.N` in section 12 of the contract, `14` with what was found out
+ * by running Feast, else a decision of our own.
+ */
+export function isDecided(number: string): boolean {
+  const ofContract = /^12\.(\d+)$/.exec(number)?.[1];
+  if (ofContract !== undefined)
+    return Number(ofContract) >= 1 && Number(ofContract) <= LAST_OF_CONTRACT;
+  return /^14( \([^)]+\))?$/.test(number) || OWN_DECISIONS.some((own) => own.number === number);
+}

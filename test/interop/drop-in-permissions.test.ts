@@ -1,0 +1,169 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startOpenIdProvider, type OpenIdProvider } from '../support/openid-provider.ts';
+import { runPython } from '../support/python.ts';
+import { comparable, expectedOf, idleSteps, unexplained } from './drop-in-comparison.ts';
+import {
+  GUARDED_DEPARTURES,
+  KNOWN_CALLERS,
+  STRANGERS,
+  type CallerName,
+} from './drop-in-guarded-departures.ts';
+import {
+  configureClient,
+  fillWorlds,
+  leftBy,
+  makeWorld,
+  startServers,
+  type Guard,
+  type Played,
+  type Side,
+  type Step,
+  type World,
+} from './drop-in-world.ts';
+
+const SCRIPT = join(import.meta.dirname, 'python', 'drop_in_permissions.py');
+const SECRET = Buffer.from('known to servers alone').toString('base64');
+
+/** The value of the header that says who asks; null = none. */
+type Callers = Readonly<Record<CallerName, string | null>>;
+
+/**
+ * What the permissions that the real SDK applied come to: the same callers ask Feast's servers and ours, over HTTP, over gRPC
+ * and with the SDK. Every answer, every exception class and every stored byte has to be equal, or to be what a numbered
+ * departure makes of Feast's.
+ */
+describe('in the place of Feast’s servers, with permissions', () => {
+  let folder: string;
+  let provider: OpenIdProvider;
+  let callers: Callers;
+  let byFeast: Played;
+  let byOurs: Played;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sideboard-drop-in-permissions-'));
+    provider = await startOpenIdProvider({ reader: ['reader'], writer: ['writer'], nobody: [] });
+    callers = await makeCallers(provider);
+    const guard: Guard = {
+      auth: `auth:
+  type: oidc
+  auth_discovery_url: ${provider.discoveryUrl}
+  client_id: feast
+  audience: ${provider.audience}
+  issuer: ${provider.issuer}
+`,
+      env: { INTRA_COMMUNICATION_BASE64: SECRET },
+    };
+    const make = (side: Side): Promise<World> => makeWorld(folder, 'sqlite', side, guard);
+    const worlds = [await make('feast'), await make('ours')] as const;
+    await fillWorlds(worlds, SCRIPT);
+    [byFeast, byOurs] = await Promise.all([play(worlds[0], callers), play(worlds[1], callers)]);
+  });
+
+  afterAll(async () => {
+    await provider?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('answers and raises what Feast does, or what a departure says', () => {
+    expect(byOurs.steps.map(([name]) => name)).toEqual(byFeast.steps.map(([name]) => name));
+    expect(byFeast.steps.length).toBeGreaterThan(600);
+    const expected = expectedOf(GUARDED_DEPARTURES, byFeast.steps);
+    for (const [name, outcome] of byOurs.steps) {
+      expect.soft(comparable(outcome), name).toEqual(expected(name));
+    }
+    expect(unexplained(byOurs.steps)).toEqual([]);
+  });
+
+  test('departs nowhere without need', () => {
+    expect(idleSteps(GUARDED_DEPARTURES, byFeast.steps)).toEqual([]);
+  });
+
+  test('lets in whom Feast lets in', () => {
+    const outcomes = new Map(byFeast.steps);
+    const isTurnedAway = (caller: CallerName): boolean =>
+      outcomes.get(`${caller}: HTTP read driver_stats`)?.failed === 401;
+    expect(KNOWN_CALLERS.filter(isTurnedAway)).toEqual([]);
+    expect(STRANGERS.filter((caller) => !isTurnedAway(caller))).toEqual([]);
+    // What the permissions come to: everything, something and nothing at all.
+    const allowed = (caller: CallerName): number =>
+      byFeast.steps.filter(
+        ([name, { failed }]) => name.startsWith(`${caller}: HTTP`) && failed === undefined,
+      ).length;
+    expect(allowed('owner')).toBeGreaterThan(allowed('both'));
+    expect(allowed('both')).toBeGreaterThan(allowed('reader'));
+    expect(allowed('reader')).toBeGreaterThan(allowed('nobody'));
+  });
+
+  test('stores the same bytes and records the same intervals', () => {
+    expect(Object.keys(byFeast.stored).length).toBeGreaterThan(10);
+    expect(byOurs.stored).toEqual(byFeast.stored);
+    expect(byOurs.recorded).toEqual(byFeast.recorded);
+  });
+});
+
+async function makeCallers(provider: OpenIdProvider): Promise<Callers> {
+  const bearer = async (token: Promise<string>): Promise<string> => `Bearer ${await token}`;
+  const reader = await provider.tokenOf('reader');
+  const [head, body, signature] = reader.split('.');
+  const now = Math.floor(Date.now() / 1000);
+  const plain = (claims: object): string =>
+    `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.`;
+  return {
+    reader: `Bearer ${reader}`,
+    writer: await bearer(provider.tokenOf('writer')),
+    nobody: await bearer(provider.tokenOf('nobody')),
+    both: await bearer(provider.sign({ roles: ['reader', 'writer'] })),
+    auditor: await bearer(provider.sign({ roles: ['auditor'] })),
+    owner: await bearer(provider.sign({ roles: ['owner'] })),
+    'of the client': await bearer(
+      provider.sign({ resource_access: { feast: { roles: ['analyst'] } } }),
+    ),
+    'of another client': await bearer(
+      provider.sign({ resource_access: { other: { roles: ['reader'] } } }),
+    ),
+    'of a group': await bearer(provider.sign({ groups: ['maps'] })),
+    'of a group that is a text': await bearer(provider.sign({ groups: 'maps', roles: 'reader' })),
+    'a server': `Bearer ${plain({ preferred_username: SECRET })}`,
+    unsigned: `Bearer ${plain({ preferred_username: 'reader', roles: ['owner'], exp: now + 300 })}`,
+    'no token': null,
+    'no bearer': `Basic ${Buffer.from('reader:secret').toString('base64')}`,
+    gibberish: 'Bearer gibberish',
+    'nothing after the scheme': 'Bearer',
+    expired: await bearer(provider.sign({ roles: ['owner'], exp: now - 60 })),
+    'not valid yet': await bearer(provider.sign({ roles: ['owner'], nbf: now + 600 })),
+    'of another audience': await bearer(provider.sign({ roles: ['owner'], aud: 'another' })),
+    'of another issuer': await bearer(provider.sign({ roles: ['owner'], iss: 'https://other' })),
+    forged: `Bearer ${head}.${body}.${signature!.slice(0, -8)}AAAAAAAA`,
+    'of a cluster': await bearer(provider.sign({ roles: ['owner'], 'kubernetes.io': {} })),
+  };
+}
+
+/** Starts the servers of a world and has the callers ask them. */
+async function play(world: World, callers: Callers): Promise<Played> {
+  const servers = await startServers(world);
+  try {
+    const asking: (readonly [string, string | null, string | null])[] = [];
+    for (const [name, authorization] of Object.entries(callers)) {
+      const token =
+        authorization?.startsWith('Bearer ') === true ? authorization.slice(7) : undefined;
+      let client: string | null = null;
+      if (authorization === null || (token !== undefined && token !== 'gibberish')) {
+        client = join(world.client, name.replaceAll(' ', '-'));
+        await mkdir(client);
+        const auth = token === undefined ? '' : `auth:\n  type: oidc\n  token: ${token}\n`;
+        await configureClient(world, servers.url, client, auth);
+      }
+      asking.push([name, authorization, client]);
+    }
+    const output = await runPython(SCRIPT, ['run', servers.url, servers.address], {
+      cwd: world.client,
+      input: JSON.stringify(asking),
+    });
+    return { steps: JSON.parse(output) as Step[], ...(await leftBy(world)) };
+  } finally {
+    await servers.stop();
+  }
+}
