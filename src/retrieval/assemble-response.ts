@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { varintSize, writeVarint } from '../feast-encoding/varint.ts';
+import type { RetrievalPlan } from './retrieval-plan.ts';
 import type { EntityColumn } from './retrieval-request.ts';
 import type { GroupRows, RetrievedFeatures } from './retrieved-features.ts';
 
@@ -30,47 +31,76 @@ const copyNative: (
  * @returns a new buffer, headroom included.
  */
 export function assembleResponse(retrieved: RetrievedFeatures, headroomBytes: number): Uint8Array {
-  const { plan, rowCount, entityColumns, groups, statuses } = retrieved;
-  const entityTimestamps = emptyTimestamps(rowCount);
-  const viewTimestamps = plan.groups.map(({ views }, g) =>
-    views.map(({ timestampCell }) => timestampFields(groups[g]!, timestampCell)),
-  );
+  const { plan, rowCount, entityColumns, groups, statuses, valueFieldBytes } = retrieved;
   const out = Buffer.allocUnsafe(headroomBytes + retrieved.responseBytes);
-  out.fill(0, 0, headroomBytes);
+  for (let i = 0; i < headroomBytes; i++) out[i] = 0;
   let at = copyBytes(out, headroomBytes, plan.metadataField, 0, plan.metadataField.length);
+  let lastGroup = -1;
+  let lastView = -1;
+  // The event timestamps of the last view, where they have been written: columns of one view mostly stand together.
+  let timestampsStart = 0;
+  let timestampsBytes = 2 * rowCount;
   for (let column = 0; column < plan.outputNames.length; column++) {
     const group = plan.groupOfColumn[column]!;
-    const timestamps =
-      group < 0 ? entityTimestamps : viewTimestamps[group]![plan.viewOfColumn[column]!]!;
-    const valueBytes = retrieved.valueFieldBytes[column]!;
+    const view = plan.viewOfColumn[column]!;
+    const isNextView = group !== lastGroup || view !== lastView;
+    if (isNextView) {
+      timestampsBytes = timestampFieldsBytes(groups[group]!, timestampCellOf(plan, column));
+      lastGroup = group;
+      lastView = view;
+    }
+    const valueBytes = valueFieldBytes[column]!;
     out[at++] = RESULTS_TAG;
-    at = writeVarint(out, at, vectorBytes(valueBytes, rowCount, timestamps.length));
+    at = writeVarint(out, at, vectorBytes(valueBytes, rowCount, timestampsBytes));
     at =
       group < 0
         ? writeEntityValues(out, at, entityColumns[column]!)
         : writeCells(out, at, groups[group]!, VALUES_TAG, plan.cellOfColumn[column]!);
     at = writeStatuses(out, at, statuses, column * rowCount, rowCount);
-    at = copyBytes(out, at, timestamps, 0, timestamps.length);
+    if (group < 0) {
+      at = writeEmptyTimestamps(out, at, rowCount);
+    } else if (isNextView) {
+      timestampsStart = at;
+      at = writeCells(out, at, groups[group]!, EVENT_TIMESTAMPS_TAG, timestampCellOf(plan, column));
+    } else {
+      at = copyBytes(out, at, out, timestampsStart, timestampsStart + timestampsBytes);
+    }
   }
   assert.equal(at, out.length, 'the measured size of a response is its size');
   return out;
 }
 
 /** Size of the encoded message that `assembleResponse` makes. */
-export function measureResponse(retrieved: Omit<RetrievedFeatures, 'responseBytes'>): number {
-  const { plan, rowCount, groups } = retrieved;
-  const viewTimestampBytes = plan.groups.map(({ views }, g) =>
-    views.map(({ timestampCell }) => timestampFieldsBytes(groups[g]!, timestampCell)),
-  );
+export function measureResponse({
+  plan,
+  rowCount,
+  groups,
+  valueFieldBytes,
+}: Omit<RetrievedFeatures, 'responseBytes'>): number {
+  let lastGroup = -1;
+  let lastView = -1;
+  let timestampsBytes = 2 * rowCount;
   let bytes = plan.metadataField.length;
   for (let column = 0; column < plan.outputNames.length; column++) {
     const group = plan.groupOfColumn[column]!;
-    const timestampBytes =
-      group < 0 ? 2 * rowCount : viewTimestampBytes[group]![plan.viewOfColumn[column]!]!;
-    const vector = vectorBytes(retrieved.valueFieldBytes[column]!, rowCount, timestampBytes);
+    const view = plan.viewOfColumn[column]!;
+    if (group !== lastGroup || view !== lastView) {
+      timestampsBytes = timestampFieldsBytes(groups[group]!, timestampCellOf(plan, column));
+      lastGroup = group;
+      lastView = view;
+    }
+    const vector = vectorBytes(valueFieldBytes[column]!, rowCount, timestampsBytes);
     bytes += 1 + varintSize(vector) + vector;
   }
   return bytes;
+}
+
+/** The cell of the event timestamps of a column's view. */
+function timestampCellOf(
+  { groups, groupOfColumn, viewOfColumn }: RetrievalPlan,
+  column: number,
+): number {
+  return groups[groupOfColumn[column]!]!.views[viewOfColumn[column]!]!.timestampCell;
 }
 
 /** Size of one `FeatureVector`: values, statuses (packed, a byte each), event timestamps. */
@@ -135,13 +165,7 @@ function writeStatuses(
   return copyBytes(out, at, statuses, start, start + rowCount);
 }
 
-/** The field `event_timestamps` of a view, a row each: the same bytes for each of its features, so made once. */
-function timestampFields(rows: GroupRows, timestampCell: number): Uint8Array {
-  const out = Buffer.allocUnsafe(timestampFieldsBytes(rows, timestampCell));
-  writeCells(out, 0, rows, EVENT_TIMESTAMPS_TAG, timestampCell);
-  return out;
-}
-
+/** Size of the field `event_timestamps` of a view, a row each: the same bytes for each of its features. */
 function timestampFieldsBytes(
   { cells: { starts, ends }, width, entityOfRow }: GroupRows,
   timestampCell: number,
@@ -158,10 +182,12 @@ function timestampFieldsBytes(
 }
 
 /** The field `event_timestamps` of an entity column: the epoch in every row. */
-function emptyTimestamps(rowCount: number): Uint8Array {
-  const out = new Uint8Array(2 * rowCount);
-  for (let at = 0; at < out.length; at += 2) out[at] = EVENT_TIMESTAMPS_TAG;
-  return out;
+function writeEmptyTimestamps(out: Uint8Array, at: number, rowCount: number): number {
+  for (let row = 0; row < rowCount; row++) {
+    out[at++] = EVENT_TIMESTAMPS_TAG;
+    out[at++] = 0;
+  }
+  return at;
 }
 
 function copyBytes(
