@@ -4,7 +4,7 @@ import { bindEntities } from '../../src/retrieval/bind-entities.ts';
 import { checkStoredRows } from '../../src/retrieval/check-stored-rows.ts';
 import { decodeRequest } from '../../src/retrieval/decode-request.ts';
 import type { ReadFeaturesOptions } from '../../src/retrieval/feature-reader.ts';
-import { settleRows } from '../../src/retrieval/row-status.ts';
+import { settleRows, SettlingRoom } from '../../src/retrieval/row-status.ts';
 import { createScenario, LIMITS, SCENARIOS } from './retrieval-scenario.ts';
 
 const OPTIONS: ReadFeaturesOptions = {
@@ -23,7 +23,8 @@ const RULES = {
 test.for(SCENARIOS)('$rowCount × $featureCount', async (scenario, { bench }) => {
   const { reader, message } = createScenario(scenario);
   const request = decodeRequest(message, LIMITS);
-  const retrieved = await reader.read(request, OPTIONS);
+  const retrieved = await reader.read(request, OPTIONS, (all) => all);
+  const room = new SettlingRoom();
   const { plan, rowCount, groups, entityColumns } = retrieved;
   const group = plan.groups[0]!;
   const { keys } = bindEntities(group, request.columns, rowCount);
@@ -38,13 +39,13 @@ test.for(SCENARIOS)('$rowCount × $featureCount', async (scenario, { bench }) =>
       checkStoredRows(group, keys, groups[0]!.cells);
     }),
     bench('settle', () => {
-      settleRows(plan, entityColumns, groups, rowCount, RULES);
+      settleRows(plan, entityColumns, groups, rowCount, RULES, room);
     }),
     bench('assemble', () => {
       assembleResponse(retrieved, 5);
     }),
     bench('whole', async () => {
-      assembleResponse(await reader.read(decodeRequest(message, LIMITS), OPTIONS), 5);
+      await reader.read(decodeRequest(message, LIMITS), OPTIONS, (all) => assembleResponse(all, 5));
     }),
   );
 });

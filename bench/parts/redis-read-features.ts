@@ -5,7 +5,7 @@ import type { RegistrySource } from '../../src/registry/registry-model.ts';
 import { assembleResponse } from '../../src/retrieval/assemble-response.ts';
 import { decodeRequest } from '../../src/retrieval/decode-request.ts';
 import { createFeatureReader } from '../../src/retrieval/feature-reader.ts';
-import { FIELD_STATUS, releaseFeatures } from '../../src/retrieval/retrieved-features.ts';
+import { FIELD_STATUS } from '../../src/retrieval/retrieved-features.ts';
 import { encodeRequest } from '../data/official-layout.ts';
 import type { ReadClient } from './redis-read-clients.ts';
 
@@ -27,20 +27,23 @@ export async function openFeatureClient(
   });
   const messages = idSets.map((ids) => encodeRequest(features, ids));
   return {
-    async read(set) {
+    read(set) {
       const request = decodeRequest(messages[set]!, config.limits);
-      const retrieved = await reader.read(request, {
+      const options = {
         enforceTtl: true,
         nowSeconds: Math.floor(Date.now() / 1000),
         deadlineAtMs: performance.now() + 10_000,
+      };
+      return reader.read(request, options, (retrieved) => {
+        assembleResponse(retrieved, 5);
+        // Statuses of the entity column are there too, all PRESENT.
+        const { plan, statuses, rowCount } = retrieved;
+        let found = -rowCount;
+        for (let i = 0; i < plan.outputNames.length * rowCount; i++) {
+          if (statuses[i] === FIELD_STATUS.PRESENT) found++;
+        }
+        return found;
       });
-      assembleResponse(retrieved, 5);
-      releaseFeatures(retrieved);
-      // Statuses of the entity column are there too, all PRESENT.
-      const { statuses, rowCount } = retrieved;
-      let found = -rowCount;
-      for (let i = 0; i < statuses.length; i++) if (statuses[i] === FIELD_STATUS.PRESENT) found++;
-      return found;
     },
     close: () => store.close(),
   };

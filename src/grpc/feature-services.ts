@@ -8,7 +8,6 @@ import { decodeRequest } from '../retrieval/decode-request.ts';
 import { startTiming } from '../call/request-timing.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
-import { releaseFeatures } from '../retrieval/retrieved-features.ts';
 import type { RetrievalLimits } from '../retrieval/retrieval-request.ts';
 import { FRAME_HEADROOM, unaryMethod, type GrpcMethod, type GrpcService } from './grpc-service.ts';
 import { pushMethod, writeToOnlineStoreMethod } from './write-methods.ts';
@@ -59,11 +58,11 @@ function getOnlineFeatures(options: FeatureServicesOptions, enforceTtl: boolean)
   return {
     kind: 'unary',
     admission: 'measured',
-    async call(message, call) {
+    call(message, call) {
       const timing = startTiming(call);
       const request = decodeRequest(message, limits);
       call.rowCount = request.columns[0]?.starts.length ?? 0;
-      const retrieved = await reader.read(request, {
+      const options = {
         enforceTtl,
         nowSeconds: Math.floor(Date.now() / 1000),
         deadlineAtMs: call.deadlineAtMs,
@@ -71,13 +70,14 @@ function getOnlineFeatures(options: FeatureServicesOptions, enforceTtl: boolean)
         caller: call.caller,
         partialResults: parsePartialResults(call.metadata(PARTIAL_RESULTS)),
         timing,
+      };
+      return reader.read(request, options, (retrieved) => {
+        call.lostCount = retrieved.lostCount;
+        call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
+        const response = assembleResponse(retrieved, FRAME_HEADROOM);
+        timing?.assembled(response.length - FRAME_HEADROOM);
+        return response;
       });
-      call.lostCount = retrieved.lostCount;
-      call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
-      const response = assembleResponse(retrieved, FRAME_HEADROOM);
-      releaseFeatures(retrieved);
-      timing?.assembled(response.length - FRAME_HEADROOM);
-      return response;
     },
   };
 }

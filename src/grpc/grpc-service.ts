@@ -24,6 +24,7 @@ export interface CallContext extends RequestCall {
  * A method with one request and one response, as bytes.
  *
  * @returns a buffer whose first `FRAME_HEADROOM` bytes are free for the gRPC prefix, so that nothing is copied
+ * @throws (at once or by rejection) what the call ends with
  */
 export type UnaryMethod = (message: Uint8Array, call: CallContext) => Promise<Uint8Array>;
 

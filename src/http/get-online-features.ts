@@ -5,7 +5,6 @@ import { LOST_VALUES, parsePartialResults, PARTIAL_RESULTS } from '../retrieval/
 import { parseFeastRequest } from './feast-request.ts';
 import { feastResponseJson } from './feast-response.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
-import { releaseFeatures } from '../retrieval/retrieved-features.ts';
 import type { JsonRoute } from './json-route.ts';
 
 /** `POST /get-online-features` of Feast's Python server. */
@@ -17,7 +16,7 @@ export function getOnlineFeaturesRoute(
     const timing = startTiming(call);
     const request = parseFeastRequest(body, call.metadata('content-type'));
     call.rowCount = request.columns[0]?.starts.length ?? 0;
-    const retrieved = await reader.read(request, {
+    const options = {
       // Feast's Python server looks at no TTL.
       enforceTtl: false,
       nowSeconds: Math.floor(Date.now() / 1000),
@@ -26,16 +25,17 @@ export function getOnlineFeaturesRoute(
       caller: call.caller,
       partialResults: parsePartialResults(call.metadata(PARTIAL_RESULTS)),
       timing,
+    };
+    const json = await reader.read(request, options, (retrieved) => {
+      call.lostCount = retrieved.lostCount;
+      call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
+      return feastResponseJson(retrieved, nonFiniteJson);
     });
-    call.lostCount = retrieved.lostCount;
-    call.featureCount = retrieved.plan.outputNames.length - retrieved.entityColumns.length;
-    const json = feastResponseJson(retrieved, nonFiniteJson);
-    releaseFeatures(retrieved);
     timing?.assembled(json.length);
     if (performance.now() > call.deadlineAtMs) {
       throw deadlineExceeded('while the answer was written');
     }
-    const { lostCount } = retrieved;
+    const { lostCount } = call;
     const headers = {
       ...(lostCount === 0 ? {} : { [LOST_VALUES]: String(lostCount) }),
       ...(call.timing === undefined ? {} : { [SERVER_TIMING]: call.timing.toString() }),

@@ -36,8 +36,7 @@ export function bindEntities(
   columns: readonly EntityColumn[],
   rowCount: number,
 ): BoundEntities {
-  const keyColumns = Array.from(group.keyColumns, (index) => columns[index]);
-  const slab = Buffer.allocUnsafe(slabBytes(group, keyColumns, rowCount));
+  const slab = Buffer.allocUnsafe(slabBytes(group, columns, rowCount));
   const entityOfRow = new Int32Array(rowCount);
   const keys: Uint8Array[] = [];
   const keyStarts = new Int32Array(rowCount + 1);
@@ -45,7 +44,7 @@ export function bindEntities(
   const scanned = createScannedValue();
   let end = 0;
   for (let row = 0; row < rowCount; row++) {
-    const after = writeKey(slab, end, group, keyColumns, row, scanned);
+    const after = writeKey(slab, end, group, columns, row, scanned);
     if (after < 0) {
       entityOfRow[row] = -1;
       continue;
@@ -65,13 +64,14 @@ export function bindEntities(
 /** Upper bound of the bytes of all keys of a group. */
 function slabBytes(
   group: EntityGroupPlan,
-  keyColumns: readonly (EntityColumn | undefined)[],
+  columns: readonly EntityColumn[],
   rowCount: number,
 ): number {
+  const { keyColumns } = group;
   const fixed = group.keyPrefix.length + group.prepared.keySuffix.length;
   let bytes = rowCount * (fixed + keyColumns.length * MAX_VALUE_GROWTH);
-  for (const column of keyColumns) {
-    if (column !== undefined) bytes += payloadBytes(column, rowCount);
+  for (let k = 0; k < keyColumns.length; k++) {
+    if (keyColumns[k]! >= 0) bytes += payloadBytes(columns[keyColumns[k]!]!, rowCount);
   }
   return bytes;
 }
@@ -87,17 +87,18 @@ function writeKey(
   slab: Uint8Array,
   at: number,
   group: EntityGroupPlan,
-  keyColumns: readonly (EntityColumn | undefined)[],
+  columns: readonly EntityColumn[],
   row: number,
   scanned: ScannedValue,
 ): number {
+  const { keyColumns } = group;
   at = copyBytes(slab, at, group.keyPrefix);
   for (let k = 0; k < keyColumns.length; k++) {
-    const column = keyColumns[k];
-    if (column === undefined) {
+    if (keyColumns[k]! < 0) {
       at = writeEntityBytes(slab, at, ValueType.STRING, NO_BYTES, 0, 0);
       continue;
     }
+    const column = columns[keyColumns[k]!]!;
     scanValue(column.bytes, column.starts[row]!, column.ends[row]!, scanned);
     if (isNullType(scanned.valueType)) return -1;
     at = writeScannedEntityValue(slab, at, column.bytes, scanned);

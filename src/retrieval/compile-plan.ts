@@ -69,7 +69,7 @@ export function compilePlan(selection: Selection, context: CompileContext): Retr
   const plan: RetrievalPlan = Object.freeze({
     outputNames,
     entityColumns: entityColumns.plans,
-    entityOutputs: Int32Array.from(entityColumns.outputs.values()),
+    entityOutputs: [...entityColumns.outputs.values()],
     groups: compiled.groups,
     ...alignFeatures(cells, entityColumns.outputs.size),
     metadataField,

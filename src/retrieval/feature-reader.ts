@@ -3,12 +3,7 @@ import type { CallerSignal } from '../call/caller-signal.ts';
 import type { RequestTiming } from '../call/request-timing.ts';
 import assert from 'node:assert/strict';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
-import type {
-  EntityRead,
-  OnlineStore,
-  ReadOptions,
-  StoredCells,
-} from '../online-store/online-store.ts';
+import type { OnlineStore, StoredCells } from '../online-store/online-store.ts';
 import type { RegistrySnapshot, RegistrySource } from '../registry/registry-model.ts';
 import { measureResponse } from './assemble-response.ts';
 import { bindEntities, type BoundEntities } from './bind-entities.ts';
@@ -31,7 +26,7 @@ import type {
 } from './retrieval-request.ts';
 import type { RetrievedFeatures } from './retrieved-features.ts';
 import { requestedObjects } from './requested-objects.ts';
-import { settleRows } from './row-status.ts';
+import { settleRows, SettlingRoom } from './row-status.ts';
 
 /** What a feature reader is made of. */
 export interface FeatureReaderOptions {
@@ -75,11 +70,16 @@ export interface FeatureReader {
    * Reads what a request asks for. The registry is looked at once, in the beginning, so that an answer belongs to one
    * snapshot; the store is asked once.
    *
+   * @param answer makes something of what was read, whose memory is used for others as soon as it returns.
    * @throws SideboardError (by rejection) whatever is wrong with the request, see `compilePlan` and `coerceEntityColumn`;
    *   PERMISSION_DENIED, ENTITY_ROW_LENGTH_MISMATCH, LIMIT_EXCEEDED, MESSAGE_TOO_LARGE, CORRUPT_STORED_VALUE, REGISTRY_UNAVAILABLE, and what
    *   `OnlineStore.read` rejects with
    */
-  read(request: RetrievalRequest, options: ReadFeaturesOptions): Promise<RetrievedFeatures>;
+  read<T>(
+    request: RetrievalRequest,
+    options: ReadFeaturesOptions,
+    answer: (retrieved: RetrievedFeatures) => T,
+  ): Promise<T>;
 }
 
 /** Creates a feature reader; it holds the compiled plans of the current registry snapshot. */
@@ -107,50 +107,111 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
     return plan;
   }
 
+  const room = new SettlingRoom();
+
+  /** What is to be read, before anybody is asked. */
+  function begin(request: RetrievalRequest, readOptions: ReadFeaturesOptions): AskedRows {
+    const plan = planFor(request, readOptions.caller);
+    const rowCount = countRows(request, plan, limits);
+    const columns = plan.entityColumns.map((column) =>
+      coerceEntityColumn(
+        request.columns[column.requestColumn]!,
+        column,
+        semantics.lossyEntityCoercion,
+      ),
+    );
+    const bound = plan.groups.map((group) => bindEntities(group, columns, rowCount));
+    readOptions.timing?.planned();
+    return { request, readOptions, plan, rowCount, columns, bound };
+  }
+
+  /** One read, or two where precomputed vectors do not have it all. */
+  function readGroups({ plan, bound, readOptions }: AskedRows): Promise<readonly StoredCells[]> {
+    const { deadlineAtMs, signal, timing, partialResults } = readOptions;
+    const limitsOfRead = {
+      deadlineAtMs,
+      signal,
+      isPartial: partialResults ?? semantics.partialResults,
+      onNodeRead: timing?.onNodeRead,
+    };
+    const { vectors, groups } = plan;
+    if (vectors === undefined) {
+      const reads = groups.map(({ prepared }, g) => ({ prepared, keys: bound[g]!.keys }));
+      return store.read(reads, limitsOfRead);
+    }
+    return readByVectors({ vectors, group: groups[0]! }, bound[0]!.keys, {
+      store,
+      limits: limitsOfRead,
+    });
+  }
+
+  /** Everything after the store's answer, at once: what is checked and settled is answered before anything else happens. */
+  function finish<T>(
+    plan: RetrievalPlan,
+    { rowCount, columns, readOptions }: AskedRows,
+    bound: readonly BoundEntities[],
+    groupCells: readonly StoredCells[],
+    answer: (retrieved: RetrievedFeatures) => T,
+  ): T {
+    checkGroups(plan, bound, groupCells);
+    const groups = plan.groups.map(({ prepared: { width } }, g) => {
+      const { keys, entityOfRow } = bound[g]!;
+      return { cells: groupCells[g]!, width, entityCount: keys.length, entityOfRow };
+    });
+    const entityColumns = plan.entityOutputs.map((index) => columns[index]!);
+    const rules = {
+      semantics,
+      enforceTtl: enforcesTtl(semantics, readOptions),
+      nowSeconds: readOptions.nowSeconds,
+    };
+    const settled = settleRows(plan, entityColumns, groups, rowCount, rules, room);
+    const { statuses, valueFieldBytes, lostCount } = settled;
+    const sized = { plan, rowCount, entityColumns, groups, statuses, valueFieldBytes, lostCount };
+    const responseBytes = measureResponse(sized);
+    const { maxResponseBytes } = limits;
+    if (responseBytes > maxResponseBytes) {
+      throw messageTooLarge('response', responseBytes, maxResponseBytes, 'max_response_bytes');
+    }
+    const retrieved = { ...sized, responseBytes };
+    options.onRetrieved?.(retrieved);
+    const answered = answer(retrieved);
+    // An answer that fails leaves its memory to the garbage collector.
+    for (const cells of groupCells) cells.release?.();
+    return answered;
+  }
+
   return {
-    async read(request, readOptions) {
-      const plan = planFor(request, readOptions.caller);
-      const rowCount = countRows(request, plan, limits);
-      const columns = plan.entityColumns.map((column) =>
-        coerceEntityColumn(
-          request.columns[column.requestColumn]!,
-          column,
-          semantics.lossyEntityCoercion,
-        ),
+    async read(request, readOptions, answer) {
+      const asked = begin(request, readOptions);
+      const groupCells = await readGroups(asked);
+      readOptions.timing?.stored();
+      const { plan, bound } = asked;
+      if (plan.onDemand === undefined) return finish(plan, asked, bound, groupCells, answer);
+      // Functions of on-demand views run elsewhere: the one kind of answer that waits twice.
+      checkGroups(plan, bound, groupCells);
+      const rows = { ...asked, groupCells };
+      const computed = await computeOnDemand(plan.onDemand, rows, transform!, readOptions);
+      return finish(
+        plan.onDemand.answer,
+        asked,
+        [...bound, ...computed.map((view) => view.bound)],
+        [...groupCells, ...computed.map(({ cells }) => cells)],
+        answer,
       );
-      const bound = plan.groups.map((group) => bindEntities(group, columns, rowCount));
-      const { deadlineAtMs, signal, timing } = readOptions;
-      const { partialResults = semantics.partialResults } = readOptions;
-      const limitsOfRead = {
-        deadlineAtMs,
-        signal,
-        isPartial: partialResults,
-        onNodeRead: timing?.onNodeRead,
-      };
-      timing?.planned();
-      const groupCells = await readGroups(plan, bound, { store, limits: limitsOfRead });
-      timing?.stored();
-      const settling = { rowCount, readOptions, limits, semantics };
-      let retrieved: RetrievedFeatures;
-      if (plan.onDemand === undefined) {
-        retrieved = settle(plan, columns, bound, groupCells, settling);
-      } else {
-        // Functions of on-demand views run elsewhere: the one kind of answer that waits twice.
-        checkGroups(plan, bound, groupCells);
-        const rows = { request, rowCount, columns, bound, groupCells };
-        const computed = await computeOnDemand(plan.onDemand, rows, transform!, readOptions);
-        retrieved = settle(
-          plan.onDemand.answer,
-          columns,
-          [...bound, ...computed.map((view) => view.bound)],
-          [...groupCells, ...computed.map(({ cells }) => cells)],
-          settling,
-        );
-      }
-      options.onRetrieved?.(retrieved);
-      return retrieved;
     },
   };
+}
+
+/** What a request asks for, resolved. */
+interface AskedRows {
+  readonly request: RetrievalRequest;
+  readonly readOptions: ReadFeaturesOptions;
+  readonly plan: RetrievalPlan;
+  readonly rowCount: number;
+  /** Aligned with `RetrievalPlan.entityColumns`, converted. */
+  readonly columns: readonly EntityColumn[];
+  /** One per group of the plan. */
+  readonly bound: readonly BoundEntities[];
 }
 
 function planCacheOf(snapshot: RegistrySnapshot, options: FeatureReaderOptions): PlanCache {
@@ -191,52 +252,6 @@ function countRows(
 function haveLength(columns: readonly EntityColumn[], rowCount: number): boolean {
   for (const { starts } of columns) if (starts.length !== rowCount) return false;
   return true;
-}
-
-/** One read, or two where precomputed vectors do not have it all. */
-function readGroups(
-  plan: RetrievalPlan,
-  bound: readonly BoundEntities[],
-  reading: { readonly store: OnlineStore; readonly limits: ReadOptions },
-): Promise<readonly StoredCells[]> {
-  const { vectors } = plan;
-  if (vectors === undefined) return reading.store.read(readsOf(plan, bound), reading.limits);
-  return readByVectors({ vectors, group: plan.groups[0]! }, bound[0]!.keys, reading);
-}
-
-function readsOf(plan: RetrievalPlan, bound: readonly BoundEntities[]): readonly EntityRead[] {
-  return plan.groups.map(({ prepared }, g) => ({ prepared, keys: bound[g]!.keys }));
-}
-
-/** Everything after the store's answer: checked, given its statuses, measured. */
-function settle(
-  plan: RetrievalPlan,
-  columns: readonly EntityColumn[],
-  bound: readonly BoundEntities[],
-  groupCells: readonly StoredCells[],
-  request: Pick<FeatureReaderOptions, 'limits' | 'semantics'> & {
-    readonly rowCount: number;
-    readonly readOptions: ReadFeaturesOptions;
-  },
-): RetrievedFeatures {
-  const { rowCount, readOptions, limits, semantics } = request;
-  checkGroups(plan, bound, groupCells);
-  const groups = plan.groups.map(({ prepared: { width } }, g) => {
-    const { keys, entityOfRow } = bound[g]!;
-    return { cells: groupCells[g]!, width, entityCount: keys.length, entityOfRow };
-  });
-  const entityColumns = Array.from(plan.entityOutputs, (index) => columns[index]!);
-  const settled = settleRows(plan, entityColumns, groups, rowCount, {
-    semantics,
-    enforceTtl: enforcesTtl(semantics, readOptions),
-    nowSeconds: readOptions.nowSeconds,
-  });
-  const retrieved = { plan, rowCount, entityColumns, groups, ...settled };
-  const responseBytes = measureResponse(retrieved);
-  if (responseBytes > limits.maxResponseBytes) {
-    throw messageTooLarge('response', responseBytes, limits.maxResponseBytes, 'max_response_bytes');
-  }
-  return { ...retrieved, responseBytes };
 }
 
 /** Checks what was read; where a group has no row under its key, that under its fallback key counts from here on. */

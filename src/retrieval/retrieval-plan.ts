@@ -52,7 +52,7 @@ export interface RetrievalPlan {
   readonly outputNames: readonly string[];
   readonly entityColumns: readonly EntityColumnPlan[];
   /** One per output column that is an entity column, these being the first: index into `entityColumns`. */
-  readonly entityOutputs: Int32Array;
+  readonly entityOutputs: readonly number[];
   readonly groups: readonly EntityGroupPlan[];
   /** One per output column: index into `groups`; -1 for entity columns. */
   readonly groupOfColumn: Int32Array;

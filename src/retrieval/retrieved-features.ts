@@ -1,6 +1,6 @@
 /**
  * What one request got: the answer before it has a wire form. `assembleResponse` splices it into protobuf bytes; JSON
- * writers walk it with the functions below.
+ * writers walk it. It is there while it is answered and no longer: its memory is used again for others.
  */
 import type { RetrievalPlan } from './retrieval-plan.ts';
 import type { EntityColumn } from './retrieval-request.ts';
@@ -36,20 +36,12 @@ export interface RetrievedFeatures {
   readonly entityColumns: readonly EntityColumn[];
   /** One per group of `plan.groups`. */
   readonly groups: readonly GroupRows[];
-  /** `FieldStatusNumber` of (output column c, row r) at `c * rowCount + r`. */
+  /** `FieldStatusNumber` of (output column c, row r) at `c * rowCount + r`; what follows the last has no meaning. */
   readonly statuses: Uint8Array;
-  /** Encoded bytes of the `values` field of each output column, tags and lengths included. */
+  /** Encoded bytes of the `values` field of each output column, tags and lengths included; as above. */
   readonly valueFieldBytes: Float64Array;
   /** Values that could not be read (status INVALID), entity columns not counted; 0 unless partial results are wanted. */
   readonly lostCount: number;
   /** Size of the encoded response message. */
   readonly responseBytes: number;
-}
-
-/**
- * Gives the memory of what was read back to the store, once the answer has been written: nothing of `retrieved` may be
- * looked at any more. An answer that is not released costs the garbage collector more, and nothing else.
- */
-export function releaseFeatures({ groups }: RetrievedFeatures): void {
-  for (let g = 0; g < groups.length; g++) groups[g]!.cells.release?.();
 }

@@ -21,10 +21,24 @@ export interface SettledRows {
   readonly lostCount: number;
 }
 
+/** Memory that answers are settled in, one after the other: it grows with the largest of them. */
+export class SettlingRoom {
+  statuses = new Uint8Array(0);
+  valueFieldBytes = new Float64Array(0);
+
+  grow(columnCount: number, valueCount: number): void {
+    if (this.statuses.length < valueCount) this.statuses = new Uint8Array(valueCount);
+    if (this.valueFieldBytes.length < columnCount) {
+      this.valueFieldBytes = new Float64Array(columnCount);
+    }
+  }
+}
+
 /**
  * Decides the status of every value and adds up the encoded size of each output column's values.
  *
  * @param entityColumns one per entity column of the answer.
+ * @param room what is settled is there until it is used again.
  */
 export function settleRows(
   plan: RetrievalPlan,
@@ -32,16 +46,16 @@ export function settleRows(
   groups: readonly GroupRows[],
   rowCount: number,
   rules: StatusRules,
+  room: SettlingRoom,
 ): SettledRows {
   const columnCount = plan.outputNames.length;
-  const statuses = new Uint8Array(columnCount * rowCount).fill(
-    FIELD_STATUS.PRESENT,
-    0,
-    entityColumns.length * rowCount,
-  );
-  const valueFieldBytes = new Float64Array(columnCount);
-  for (const [column, entityColumn] of entityColumns.entries()) {
-    valueFieldBytes[column] = entityColumnBytes(entityColumn, rowCount);
+  room.grow(columnCount, columnCount * rowCount);
+  const { statuses, valueFieldBytes } = room;
+  for (let at = 0; at < entityColumns.length * rowCount; at++) {
+    statuses[at] = FIELD_STATUS.PRESENT;
+  }
+  for (let column = 0; column < entityColumns.length; column++) {
+    valueFieldBytes[column] = entityColumnBytes(entityColumns[column]!, rowCount);
   }
   const codes = statusCodes(rules);
   const expired = groups.map((rows, g) =>

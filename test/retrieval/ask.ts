@@ -153,9 +153,10 @@ export async function answerBytes(
   message: Uint8Array,
   options: Partial<ReadFeaturesOptions> = {},
 ): Promise<Uint8Array> {
-  const retrieved = await reader.read(decodeRequest(message, LIMITS), { ...OPTIONS, ...options });
   const headroom = 5;
-  return assembleResponse(retrieved, headroom).subarray(headroom);
+  return reader.read(decodeRequest(message, LIMITS), { ...OPTIONS, ...options }, (retrieved) =>
+    assembleResponse(retrieved, headroom).subarray(headroom),
+  );
 }
 
 /** The answer, checked to be encoded as protobuf-es encodes it. */
