@@ -4,7 +4,13 @@ import { decodeColumn } from './decode-columns.ts';
 import { decodeSelection } from './decode-selection.ts';
 import { readTag } from './read-wire.ts';
 import { invalidRequest, messageTooLarge } from './retrieval-errors.ts';
-import type { EntityColumn, RetrievalLimits, RetrievalRequest } from './retrieval-request.ts';
+import type {
+  EntityColumn,
+  RetrievalLimits,
+  RetrievalRequest,
+  Selection,
+} from './retrieval-request.ts';
+import { EncodedSelectionId, type SelectionId } from './selection-id.ts';
 
 /** Tags of the two maps of a `GetOnlineFeaturesRequest`. Everything else in it is the selection. */
 const ENTITIES_TAG = 0x1a;
@@ -24,10 +30,12 @@ export function decodeRequest(
   if (message.length > limits.maxRequestBytes) {
     throw messageTooLarge('request', message.length, limits.maxRequestBytes, 'max_request_bytes');
   }
-  const bytes = Buffer.from(message.buffer, message.byteOffset, message.length);
+  const bytes = Buffer.isBuffer(message)
+    ? message
+    : Buffer.from(message.buffer, message.byteOffset, message.length);
   const columns: EntityColumn[] = [];
   const contextColumns: EntityColumn[] = [];
-  let selectionId = '';
+  const pieces: number[] = [];
   let selectionStart = 0;
   let at = 0;
   while (at < bytes.length) {
@@ -38,7 +46,7 @@ export function decodeRequest(
       throw invalidRequest(`malformed feast.serving.GetOnlineFeaturesRequest at byte ${at}`);
     }
     if (tag === ENTITIES_TAG || tag === REQUEST_CONTEXT_TAG) {
-      if (at > selectionStart) selectionId += bytes.toString('latin1', selectionStart, at);
+      if (at > selectionStart) pieces.push(selectionStart, at);
       selectionStart = after;
       const entry = skipLength(bytes, payload, after);
       const column = decodeColumn(bytes, entry, after, limits.maxRows);
@@ -46,16 +54,31 @@ export function decodeRequest(
     }
     at = after;
   }
-  if (at > selectionStart) selectionId += bytes.toString('latin1', selectionStart, at);
-  const entityColumns = inMapOrder(columns);
-  const requestContext = inMapOrder(contextColumns);
-  return {
-    // No tag is 0, so what follows cannot be mistaken for a field.
-    selectionId: `${selectionId}\0${namesId(entityColumns)}\0${namesId(requestContext)}`,
-    selection: () => decodeSelection(bytes, entityColumns, requestContext),
-    columns: entityColumns,
-    contextColumns: requestContext,
-  };
+  if (at > selectionStart) pieces.push(selectionStart, at);
+  return new DecodedRequest(bytes, pieces, inMapOrder(columns), inMapOrder(contextColumns));
+}
+
+class DecodedRequest implements RetrievalRequest {
+  readonly selectionId: SelectionId;
+  readonly columns: readonly EntityColumn[];
+  readonly contextColumns: readonly EntityColumn[];
+  private readonly bytes: Buffer;
+
+  constructor(
+    bytes: Buffer,
+    pieces: readonly number[],
+    columns: readonly EntityColumn[],
+    contextColumns: readonly EntityColumn[],
+  ) {
+    this.selectionId = new EncodedSelectionId(bytes, pieces, columns, contextColumns);
+    this.columns = columns;
+    this.contextColumns = contextColumns;
+    this.bytes = bytes;
+  }
+
+  selection(): Selection {
+    return decodeSelection(this.bytes, this.columns, this.contextColumns);
+  }
 }
 
 /** Sorted by name; of several entries with one name the last one counts. */
@@ -68,11 +91,4 @@ function inMapOrder(columns: EntityColumn[]): readonly EntityColumn[] {
 function byName(a: EntityColumn, b: EntityColumn): number {
   if (a.name === b.name) return 0;
   return a.name < b.name ? -1 : 1;
-}
-
-/** The names, each with its length so that two lists are never alike. */
-function namesId(columns: readonly EntityColumn[]): string {
-  let id = '';
-  for (const { name } of columns) id += `${name.length}:${name}`;
-  return id;
 }

@@ -1,12 +1,13 @@
 import { isSideboardError, type SideboardError } from '../errors.ts';
 import type { RetrievalPlan } from './retrieval-plan.ts';
 import type { RetrievalRequest, Selection } from './retrieval-request.ts';
+import type { SelectionId } from './selection-id.ts';
 
 /** What became of a selection: a plan, or the error that it deserves every time. */
 export type CompiledSelection = RetrievalPlan | SideboardError;
 
 interface RecentSelection {
-  readonly selectionId: string;
+  readonly selectionId: SelectionId;
   readonly compiled: CompiledSelection;
 }
 
@@ -20,7 +21,7 @@ export interface PlanCache {
 const ERROR_BYTES = 2048;
 const ENTRY_BYTES = 128;
 
-/** Servers are asked for few selections; these many are found by comparing, which is five times as fast as hashing. */
+/** Servers are asked for few selections; these many are found by comparing, without making and hashing a text. */
 const RECENT_SELECTIONS = 8;
 
 /**
@@ -38,26 +39,26 @@ export function createPlanCache(
   let young = new Map<string, CompiledSelection>();
   let old = new Map<string, CompiledSelection>();
   let youngBytes = 0;
-  // Some of what is in `young`, for a look without hashing a few kilobytes of identity.
+  // Some of what is in `young`, for a look without a text of a few kilobytes.
   let recent: RecentSelection[] = [];
   let nextRecent = 0;
 
-  function remember(selectionId: string, compiled: CompiledSelection): void {
-    recent[nextRecent] = { selectionId, compiled };
+  function remember(selectionId: SelectionId, compiled: CompiledSelection): void {
+    recent[nextRecent] = { selectionId: selectionId.keep(), compiled };
     nextRecent = (nextRecent + 1) % RECENT_SELECTIONS;
   }
 
-  function find(selectionId: string): CompiledSelection | undefined {
+  function find(selectionId: SelectionId): CompiledSelection | undefined {
     for (const entry of recent) {
-      if (entry.selectionId === selectionId) return entry.compiled;
+      if (selectionId.equals(entry.selectionId)) return entry.compiled;
     }
-    const compiled = young.get(selectionId);
+    const compiled = young.get(selectionId.toString());
     if (compiled !== undefined) remember(selectionId, compiled);
     return compiled;
   }
 
-  function keep(selectionId: string, compiled: CompiledSelection): void {
-    const bytes = entryBytes(selectionId, compiled);
+  function keep(key: string, compiled: CompiledSelection): void {
+    const bytes = entryBytes(key, compiled);
     if (bytes > halfBytes) return;
     if (youngBytes + bytes > halfBytes) {
       old = young;
@@ -66,7 +67,7 @@ export function createPlanCache(
       recent = [];
       nextRecent = 0;
     }
-    young.set(selectionId, compiled);
+    young.set(key, compiled);
     youngBytes += bytes;
   }
 
@@ -75,8 +76,9 @@ export function createPlanCache(
       const { selectionId } = request;
       let compiled = find(selectionId);
       if (compiled === undefined) {
-        compiled = old.get(selectionId) ?? compileOrFail(request, compile);
-        keep(selectionId, compiled);
+        const key = selectionId.toString();
+        compiled = old.get(key) ?? compileOrFail(request, compile);
+        keep(key, compiled);
       }
       if (isSideboardError(compiled)) throw compiled;
       return compiled;
@@ -96,9 +98,9 @@ function compileOrFail(
   }
 }
 
-function entryBytes(selectionId: string, compiled: CompiledSelection): number {
+function entryBytes(key: string, compiled: CompiledSelection): number {
   const bytes = isSideboardError(compiled)
     ? ERROR_BYTES + 2 * compiled.message.length
     : compiled.sizeBytes;
-  return ENTRY_BYTES + 2 * selectionId.length + bytes;
+  return ENTRY_BYTES + 2 * key.length + bytes;
 }

@@ -1,3 +1,4 @@
+import { TextSelectionId } from './selection-id.ts';
 import type { EntityColumn, RetrievalRequest, Selection } from './retrieval-request.ts';
 
 /** A column as JSON callers build it: one encoded `feast.types.Value` per row, empty = null. */
@@ -26,14 +27,16 @@ export function requestFromColumns(
   const whole: Selection = Object.freeze({ ...selection, entityColumnNames, contextColumnNames });
   return {
     // A NUL cannot begin an encoded request, so no identity of decodeRequest equals one of these.
-    selectionId: `\0${JSON.stringify([
-      selection.featureService ?? null,
-      selection.features,
-      selection.fullFeatureNames,
-      selection.includeVersionMetadata,
-      entityColumnNames,
-      contextColumnNames,
-    ])}`,
+    selectionId: new TextSelectionId(
+      `\0${JSON.stringify([
+        selection.featureService ?? null,
+        selection.features,
+        selection.fullFeatureNames,
+        selection.includeVersionMetadata,
+        entityColumnNames,
+        contextColumnNames,
+      ])}`,
+    ),
     selection: () => whole,
     columns: columns.map(packColumn),
     contextColumns: contextColumns.map(packColumn),

@@ -3,6 +3,8 @@
  * apart from the entity values (for whom; different every time). No value is decoded here.
  */
 
+import type { SelectionId } from './selection-id.ts';
+
 /** One column of encoded `feast.types.Value`s: row `i` is `bytes[starts[i], ends[i])`; an empty range is a null. */
 export interface EntityColumn {
   /** As the caller wrote it: a join key, an alias of one, an entity name, or a request-data field. */
@@ -31,17 +33,13 @@ export interface Selection {
 }
 
 export interface RetrievalRequest {
-  /**
-   * Identity of the selection: equal identities mean equal selections. Different spellings of one selection may have
-   * different identities (they are then compiled once each).
-   */
-  readonly selectionId: string;
+  readonly selectionId: SelectionId;
   /**
    * Decodes the selection; called only where no plan is cached for `selectionId`.
    *
    * @throws SideboardError INVALID_REQUEST where a name in it is not UTF-8
    */
-  readonly selection: () => Selection;
+  selection(): Selection;
   /** Entity columns; not necessarily of equal length yet (the reader checks). */
   readonly columns: readonly EntityColumn[];
   /** Columns of `request_context`: request data of on-demand feature views. */

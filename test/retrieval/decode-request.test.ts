@@ -6,6 +6,7 @@ import { ValueSchema } from '../../gen/feast/types/Value_pb.ts';
 import { isSideboardError } from '../../src/errors.ts';
 import { decodeRequest } from '../../src/retrieval/decode-request.ts';
 import type { EntityColumn, RetrievalRequest } from '../../src/retrieval/retrieval-request.ts';
+import type { SelectionId } from '../../src/retrieval/selection-id.ts';
 import { codeOf, encoded, encodeQuestion, errorOf, LIMITS, type ValueInit } from './ask.ts';
 import { knownFields } from './conformant-parser.ts';
 
@@ -169,11 +170,15 @@ describe('the identity of a selection', { timeout: 60_000 }, () => {
   } as const;
   const idOf = (question: Parameters<typeof encodeQuestion>[0]) =>
     decode(encodeQuestion(question)).selectionId;
+  /** Both ways to compare agree. */
+  const areEqual = (a: SelectionId, b: SelectionId) => {
+    expect(a.equals(b.keep())).toBe(a.toString() === b.toString());
+    return a.equals(b.keep());
+  };
 
   test('is the same for other values', () => {
-    expect(idOf({ ...base, entities: { y: [], x: [['stringVal', 'z'], undefined] } })).toBe(
-      idOf(base),
-    );
+    const other = { ...base, entities: { y: [], x: [['stringVal', 'z'], undefined] } } as const;
+    expect(areEqual(idOf(other), idOf(base))).toBe(true);
   });
 
   test.each([
@@ -187,16 +192,21 @@ describe('the identity of a selection', { timeout: 60_000 }, () => {
     { ...base, entities: { 'x1:y': [] } },
     { featureService: 'v:a', entities: base.entities },
   ])('differs for another selection: %#', (other) => {
-    expect(idOf(other)).not.toBe(idOf(base));
+    expect(areEqual(idOf(other), idOf(base))).toBe(false);
   });
 
   test('equal identities mean equal selections', () => {
     const byId = new Map<string, unknown>();
+    let before = idOf(base).keep();
     fc.assert(
       fc.property(anyMessage, (message) => {
         const request = decode(message);
-        const selection = byId.get(request.selectionId) ?? request.selection();
-        byId.set(request.selectionId, selection);
+        const { selectionId } = request;
+        const selection = byId.get(selectionId.toString()) ?? request.selection();
+        byId.set(selectionId.toString(), selection);
+        expect(selectionId.equals(selectionId.keep())).toBe(true);
+        expect(selectionId.equals(before)).toBe(selectionId.toString() === before.toString());
+        before = selectionId.keep();
         expect(request.selection()).toEqual(selection);
       }),
       { numRuns: 2000 },
