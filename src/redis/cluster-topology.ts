@@ -105,6 +105,7 @@ export function openClusterTopology(
     },
     moved(slot, node) {
       const replicas = bySlot[slot]?.replicas.filter((replica) => replica !== node) ?? [];
+      node.isReplica = false;
       bySlot[slot] = { primary: node, replicas };
     },
     refresh: () => refresher.request(),
@@ -132,7 +133,7 @@ async function* candidates(
     const addresses = await runtime.resolveAddresses(seed.host).catch(() => [seed.host]);
     for (const host of shuffled(addresses, runtime).slice(0, MAX_ASKED)) {
       const target = host === seed.host ? seed : { ...seed, host, servername: seed.host };
-      const connection = new RedisConnection(target, options, false);
+      const connection = new RedisConnection(target, options);
       try {
         yield connection;
       } finally {

@@ -1,3 +1,4 @@
+import { AbsenceCheck, type CommandWays } from './absence-check.ts';
 import { chooseNode, type ReadPolicy } from './choose-node.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { RedisError } from './redis-error.ts';
@@ -29,8 +30,8 @@ export class CommandRouter {
   readonly counts: RouterCounts = { moved: 0, asked: 0, retried: 0, failed: 0 };
   private readonly runtime: RedisRuntime;
   private readonly nodeOf: (connection: RedisConnection) => RedisNode | undefined;
-  /** Whether what a replica does not have may be elsewhere, see `confirm`. */
-  readonly doubtsAbsence: boolean;
+  /** Asked where a node has nothing of what was read; absent = primaries are read alone, whose word it is. */
+  readonly absence: AbsenceCheck | undefined;
   private turn = 0;
 
   constructor(
@@ -43,7 +44,13 @@ export class CommandRouter {
     this.topology = topology;
     this.policy = policy;
     this.nodeOf = nodeOf;
-    this.doubtsAbsence = policy.readFrom !== 'primary';
+    const ways: CommandWays = {
+      send: (command) => this.send(command),
+      sendTo: (command, node) => this.sendTo(command, node),
+      refused: (command, error) => this.refused(command, error),
+    };
+    this.absence =
+      policy.readFrom === 'primary' ? undefined : new AbsenceCheck(runtime, topology, nodeOf, ways);
   }
 
   /** Sends a command to a node that has its slot; it hears of everything from then on. */
@@ -78,10 +85,10 @@ export class CommandRouter {
 
   /** Its answer was an error: follows it, tries again, or fails. */
   onErrorReply(command: RoutedCommand, text: string, connection: RedisConnection): void {
-    if (--command.outstanding > 0 && !this.isWordOfPrimary(command, connection)) {
+    if (--command.outstanding > 0 && this.absence?.isWordOfPrimary(command, connection) !== true) {
       return;
     }
-    command.isConfirming = false;
+    if (command.absence === 'asking-primary') command.absence = 'not-said';
     command.isAsking = false;
     const [word, , address] = text.split(' ', 3);
     switch (word) {
@@ -121,10 +128,10 @@ export class CommandRouter {
     wasSent: boolean,
     connection: RedisConnection,
   ): void {
-    if (--command.outstanding > 0 && !this.isWordOfPrimary(command, connection)) {
+    if (--command.outstanding > 0 && this.absence?.isWordOfPrimary(command, connection) !== true) {
       return;
     }
-    command.isConfirming = false;
+    if (command.absence === 'asking-primary') command.absence = 'not-said';
     command.isAsking = false;
     const isFinal = error.code === 'OVERLOADED' || error.code === 'CLOSED';
     if (isFinal || (wasSent && !command.isRepeatable)) {
@@ -134,37 +141,6 @@ export class CommandRouter {
     this.topology.refresh();
     if (command.isRead) this.lost(command, error, connection);
     else this.refused(command, error);
-  }
-
-  /**
-   * A node has nothing of what was read. That is an answer where a primary says so. A replica that was started again has no
-   * data until it has them from its primary. And one of a cluster knows nothing of slots that are on their way to another
-   * shard: its primary deletes what has moved and sends who asks to the new node (ASK); the replica has lost the key and
-   * says that it is not there. So the primary is asked as well, unless it is away: then the replica is as good as what
-   * will take its place.
-   *
-   * @returns whether there is another answer to wait for, or the read has failed.
-   */
-  confirm(command: RoutedCommand, connection: RedisConnection): boolean {
-    const primary = this.topology.shardOf(command.slot)?.primary;
-    const node = this.nodeOf(connection);
-    // The node that ASK names may not be known yet; a replica that was asked before may answer after it.
-    const isReplica = node === undefined ? !command.isAsking : node.isReplica;
-    if (!isReplica || primary === undefined || connection === primary.reads) {
-      return false;
-    }
-    command.outstanding--;
-    if (!command.isConfirming && !primary.isAway(this.runtime.now())) {
-      command.isConfirming = true;
-      this.sendTo(command, primary);
-    }
-    return command.outstanding > 0 || command.isOver;
-  }
-
-  /** Whether this is about the question of `confirm`: it counts although other nodes have not answered yet. */
-  private isWordOfPrimary(command: RoutedCommand, connection: RedisConnection): boolean {
-    const primary = this.topology.shardOf(command.slot)?.primary;
-    return command.isConfirming && connection === primary?.reads;
   }
 
   private redirect(

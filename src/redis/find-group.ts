@@ -59,7 +59,7 @@ export function findBySentinel(
   return async (pool) => {
     const failures: string[] = [];
     for (const target of shuffled(sentinels, connectionOptions.runtime)) {
-      const connection = new RedisConnection(target, connectionOptions, false);
+      const connection = new RedisConnection(target, connectionOptions);
       try {
         const words = ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName];
         const reply = await callNode(connection, words);

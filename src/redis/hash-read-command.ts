@@ -1,3 +1,4 @@
+import type { Absence } from './absence-check.ts';
 import type { CommandRouter } from './command-router.ts';
 import { keyPartLength, writeKeyPart } from './encode-command.ts';
 import type { HashRows } from './hash-rows.ts';
@@ -42,7 +43,7 @@ export class HashReadCommand implements RoutedCommand {
   losses = 0;
   redirections = 0;
   outstanding = 0;
-  isConfirming = false;
+  absence: Absence = 'not-said';
   readonly isRead = true;
   readonly isRepeatable = true;
   readonly slot: number;
@@ -150,7 +151,8 @@ export class HashReadCommand implements RoutedCommand {
       connection.reconnect(new RedisError('UNREACHABLE', error.message, { address, cause: error }));
       return;
     }
-    if (this.router.doubtsAbsence && this.isAbsent() && this.router.confirm(this, connection)) {
+    const { absence } = this.router;
+    if (absence !== undefined && this.isAbsent() && absence.confirm(this, connection)) {
       return;
     }
     this.isOver = true;

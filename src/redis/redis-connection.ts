@@ -1,3 +1,4 @@
+import { callNode } from './call-command.ts';
 import type { ConnectionOptions, RedisCredentials } from './connection-options.ts';
 import { CredentialRenewal } from './credential-renewal.ts';
 import { LatencyWindow } from './latency-window.ts';
@@ -46,10 +47,14 @@ export class RedisConnection {
   readonly address: string;
   /** Of commands that were answered. */
   readonly latency = new LatencyWindow();
+  /** Whether what is answered may be the word of a replica of a cluster; a primary's word is what else there is. */
+  mayBeReplica = false;
   /** How often it has been connected. */
   connectCount = 0;
   private readonly options: ConnectionOptions;
-  private readonly isReplicaReader: boolean;
+  /** Whether a replica of a cluster is to answer, now and when it is connected again. */
+  private isReplicaReader = false;
+  private modeChanges = 0;
   private readonly events: ConnectionEvents;
   private link: RedisLink | undefined;
   private waiting: RedisCommand[] = [];
@@ -66,16 +71,10 @@ export class RedisConnection {
   /** Why commands are refused; `undefined` = they are taken. */
   private refusal: RedisError | undefined;
 
-  constructor(
-    target: NodeTarget,
-    options: ConnectionOptions,
-    isReplicaReader: boolean,
-    events: ConnectionEvents = {},
-  ) {
+  constructor(target: NodeTarget, options: ConnectionOptions, events: ConnectionEvents = {}) {
     this.target = target;
     this.address = addressOf(target);
     this.options = options;
-    this.isReplicaReader = isReplicaReader;
     this.events = events;
     this.renewal = new CredentialRenewal(this, options);
   }
@@ -152,6 +151,19 @@ export class RedisConnection {
     this.link?.close(error);
   }
 
+  /** Whether its node answers reads of keys also where it is a replica of a cluster; else it sends who asks to the primary. */
+  readFromReplica(isWanted: boolean): void {
+    this.isReplicaReader = isWanted;
+    const change = ++this.modeChanges;
+    if (!this.isReady) return;
+    // Answers come in the order of the questions: those after `OK` are of the new mode.
+    if (isWanted) this.mayBeReplica = true;
+    const changed = (): void => {
+      if (change === this.modeChanges) this.mayBeReplica = isWanted;
+    };
+    callNode(this, [isWanted ? 'READONLY' : 'READWRITE']).then(changed, () => {});
+  }
+
   private wait(command: RedisCommand): void {
     const { maxPendingCommands, maxPendingBytes } = this.options;
     const bytes = this.waitingBytes + command.encodedLength();
@@ -206,13 +218,17 @@ export class RedisConnection {
       this.options,
       { credentials, protocol, isReplicaReader },
       {
-        onReady: () => this.onReady(credentials),
+        onReady: () => this.onReady(credentials, isReplicaReader),
         onClosed: (error, ending) => this.onLinkClosed(error, ending),
       },
     );
   }
 
-  private onReady(credentials: RedisCredentials): void {
+  private onReady(credentials: RedisCredentials, isReplicaReader: boolean): void {
+    this.modeChanges++;
+    this.mayBeReplica = isReplicaReader;
+    // The node changed its part while it was set up.
+    if (this.isReplicaReader !== isReplicaReader) this.readFromReplica(this.isReplicaReader);
     this.connectCount++;
     this.wasReady = true;
     this.readySinceMs = this.options.runtime.now();

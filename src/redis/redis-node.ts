@@ -32,13 +32,12 @@ export class RedisNode {
   readonly target: NodeTarget;
   readonly address: string;
   readonly reads: RedisConnection;
-  /** As the topology last had it. */
-  isReplica = false;
   /** Availability zone; `undefined` = not known. */
   zone: string | undefined;
   /** Of a `PING` on an open connection, smoothed; `undefined` = not measured yet. */
   roundTripMs: number | undefined;
   private readonly options: NodeOptions;
+  private isCopy = false;
   private bulkConnection: RedisConnection | undefined;
   private excludedUntilMs = Number.NEGATIVE_INFINITY;
   private probe: RedisTimer | undefined;
@@ -51,7 +50,7 @@ export class RedisNode {
     this.address = addressOf(target);
     this.options = options;
     this.zone = options.zones.get(this.address) ?? options.zones.get(target.host);
-    this.reads = new RedisConnection(target, options.connection, options.isReplicaReader, {
+    this.reads = new RedisConnection(target, options.connection, {
       onReady: () => this.onReady(),
       onDown: (error) => options.onDown(this, error),
     });
@@ -63,15 +62,27 @@ export class RedisNode {
     if (this.bulkConnection === undefined) {
       const { connection } = this.options;
       const silenceTimeoutMs = BULK_PATIENCE * connection.silenceTimeoutMs;
-      this.bulkConnection = new RedisConnection(
-        this.target,
-        { ...connection, silenceTimeoutMs, isOnDemand: true },
-        false,
-      );
+      this.bulkConnection = new RedisConnection(this.target, {
+        ...connection,
+        silenceTimeoutMs,
+        isOnDemand: true,
+      });
       // A write to a node that is closed ends here.
       if (this.isClosed) this.bulkConnection.close(this.closeReason);
     }
     return this.bulkConnection;
+  }
+
+  /** As the topology last had it. One of a cluster that is taken for a primary sends who reads from it away where it is none. */
+  get isReplica(): boolean {
+    return this.isCopy;
+  }
+
+  set isReplica(isReplica: boolean) {
+    if (isReplica !== this.isCopy) {
+      this.isCopy = isReplica;
+      if (this.options.isReplicaReader) this.reads.readFromReplica(isReplica);
+    }
   }
 
   /** Runs work when all earlier work given here has ended. */

@@ -1,3 +1,4 @@
+import type { Absence } from './absence-check.ts';
 import type { CommandRouter } from './command-router.ts';
 import { decodeReply, type RedisReply } from './decode-reply.ts';
 import { encodeCommand } from './encode-command.ts';
@@ -27,7 +28,7 @@ export class RoutedCall implements RoutedCommand {
   losses = 0;
   redirections = 0;
   outstanding = 0;
-  isConfirming = false;
+  absence: Absence = 'not-said';
   readonly slot: number;
   readonly isRead: boolean;
   readonly isRepeatable: boolean;

@@ -1,3 +1,4 @@
+import type { Absence } from './absence-check.ts';
 import type { RedisCommand } from './redis-command.ts';
 import type { RedisError } from './redis-error.ts';
 
@@ -20,8 +21,8 @@ export interface RoutedCommand extends RedisCommand {
   redirections: number;
   /** Nodes that have not answered it yet: more than one where the read is hedged. */
   outstanding: number;
-  /** A replica has nothing of it, and the primary has been asked, see `confirm`. */
-  isConfirming: boolean;
+  /** What is known where a replica has nothing of it. */
+  absence: Absence;
   /** It has failed for good; called once at most. */
   fail(error: RedisError): void;
 }

@@ -63,7 +63,6 @@ describe('a connection to Redis', () => {
     const connection = new RedisConnection(
       { host: '127.0.0.1', port: server.port },
       connectionOptions(nodeRuntime, { credentials, connectTimeoutMs: 5_000 }),
-      false,
     );
     try {
       expect(await callNode(connection, ['PING'])).toBe('PONG');

@@ -85,7 +85,7 @@ describe('how a hash is read', () => {
     const fields = Array.from({ length: 1_000 }, (_, i) => `field ${i}`);
     for (const key of keys) await admin.hset(key, ...fields.flatMap((field) => [field, 'value']));
     const options = connectionOptions(nodeRuntime);
-    const connection = new RedisConnection(server, options, false);
+    const connection = new RedisConnection(server, options);
     try {
       const wanted = prepareHashFields(fields.slice(0, 20).map((field) => Buffer.from(field)));
       const found = await measureShapes(

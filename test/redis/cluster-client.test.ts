@@ -339,21 +339,6 @@ describe('redirections', () => {
       expect(heard(nodes.a, 'HMGET')).toBe(2);
     });
 
-    test('unless the primary is away, or goes away', async () => {
-      for (const server of Object.values(nodes)) server.hashes.delete(missing);
-      const client = await openReplicas();
-      nodes.a.isStopped = true;
-      const reading = readKeys(client, [missing]);
-      await world.pass(5);
-      nodes.a.presence = undefined;
-      nodes.a.breakAll();
-      expect(await world.until(reading)).toEqual([[null, null]]);
-      await world.pass(500);
-      const startedAtMs = world.now();
-      expect(await read(client, [missing])).toEqual([[null, null]]);
-      expect(world.now() - startedAtMs).toBeLessThan(5);
-    });
-
     test('nor where it has left meanwhile', async () => {
       nodes.c.hashes.delete(key);
       const client = await open({ read: fromReplicas, hedgeShare: 0, topologyRefreshMs: 200 });

@@ -67,7 +67,6 @@ export async function playSchedule(seed: number): Promise<ScheduleOutcome> {
   const pieces = `pieces of ${pieceBytes} bytes every ${pieceGapMs.toFixed(2)} ms`;
   play.setting = `${deployment}, ${options.read?.readFrom}, hedges ${options.hedgeShare}, ${pieces}; ${faults.join(', ')}`;
   play.isMild = isMild && world.pieceGapMs === 0;
-  cluster.replicasLoseKeys = play.isMild;
   play.isGarbled = faults.some((fault) => /garbage|too many/.test(fault));
   if (random.next() < 0.2) {
     // Closed in the middle of it, whatever is under way.
@@ -465,6 +464,20 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       'READONLY You can’t write against a read only replica.',
     ]);
     return () => (state.refusal = undefined);
+  },
+  /** Keys have gone to another shard, and their primary, which knows, answers nobody: its replica says that they are not there. */
+  'stop in a migration'({ cluster, node, random }) {
+    const shard = node % cluster.shards;
+    for (let i = 0; i < 12; i++) {
+      const slot = redisSlot(Buffer.from(random.pick(KEYS)));
+      if (cluster.holderOf(slot) === shard)
+        cluster.migrate(slot, (shard + 1) % cluster.shards, 500);
+    }
+    const primary = cluster.primaryOf(shard);
+    return cluster.later(120, () => {
+      cluster.states[primary]!.isStopped = true;
+      return () => cluster.resume(primary);
+    });
   },
   migration({ cluster, random }) {
     for (let i = 0; i < 5; i++) {

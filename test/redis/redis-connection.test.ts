@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 
 function connect(changes: Partial<ConnectionOptions> = {}): RedisConnection {
-  return new RedisConnection({ host: 'a', port: 1 }, connectionOptions(world, changes), false);
+  return new RedisConnection({ host: 'a', port: 1 }, connectionOptions(world, changes));
 }
 
 const echo = (words: readonly Buffer[]): Buffer | null =>

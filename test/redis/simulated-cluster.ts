@@ -73,11 +73,6 @@ export class SimulatedCluster {
   readonly executions: Executions = new Map();
   /** Push messages between replies, by chance. */
   pushShare = 0;
-  /**
-   * Replicas do not have the keys of slots that have moved, and say so; else they know of it as their primaries do. What they
-   * say is believed while a primary is away, so this is for schedules in which none is.
-   */
-  replicasLoseKeys = false;
   readonly shards: number;
   private readonly world: SimulatedWorld;
   private readonly deployment: Deployment;
@@ -151,19 +146,32 @@ export class SimulatedCluster {
     this.change({ ...this.truth, primaries }, [shard, shard + this.shards]);
   }
 
-  /** A slot begins to move; its keys go after a while, then everybody hears of it. */
-  migrate(slot: number, to: number): void {
+  /** A slot begins to move; its keys go after a while, then everybody hears of it, sooner or `lateMs` later. */
+  migrate(slot: number, to: number, lateMs = 0): void {
     const from = this.shardOf(this.truth, slot);
     if (from === to || this.migrating.has(slot)) return;
     const migration = { to, hasGone: false };
     this.migrating.set(slot, migration);
     const nowMs = this.world.now();
     this.world.at(nowMs + 20 + this.random.below(100), () => (migration.hasGone = true));
-    this.world.at(nowMs + 150 + this.random.below(100), () => {
+    this.world.at(nowMs + 150 + lateMs + this.random.below(100), () => {
       this.migrating.delete(slot);
       const moved = new Map(this.truth.moved).set(slot, to);
       this.change({ ...this.truth, moved }, [from, from + this.shards, to, to + this.shards]);
     });
+  }
+
+  /** Breaks something in a while. @returns repairs it, or keeps it from breaking. */
+  later(delayMs: number, breakIt: () => () => void): () => void {
+    let repair: (() => void) | undefined;
+    let isRepaired = false;
+    this.world.at(this.world.now() + delayMs, () => {
+      if (!isRepaired) repair = breakIt();
+    });
+    return () => {
+      isRepaired = true;
+      repair?.();
+    };
   }
 
   /** Everything is well again, and every node knows everything. */
@@ -270,13 +278,17 @@ export class SimulatedCluster {
       case 'READONLY':
         session.isReadOnly = true;
         return OK;
+      case 'READWRITE':
+        session.isReadOnly = false;
+        return OK;
       case 'PING':
         return refusal === undefined ? PONG : error(refusal);
       case 'ROLE':
         return this.role(session.node);
       case 'CLUSTER':
-        return refusal?.startsWith('LOADING') === true
-          ? error(refusal)
+        if (refusal?.startsWith('LOADING') === true) return error(refusal);
+        return words[1]!.toString('latin1').toUpperCase() === 'NODES'
+          ? this.nodes(session.node)
           : this.slots(this.views[session.node]!);
       case 'HMGET':
       case 'HGETALL':
@@ -313,7 +325,7 @@ export class SimulatedCluster {
     if (owner !== shard || (!isPrimary && !mayRead)) {
       return error(`MOVED ${slot} ${addressOf(view.primaries[owner]!)}`);
     }
-    if (this.replicasLoseKeys && !isPrimary && !this.holds(shard, slot)) {
+    if (!isPrimary && this.holderOf(slot) !== shard) {
       // A replica has lost the keys of a slot that moves, and knows nothing of where they went.
       return absent(session, name, words);
     }
@@ -323,11 +335,10 @@ export class SimulatedCluster {
     return this.execute(session, name, words);
   }
 
-  /** Whether the keys of a slot are at a shard. */
-  private holds(shard: number, slot: number): boolean {
+  /** The shard that the keys of a slot are at. */
+  holderOf(slot: number): number {
     const migration = this.migrating.get(slot);
-    const holder = migration?.hasGone === true ? migration.to : this.shardOf(this.truth, slot);
-    return holder === shard;
+    return migration?.hasGone === true ? migration.to : this.shardOf(this.truth, slot);
   }
 
   private execute(session: Session, name: string, words: readonly Buffer[]): Buffer {
@@ -387,22 +398,55 @@ export class SimulatedCluster {
     };
   }
 
+  /** The answer to `CLUSTER NODES`: what a node has heard of all, and of itself what it takes in. */
+  private nodes(own: number): Buffer {
+    const view = this.views[own]!;
+    const lines = Array.from({ length: this.nodeCount }, (_, node) => {
+      const shard = node % this.shards;
+      const primary = view.primaries[shard]!;
+      const role = primary === node ? 'master -' : `slave id-${primary}`;
+      const words = [
+        `id-${node} ${addressOf(node)}@2 ${node === own ? 'myself,' : ''}${role} 0 0 1 connected`,
+      ];
+      if (primary !== node) return words.join(' ');
+      for (const { first, last, shard: owner } of this.ranges(view)) {
+        if (owner === shard) words.push(first === last ? `${first}` : `${first}-${last}`);
+      }
+      for (const [slot, { to }] of this.migrating) {
+        const from = this.shardOf(view, slot);
+        if (node === own && to === shard) words.push(`[${slot}-<-id-${view.primaries[from]}]`);
+        if (node === own && from === shard) words.push(`[${slot}->-id-${view.primaries[to]}]`);
+      }
+      return words.join(' ');
+    });
+    return bulk(`${lines.join('\n')}\n`);
+  }
+
   /** The answer to `CLUSTER SLOTS`: a range per shard, cut where slots have moved away. */
   private slots(view: View): Buffer {
+    return array(
+      this.ranges(view).map(({ first, last, shard }) => {
+        const primary = view.primaries[shard]!;
+        const replica = primary === shard ? shard + this.shards : shard;
+        const nodes = [primary, replica].map((node) => [`n${node}`, 1, `id-${node}`]);
+        return [first, last, ...nodes];
+      }),
+    );
+  }
+
+  private ranges(
+    view: View,
+  ): { readonly first: number; readonly last: number; readonly shard: number }[] {
     const cuts = new Set([0, SLOTS]);
     for (let shard = 1; shard < this.shards; shard++)
       cuts.add(Math.ceil((shard * SLOTS) / this.shards));
     for (const slot of view.moved.keys()) cuts.add(slot).add(slot + 1);
     const starts = [...cuts].sort((a, b) => a - b);
-    return array(
-      starts.slice(0, -1).map((first, i) => {
-        const shard = this.shardOf(view, first);
-        const primary = view.primaries[shard]!;
-        const replica = primary === shard ? shard + this.shards : shard;
-        const nodes = [primary, replica].map((node) => [`n${node}`, 1, `id-${node}`]);
-        return [first, starts[i + 1]! - 1, ...nodes];
-      }),
-    );
+    return starts.slice(0, -1).map((first, i) => ({
+      first,
+      last: starts[i + 1]! - 1,
+      shard: this.shardOf(view, first),
+    }));
   }
 }
 

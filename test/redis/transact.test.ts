@@ -24,7 +24,6 @@ test('a transaction that was begun is sent to its end, though nobody waits for i
   const connection = new RedisConnection(
     { host: 'a', port: 1 },
     connectionOptions(slowToWrite(world, 50), { maxPendingBytes: 8 * LARGE.length }),
-    false,
   );
   await world.until(callNode(connection, ['PING']));
   const words = [['MULTI'], ['SET', 'k', LARGE], ['SET', 'l', LARGE], ['EXEC']];

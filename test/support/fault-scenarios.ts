@@ -198,6 +198,26 @@ function slotsHalfMoved(count: number): FaultScenario {
   };
 }
 
+/** The keys are where their primary would send who asks, and it answers nobody, for less time than an election takes. */
+function slotsHalfMovedWithoutPrimary(count: number): FaultScenario {
+  return {
+    name: 'slots half moved, their primary stopped',
+    summary: `the keys of ${count} slots are moved, and before the slots are, SIGSTOP of their primary for 0.9 s; then back`,
+    readsReplicas: true,
+    async inject({ cluster, wait }) {
+      const primary = await cluster.primaryOf(0);
+      await moveSlots(cluster, count, 0, VICTIM, async () => {
+        primary.pause();
+        await wait(900);
+        primary.resume();
+        await wait(300);
+      });
+      await moveSlots(cluster, count, VICTIM, 0);
+      await wait(500);
+    },
+  };
+}
+
 /** Moves the slots below `count`, as redis-cli --cluster reshard does: every key, then the word to all primaries. */
 async function moveSlots(
   cluster: FaultCluster,
@@ -324,6 +344,7 @@ export function clusterScenarios({
     allRestarted,
     slotsMoved(slots),
     slotsHalfMoved(slots),
+    slotsHalfMovedWithoutPrimary(slots),
     laggingReplica,
     connectionsRefused,
     memoryFull,

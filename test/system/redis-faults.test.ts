@@ -91,6 +91,11 @@ describe('a cluster that breaks', () => {
     await run('slots half moved, reads from replicas too');
   });
 
+  it('slots half moved, their primary stopped: what has moved is found where it is', async () => {
+    const { errors, reads } = await run('slots half moved, their primary stopped');
+    expect(errors).toBeLessThan(reads / 2);
+  });
+
   it('slots moved: no read fails', async () => {
     expect(await run('slots moved')).toMatchObject({ errors: 0 });
   });
