@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { RedisError, withoutArguments } from './redis-error.ts';
+import { RedisError, errorReplyText } from './redis-error.ts';
 import { protocolError, Resp, type ReplyReader } from './reply-reader.ts';
 
 /**
@@ -48,7 +48,7 @@ function decodeElement(decoder: Decoder): RedisReply {
     case Resp.STATUS:
       return line;
     case Resp.ERROR:
-      return new RedisError('REPLY', withoutArguments(line));
+      return new RedisError('REPLY', errorReplyText(line));
     case Resp.INTEGER:
       return decodeInteger(line);
     case Resp.NULL:
@@ -63,7 +63,7 @@ function decodeElement(decoder: Decoder): RedisReply {
       return takePayload(decoder, Number(line));
     case Resp.BULK_ERROR: {
       const text = takePayload(decoder, Number(line))?.toString('utf8') ?? '';
-      return new RedisError('REPLY', withoutArguments(text));
+      return new RedisError('REPLY', errorReplyText(text));
     }
     case Resp.VERBATIM:
       // Three characters of type and a colon stand before the text.

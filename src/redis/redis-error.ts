@@ -40,9 +40,18 @@ export class RedisError extends Error {
 
 const MAX_REPLY_TEXT = 300;
 
-/** An error reply without what it repeats of the command: Redis quotes arguments in some of them. */
-export function withoutArguments(reply: string): string {
-  return reply.replace(/,? with args beginning with[^]*/, '').slice(0, MAX_REPLY_TEXT);
+/** What Redis before version 7 puts before that with which a command in a script fails; after it, since then. */
+const IN_SCRIPT = /^ERR Error running script \(call to \w+\): @user_script: ?\d+: -?(?=[A-Z]{3,} )/;
+
+/**
+ * An error reply that begins with its code, also where a script met with it, and without what it repeats of the command:
+ * Redis quotes arguments in some of them.
+ */
+export function errorReplyText(reply: string): string {
+  return reply
+    .replace(IN_SCRIPT, '')
+    .replace(/,? with args beginning with[^]*/, '')
+    .slice(0, MAX_REPLY_TEXT);
 }
 
 /** Whether an error reply begins with this word. */
