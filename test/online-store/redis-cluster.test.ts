@@ -7,6 +7,7 @@ import type { RedisOnlineStoreOptions } from '../../src/online-store/redis-onlin
 import { redisSlot } from '../../src/redis/redis-slot.ts';
 import {
   adminClient,
+  isRedisAtLeast,
   startRedisCluster,
   type RedisClusterServers,
 } from '../support/redis-server.ts';
@@ -118,6 +119,8 @@ describe('a cluster that takes many rows', () => {
       for (const id of ids) {
         expect(await view.valuesOf(entityKey(id))).toEqual([BigInt(id), BigInt(-id)]);
       }
+      // A script may take rows of several slots since then.
+      if (!isRedisAtLeast(7)) return;
       const calls = await Promise.all(cluster.nodes.map(({ port }) => callsOf(port, 'evalsha')));
       expect(calls.every((count) => count > 0 && count < 30)).toBe(true);
     } finally {

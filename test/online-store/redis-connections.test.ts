@@ -10,7 +10,12 @@ import { nodeRuntime } from '../../src/redis/node-runtime.ts';
 import { RedisConnection } from '../../src/redis/redis-connection.ts';
 import { VERSION } from '../../src/version.ts';
 import { connectionOptions } from '../redis/simulated-client.ts';
-import { adminClient, startRedis, startRedisCluster } from '../support/redis-server.ts';
+import {
+  adminClient,
+  isRedisAtLeast,
+  startRedis,
+  startRedisCluster,
+} from '../support/redis-server.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { REDIS_DEFAULTS } from './redis-contract.ts';
 import { entityKey, int64, NEW_YEAR_NS, openView, row } from './store-fixture.ts';
@@ -102,7 +107,8 @@ describe('a connection to Redis', () => {
 });
 
 describe('a cluster that announces addresses that cannot be reached', () => {
-  it('is read where the map says that its nodes are', async () => {
+  // Before, what a node announces is settled when it starts.
+  it.runIf(isRedisAtLeast(7))('is read where the map says that its nodes are', async () => {
     const cluster = await startRedisCluster();
     const repoPath = mkdtempSync(join(tmpdir(), 'sideboard-nat-'));
     const admins = cluster.nodes.map(({ port }) => adminClient(port));

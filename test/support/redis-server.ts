@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -12,6 +12,8 @@ const HOST = '127.0.0.1';
 const BUS_PORT_OFFSET = 10_000;
 const HIGHEST_PORT = 65_535 - BUS_PORT_OFFSET;
 const SLOTS = 16_384;
+/** Another build of Redis, or a fork of it, that the tests of a version run on (`test/interop/redis-versions.test.ts`). */
+const REDIS_SERVER = process.env['REDIS_SERVER'] || 'redis-server';
 /** Longer than the node timeout of the clusters here. */
 const MEET_AGAIN_MS = 5_000;
 
@@ -61,9 +63,19 @@ export interface RedisServer {
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const port = options.port ?? (await freePort());
   const dir = await mkdtemp(join(tmpdir(), 'sideboard-redis-'));
-  const args = ['redis-server', ...serverArguments(port, dir, options)];
+  const args = [REDIS_SERVER, ...serverArguments(port, dir, options)];
   return superviseRedis({ args, port, dir, options });
 }
+
+/** Whether what `startRedis` starts is so new. Valkey began with 7.2 of Redis, and counts on from there. */
+export function isRedisAtLeast(major: number, minor = 0): boolean {
+  version ??= spawnSync(REDIS_SERVER, ['--version'], { encoding: 'utf8' }).stdout ?? '';
+  // One that is not there is complained about when it is started.
+  const [, has = '99', hasMinor = '0'] = /v=(\d+)\.(\d+)/.exec(version) ?? [];
+  return Number(has) > major || (Number(has) === major && Number(hasMinor) >= minor);
+}
+
+let version: string | undefined;
 
 function serverArguments(port: number, dir: string, options: RedisServerOptions): string[] {
   const { tls, password, user } = options;
@@ -79,7 +91,8 @@ function serverArguments(port: number, dir: string, options: RedisServerOptions)
     args.push('--requirepass', password, '--masterauth', password);
   }
   if (user !== undefined) {
-    args.push('--user', user.name, 'on', '~*', '&*', '+@all', `>${user.password}`);
+    const channels = isRedisAtLeast(6, 2) ? ['&*'] : [];
+    args.push('--user', user.name, 'on', '~*', ...channels, '+@all', `>${user.password}`);
   }
   return [...args, ...(options.args ?? [])];
 }
@@ -137,7 +150,7 @@ async function spawnRedis({ args, port, options }: Supervised): Promise<RunningR
     await waitUntil(() => pid > 0 && answers(port, options), { what: `Redis on port ${port}` });
   } catch (error) {
     guard.stdin.end();
-    throw new Error(`redis-server did not start (is it installed?): ${log}`, { cause: error });
+    throw new Error(`${REDIS_SERVER} did not start (is it installed?): ${log}`, { cause: error });
   }
   return { guard, pid };
 }
@@ -329,7 +342,7 @@ export async function startRedisSentinel(
     ...(node.password === undefined ? [] : [`sentinel auth-pass ${masterName} ${node.password}`]),
   ];
   await writeFile(configFile, `${lines.join('\n')}\n`);
-  const args = ['redis-server', configFile, '--sentinel'];
+  const args = [REDIS_SERVER, configFile, '--sentinel'];
   const sentinel = await superviseRedis({ args, port, dir, options: guard });
   const client = adminClient(port, guard);
   const replicaClient = adminClient(replica.port, node);
