@@ -1,4 +1,5 @@
 import type { RegistrySnapshot, ViewDefinition } from './registry-model.ts';
+import type { Work } from './run-in-slices.ts';
 import { DUMMY_ENTITY } from './view-definition.ts';
 
 /** The four bytes that Redis keeps a feature under. */
@@ -10,7 +11,7 @@ export type HashFeatureField = (storedViewName: string, featureName: string) => 
  *
  * @returns one sentence per problem, in registry order; features of one service or view are named together
  */
-export function* findReferenceProblems(snapshot: RegistrySnapshot): Generator<undefined, string[]> {
+export function* findReferenceProblems(snapshot: RegistrySnapshot): Work<string[]> {
   const problems: string[] = [];
   for (const view of snapshot.views.values()) {
     for (const name of view.entityNames) {
@@ -57,12 +58,19 @@ function problemOfProjection(
     : `uses features that ${viewName} does not have: ${unknown.join(', ')}`;
 }
 
-/** Whether the features of both are stored under the same names, so that collisions need not be searched again. */
-export function hasSameStoredFields(left: RegistrySnapshot, right: RegistrySnapshot): boolean {
+/**
+ * Whether the features of both are stored under the same names, so that collisions need not be searched again. Yields
+ * after each view.
+ */
+export function* hasSameStoredFields(
+  left: RegistrySnapshot,
+  right: RegistrySnapshot,
+): Work<boolean> {
   if (left.views.size !== right.views.size || left.versioningEnabled !== right.versioningEnabled) {
     return false;
   }
   for (const [name, versions] of left.viewVersions) {
+    yield;
     const others = right.viewVersions.get(name);
     if (others?.size !== versions.size) return false;
     for (const [number, view] of versions) {
@@ -78,7 +86,9 @@ function isStoredAlike(left: ViewDefinition, right: ViewDefinition): boolean {
     ours: readonly { readonly name: string }[],
     theirs: readonly { readonly name: string }[],
   ): boolean =>
-    ours.length === theirs.length && ours.every(({ name }, index) => name === theirs[index]?.name);
+    ours === theirs ||
+    (ours.length === theirs.length &&
+      ours.every(({ name }, index) => name === theirs[index]?.name));
   return (
     left.kind === right.kind &&
     left.online === right.online &&
@@ -96,7 +106,7 @@ function isStoredAlike(left: ViewDefinition, right: ViewDefinition): boolean {
 export function* findCollisions(
   snapshot: RegistrySnapshot,
   hashFeatureField: HashFeatureField,
-): Generator<undefined, string[]> {
+): Work<string[]> {
   const problems: string[] = [];
   const fieldsByJoinKeys = new Map<string, Map<number, string>>();
   for (const [viewName, versions] of snapshot.viewVersions) {

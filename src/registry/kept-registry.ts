@@ -20,7 +20,7 @@ export interface KeptRegistryOptions {
   /** Where what was last served is kept, to start with when the registry cannot be served; absent = nowhere. */
   readonly copyPath?: string | undefined;
   readonly onSwap?: (snapshot: RegistrySnapshot) => void;
-  /** What an operator should know and what stops nothing, a sentence each. */
+  /** What an operator should know and what stops nothing, a sentence each; not again while it stays so. */
   readonly onWarning?: (message: string) => void;
   /** What is there could not be taken; what is served stays. Told once per reason. */
   readonly onFailure?: (error: SideboardError) => void;
@@ -66,6 +66,8 @@ class KeptRegistry implements NamedRegistrySource {
   #confirmedAtMs = 0;
   #refreshing: Promise<boolean> | undefined;
   #copying: Promise<void> = Promise.resolve();
+  /** What is copied when the copy under way is done; the newest of what came meanwhile. */
+  #toCopy: Uint8Array | undefined;
   #lastFailure = '';
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -195,10 +197,13 @@ class KeptRegistry implements NamedRegistrySource {
   }
 
   #serve(next: ValidRegistry): void {
+    const known = new Set(this.#served?.problems);
     this.#served = next;
     const { snapshot } = next.loaded;
     this.#options.onSwap?.(snapshot);
-    for (const problem of next.problems) this.#options.onWarning?.(problem);
+    for (const problem of next.problems) {
+      if (!known.has(problem)) this.#options.onWarning?.(problem);
+    }
     for (const listener of this.#listeners) listener(snapshot);
   }
 
@@ -206,8 +211,15 @@ class KeptRegistry implements NamedRegistrySource {
   #keepCopy(bytes: Uint8Array): void {
     const { copyPath, onWarning } = this.#options;
     if (copyPath === undefined) return;
+    const isAwaited = this.#toCopy !== undefined;
+    this.#toCopy = bytes;
+    if (isAwaited) return;
     this.#copying = this.#copying
-      .then(() => writeRegistryCopy(copyPath, bytes))
+      .then(() => {
+        const newest = this.#toCopy ?? bytes;
+        this.#toCopy = undefined;
+        return writeRegistryCopy(copyPath, newest);
+      })
       .catch((error: NodeJS.ErrnoException) =>
         onWarning?.(
           `the registry cannot be copied to ${copyPath} (${error.code ?? error.message}): a start without ${this.#origin.name} will fail; see registry_copy`,

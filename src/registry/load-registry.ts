@@ -6,9 +6,11 @@ import { FeatureViewVersionRecordSchema } from '../../gen/feast/core/FeatureView
 import { PermissionSchema } from '../../gen/feast/core/Permission_pb.ts';
 import { ProjectSchema } from '../../gen/feast/core/Project_pb.ts';
 import { ProjectMetadataSchema } from '../../gen/feast/core/Registry_pb.ts';
+import { isSame } from './is-same.ts';
 import type {
   EntityDefinition,
   FeatureServiceDefinition,
+  PermissionDefinition,
   RegistrySnapshot,
   ViewDefinition,
   ViewKind,
@@ -16,6 +18,7 @@ import type {
 import { definePermission } from './permission-definition.ts';
 import { projectsNamedBy } from './registry-snapshot.ts';
 import type { SnapshotOptions } from './registry-snapshot.ts';
+import type { Work } from './run-in-slices.ts';
 import {
   assembleSnapshot,
   defineEntities,
@@ -45,6 +48,7 @@ export interface LoadedRegistry {
 export interface DecodedParts {
   readonly scope: ProjectScope;
   readonly entities: ReadonlyMap<string, EntityDefinition>;
+  readonly permissions: readonly Decoded<PermissionDefinition>[];
   readonly views: Readonly<Record<ViewKind, readonly Decoded<ViewEntry>[]>>;
   readonly services: readonly Decoded<FeatureServiceDefinition>[];
   readonly history: readonly Decoded<ViewDefinition>[];
@@ -61,7 +65,8 @@ const LOOK_AHEAD = 8;
 
 /**
  * Decodes a registry file object by object, yielding after each. Objects whose bytes the previous file held too are taken
- * over as they are, which makes a reload cost what has changed.
+ * over without being decoded, which makes a reload cost what has changed; so are definitions that say what they said
+ * before. A definition is another object only if it is another definition.
  *
  * @throws Error for bytes that are no registry
  */
@@ -69,47 +74,46 @@ export function* loadRegistry(
   bytes: Uint8Array,
   { project, versioningEnabled }: SnapshotOptions,
   previous?: LoadedRegistry,
-): Generator<undefined, LoadedRegistry> {
-  const split = splitRegistry(bytes);
+): Work<LoadedRegistry> {
+  const split = yield* splitRegistry(bytes);
   const entityMessages = yield* decodeEach(EntitySchema, split.entities);
   const projects = yield* decodeEach(ProjectSchema, split.projects);
   const projectMetadata = yield* decodeEach(ProjectMetadataSchema, split.projectMetadata);
   const projectNames = projectsNamedBy({ projects, projectMetadata, entities: entityMessages });
-  const scope = scopeOf(project, projectNames);
-  const permissions = yield* decodeEach(PermissionSchema, split.permissions);
-  const entities = defineEntities(entityMessages, scope);
+  const was = previous?.snapshot;
+  const scope = keepSame(scopeOf(project, projectNames), previous?.parts.scope);
+  const entities = keepSame(defineEntities(entityMessages, scope), was?.entities);
   yield;
 
-  const old = isReusable(previous?.parts, scope, entities) ? previous?.parts : undefined;
+  // What was decoded depends on the entities and on which objects are ours; both rarely change.
+  const isReusable = previous?.parts.scope === scope && was?.entities === entities;
+  const old = isReusable ? previous?.parts : undefined;
+  const permissions = yield* decodeAll(split.permissions, old?.permissions, (part) =>
+    readPermission(part, scope),
+  );
   const views = {} as Record<ViewKind, Decoded<ViewEntry>[]>;
   for (const kind of VIEW_KINDS) {
     views[kind] = yield* decodeAll(split.views[kind], old?.views[kind], (part) =>
-      readView(kind, part, { scope, entities }),
+      readView(kind, part, { scope, entities, was }),
     );
   }
   const services = yield* decodeAll(split.services, old?.services, (part) =>
-    readService(part, scope),
+    readService(part, scope, was),
   );
   const records = versioningEnabled ? split.history : [];
-  const history = yield* decodeAll(records, old?.history, (part) => {
-    const record = fromBinary(FeatureViewVersionRecordSchema, part);
-    return isInScope(record.projectId, scope) ? defineEarlierView(record, entities) : undefined;
-  });
+  const history = yield* decodeAll(records, old?.history, (part) =>
+    readRecord(part, { scope, entities, was }),
+  );
 
-  const allViews = VIEW_KINDS.flatMap((kind) => valuesOf(views[kind]));
-  const allServices = valuesOf(services);
-  yield;
-  const snapshot = assembleSnapshot({
+  const { snapshot, duplicates } = yield* assembleSnapshot({
     project,
     versionId: split.versionId,
     lastUpdatedMs: split.lastUpdatedMs,
     entities,
-    views: allViews,
+    views: VIEW_KINDS.flatMap((kind) => valuesOf(views[kind])),
     history: valuesOf(history),
-    services: allServices,
-    permissions: permissions
-      .filter(({ spec }) => isInScope(spec?.project ?? '', scope))
-      .map(definePermission),
+    services: valuesOf(services),
+    permissions: keepSame(valuesOf(permissions), was?.permissions),
     versioningEnabled,
   });
   return {
@@ -117,24 +121,15 @@ export function* loadRegistry(
     snapshot,
     projectNames,
     listsProject: projects.some(({ spec }) => spec?.name === project),
-    duplicates: [
-      ...duplicatesOf(
-        'feature views',
-        allViews.map(({ view }) => view.name),
-      ),
-      ...duplicatesOf(
-        'feature services',
-        allServices.map(({ name }) => name),
-      ),
-    ],
-    parts: { scope, entities, views, services, history },
+    duplicates,
+    parts: { scope, entities, permissions, views, services, history },
   };
 }
 
 function* decodeEach<Desc extends DescMessage>(
   schema: Desc,
   parts: readonly Uint8Array[],
-): Generator<undefined, MessageShape<Desc>[]> {
+): Work<MessageShape<Desc>[]> {
   const messages: MessageShape<Desc>[] = [];
   for (const part of parts) {
     messages.push(fromBinary(schema, part));
@@ -147,7 +142,7 @@ function* decodeAll<T>(
   parts: readonly Uint8Array[],
   previous: readonly Decoded<T>[] | undefined,
   decode: (part: Uint8Array) => T | undefined,
-): Generator<undefined, Decoded<T>[]> {
+): Work<Decoded<T>[]> {
   const decoded: Decoded<T>[] = [];
   let at = 0;
   for (const bytes of parts) {
@@ -172,51 +167,56 @@ function findSame(previous: readonly Decoded<unknown>[], at: number, bytes: Uint
   return -1;
 }
 
-/** What was decoded depends on the entities and on which objects are ours; both rarely change. */
-function isReusable(
-  parts: DecodedParts | undefined,
-  scope: ProjectScope,
-  entities: ReadonlyMap<string, EntityDefinition>,
-): boolean {
-  return (
-    parts !== undefined &&
-    parts.scope.project === scope.project &&
-    parts.scope.takesUnnamed === scope.takesUnnamed &&
-    parts.entities.size === entities.size &&
-    [...entities.values()].every(({ name, joinKey, valueType }) => {
-      const other = parts.entities.get(name);
-      return other?.joinKey === joinKey && other.valueType === valueType;
-    })
-  );
+/** What an object is decoded with, and the snapshot whose definitions it may share. */
+interface DecodingContext extends Pick<DecodedParts, 'scope' | 'entities'> {
+  readonly was: RegistrySnapshot | undefined;
 }
 
 function readView(
   kind: ViewKind,
   bytes: Uint8Array,
-  { scope, entities }: Pick<DecodedParts, 'scope' | 'entities'>,
+  { scope, entities, was }: DecodingContext,
 ): ViewEntry | undefined {
   const message = decodeView(kind, bytes);
   const { spec } = message.view;
   if (spec === undefined || !isInScope(spec.project, scope)) return undefined;
-  return { view: defineView(message, entities), pushSource: pushSourceOf(message) };
+  const view = defineView(message, entities, { before: was?.views.get(spec.name) });
+  return { view, pushSource: pushSourceOf(message) };
 }
 
-function readService(bytes: Uint8Array, scope: ProjectScope): FeatureServiceDefinition | undefined {
+function readService(
+  bytes: Uint8Array,
+  scope: ProjectScope,
+  was: RegistrySnapshot | undefined,
+): FeatureServiceDefinition | undefined {
   const service = fromBinary(FeatureServiceSchema, bytes);
   return service.spec !== undefined && isInScope(service.spec.project, scope)
-    ? defineService(service)
+    ? keepSame(defineService(service), was?.featureServices.get(service.spec.name))
     : undefined;
+}
+
+function readPermission(bytes: Uint8Array, scope: ProjectScope): PermissionDefinition | undefined {
+  const permission = fromBinary(PermissionSchema, bytes);
+  return isInScope(permission.spec?.project ?? '', scope)
+    ? definePermission(permission)
+    : undefined;
+}
+
+function readRecord(
+  bytes: Uint8Array,
+  { scope, entities, was }: DecodingContext,
+): ViewDefinition | undefined {
+  const record = fromBinary(FeatureViewVersionRecordSchema, bytes);
+  if (!isInScope(record.projectId, scope)) return undefined;
+  const versions = was?.viewVersions.get(record.featureViewName);
+  return defineEarlierView(record, entities, versions?.get(record.versionNumber));
+}
+
+/** What was, where what is says the same. */
+function keepSame<T>(is: T, was: T | undefined): T {
+  return was !== undefined && isSame(is, was) ? was : is;
 }
 
 function valuesOf<T>(decoded: readonly Decoded<T>[]): T[] {
   return decoded.flatMap(({ value }) => value ?? []);
-}
-
-function duplicatesOf(what: string, names: readonly string[]): readonly string[] {
-  const seen = new Set<string>();
-  const twice = new Set<string>();
-  for (const name of names) (seen.has(name) ? twice : seen).add(name);
-  return [...twice].map(
-    (name) => `several ${what} are called ${name}; the first of them is served`,
-  );
 }

@@ -1,6 +1,7 @@
 import type { Registry } from '../../gen/feast/core/Registry_pb.ts';
 import { definePermission } from './permission-definition.ts';
 import type { RegistrySnapshot } from './registry-model.ts';
+import { runAtOnce } from './run-in-slices.ts';
 import {
   assembleSnapshot,
   defineEntities,
@@ -39,7 +40,7 @@ export function buildRegistrySnapshot(
     ...registry.labelViews.map((view) => ({ kind: 'label_view', view }) as const),
   ];
   const records = versioningEnabled ? (registry.featureViewVersionHistory?.records ?? []) : [];
-  return assembleSnapshot({
+  const assembling = assembleSnapshot({
     project,
     versionId: registry.versionId,
     lastUpdatedMs: Math.trunc(
@@ -61,6 +62,7 @@ export function buildRegistrySnapshot(
       .map(definePermission),
     versioningEnabled,
   });
+  return runAtOnce(assembling).snapshot;
 }
 
 /** Every project that a registry mentions; each has an entity at least (`__dummy`). */

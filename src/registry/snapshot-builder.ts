@@ -8,6 +8,7 @@ import type {
   RegistrySnapshot,
   ViewDefinition,
 } from './registry-model.ts';
+import type { Work } from './run-in-slices.ts';
 
 /** Which objects of a registry belong to a project. */
 export interface ProjectScope {
@@ -52,23 +53,33 @@ export interface SnapshotParts {
   readonly versioningEnabled: boolean;
 }
 
-/** Indexes the parts of a project. Of several objects with one name the first counts, as in Feast. */
-export function assembleSnapshot(parts: SnapshotParts): RegistrySnapshot {
+/** A snapshot, and the names that several objects of the project have, as sentences. */
+export interface AssembledSnapshot {
+  readonly snapshot: RegistrySnapshot;
+  readonly duplicates: readonly string[];
+}
+
+/** Indexes the parts of a project. Of several objects with one name the first counts, as in Feast. Yields after each. */
+export function* assembleSnapshot(parts: SnapshotParts): Work<AssembledSnapshot> {
   const views = new Map<string, ViewDefinition>();
+  const viewVersions = new Map<string, Map<number, ViewDefinition>>();
   const pushSources = new Map<string, string[]>();
+  const duplicates = new Set<string>();
   for (const { view, pushSource } of parts.views) {
-    if (views.has(view.name)) continue;
+    yield;
+    if (views.has(view.name)) {
+      duplicates.add(severalAreCalled('feature views', view.name));
+      continue;
+    }
     views.set(view.name, view);
+    viewVersions.set(view.name, new Map([[view.versionNumber, view]]));
     if (pushSource === undefined) continue;
     const fed = pushSources.get(pushSource);
     if (fed === undefined) pushSources.set(pushSource, [view.name]);
     else fed.push(view.name);
   }
-  const viewVersions = new Map<string, Map<number, ViewDefinition>>();
-  for (const view of views.values()) {
-    viewVersions.set(view.name, new Map([[view.versionNumber, view]]));
-  }
   for (const earlier of parts.history) {
+    yield;
     // A name that is no longer in the registry is not served at any version.
     const versions = viewVersions.get(earlier.name);
     if (versions !== undefined && !versions.has(earlier.versionNumber)) {
@@ -77,10 +88,15 @@ export function assembleSnapshot(parts: SnapshotParts): RegistrySnapshot {
   }
   const featureServices = new Map<string, FeatureServiceDefinition>();
   for (const service of parts.services) {
-    if (!featureServices.has(service.name)) featureServices.set(service.name, service);
+    yield;
+    if (featureServices.has(service.name)) {
+      duplicates.add(severalAreCalled('feature services', service.name));
+    } else {
+      featureServices.set(service.name, service);
+    }
   }
   for (const fed of pushSources.values()) Object.freeze(fed);
-  return Object.freeze({
+  const snapshot = Object.freeze({
     project: parts.project,
     versionId: parts.versionId,
     lastUpdatedMs: parts.lastUpdatedMs,
@@ -92,6 +108,11 @@ export function assembleSnapshot(parts: SnapshotParts): RegistrySnapshot {
     permissions: Object.freeze(parts.permissions),
     versioningEnabled: parts.versioningEnabled,
   });
+  return { snapshot, duplicates: [...duplicates] };
+}
+
+function severalAreCalled(what: string, name: string): string {
+  return `several ${what} are called ${name}; the first of them is served`;
 }
 
 /** Entities of the scope by name; of several with one name the first. */

@@ -2,6 +2,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import type { ViewKind } from './registry-model.ts';
+import type { Work } from './run-in-slices.ts';
 
 /** A registry file cut into its objects, still encoded; all arrays in file order, all bytes views into the file. */
 export interface SplitRegistry {
@@ -39,16 +40,16 @@ const HISTORY_RECORDS = 1;
 
 /**
  * Cuts a serialized `feast.core.Registry` into its objects without decoding them, so that they can be decoded one at a
- * time. Fields that are not needed, known or not, are skipped.
+ * time. Fields that are not needed, known or not, are skipped. Yields after each.
  *
  * @throws Error for bytes that are no protobuf message, such as a file cut inside an object
  */
-export function splitRegistry(bytes: Uint8Array): SplitRegistry {
+export function* splitRegistry(bytes: Uint8Array): Work<SplitRegistry> {
   const fields = new Map<number, Uint8Array[]>();
-  collectFields(bytes, fields);
+  yield* collectFields(bytes, fields);
   const all = (field: number): readonly Uint8Array[] => fields.get(field) ?? [];
   const history = new Map<number, Uint8Array[]>();
-  for (const part of all(FIELD.history)) collectFields(part, history);
+  for (const part of all(FIELD.history)) yield* collectFields(part, history);
   const versionId = all(FIELD.versionId).at(-1);
   const lastUpdated = all(FIELD.lastUpdated).at(-1);
   return {
@@ -70,9 +71,10 @@ export function splitRegistry(bytes: Uint8Array): SplitRegistry {
 }
 
 /** Adds every length-delimited field of a message to `fields`, by number. */
-function collectFields(bytes: Uint8Array, fields: Map<number, Uint8Array[]>): void {
+function* collectFields(bytes: Uint8Array, fields: Map<number, Uint8Array[]>): Work<void> {
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
+    yield;
     const [field, wireType] = reader.tag();
     if (wireType !== WireType.LengthDelimited) {
       reader.skip(wireType, field);

@@ -25,16 +25,20 @@ export function decodeView(kind: ViewKind, bytes: Uint8Array): ViewMessage {
 /**
  * The view that a record of the version history keeps, under the name and number of the record. `undefined` where the
  * record is of an unknown kind or damaged: that version is then not found, and nothing else suffers.
+ *
+ * @param before as for `defineView`
  */
 export function defineEarlierView(
   record: FeatureViewVersionRecord,
   entities: ReadonlyMap<string, EntityDefinition>,
+  before?: ViewDefinition,
 ): ViewDefinition | undefined {
   const kind = KINDS[record.featureViewType];
   if (kind === undefined) return undefined;
   try {
     const message = decodeView(kind, record.featureViewProto);
-    const view = defineView(message, entities, record.versionNumber);
+    const { versionNumber } = record;
+    const view = defineView(message, entities, { versionNumber, before });
     return view.name === record.featureViewName ? view : undefined;
   } catch {
     return undefined;

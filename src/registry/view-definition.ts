@@ -6,6 +6,7 @@ import type { LabelView } from '../../gen/feast/core/LabelView_pb.ts';
 import type { OnDemandFeatureView } from '../../gen/feast/core/OnDemandFeatureView_pb.ts';
 import type { StreamFeatureView } from '../../gen/feast/core/StreamFeatureView_pb.ts';
 import { describeBatchSource, describeMaterialization } from './batch-source.ts';
+import { isSame } from './is-same.ts';
 import { describeOnDemand } from './on-demand-definition.ts';
 import type {
   EntityDefinition,
@@ -45,30 +46,44 @@ interface ViewTraits {
 }
 
 /**
- * A view as the server needs it, frozen.
+ * A view as the server needs it, frozen: another object than before only if it says something else. Of one that does, the
+ * lists that did not change are those of before.
  *
  * @param entities of the same project, by name. An entity that is not there contributes the join key that
  *   `entity_columns` still holds, else one of its own name and no type.
  * @param versionNumber of an earlier definition; `undefined` = the one that the message itself says is current.
+ * @param before what was served under the name and version until now.
  */
 export function defineView(
   message: ViewMessage,
   entities: ReadonlyMap<string, EntityDefinition>,
-  versionNumber?: number,
+  {
+    versionNumber,
+    before,
+  }: {
+    readonly versionNumber?: number;
+    readonly before?: ViewDefinition | undefined;
+  } = {},
 ): ViewDefinition {
   const { spec } = message.view;
   const traits = traitsOf(message);
-  const features = freezeFields(spec?.features ?? []);
+  const features = fieldsOf(spec?.features ?? [], before?.features);
   const entityNames =
     spec === undefined || spec.entities.length === 0 ? [DUMMY_ENTITY] : spec.entities;
   const materialization = materializationOf(message);
-  return Object.freeze({
+  const view = Object.freeze({
     kind: message.kind,
     name: spec?.name ?? '',
     entityNames: Object.freeze([...entityNames]),
-    joinKeys: joinKeysOf(entityNames, spec?.entityColumns ?? [], entities),
+    joinKeys: fieldsOf(
+      joinKeysOf(entityNames, spec?.entityColumns ?? [], entities),
+      before?.joinKeys,
+    ),
     features,
-    featuresByName: new Map(features.map((feature) => [feature.name, feature])),
+    featuresByName:
+      features === before?.features
+        ? before.featuresByName
+        : new Map(features.map((feature) => [feature.name, feature])),
     ttlSeconds: Math.max(0, Number(traits.ttl?.seconds ?? 0n)),
     disabled: traits.disabled,
     online: traits.online,
@@ -83,6 +98,7 @@ export function defineView(
       ? { onDemand: describeOnDemand(message.view.spec) }
       : {}),
   });
+  return before !== undefined && isSame(view, before) ? before : view;
 }
 
 /** Feast tells its classes of feature views apart by the transformation (feast/feature_view.py). */
@@ -90,8 +106,19 @@ function isBatchView({ kind, view }: ViewMessage): boolean {
   return kind === 'feature_view' && view.spec?.featureTransformation !== undefined;
 }
 
+/** The fields of before if they are these, else these, frozen, in their order. */
+function fieldsOf(
+  fields: readonly FieldDefinition[],
+  before: readonly FieldDefinition[] | undefined,
+): readonly FieldDefinition[] {
+  if (before?.length !== fields.length) return freezeFields(fields);
+  const isSameField = ({ name, valueType }: FieldDefinition, index: number): boolean =>
+    before[index]?.name === name && before[index].valueType === valueType;
+  return fields.every(isSameField) ? before : freezeFields(fields);
+}
+
 /** Field definitions of features, frozen, in their order. */
-export function freezeFields(features: readonly FeatureSpecV2[]): readonly FieldDefinition[] {
+export function freezeFields(features: readonly FieldDefinition[]): readonly FieldDefinition[] {
   return Object.freeze(features.map(({ name, valueType }) => Object.freeze({ name, valueType })));
 }
 
@@ -170,13 +197,12 @@ function joinKeysOf(
   const types = new Map(entityColumns.map((column) => [column.name, column.valueType]));
   const known = new Set(entityNames.map((name) => entities.get(name)?.joinKey));
   const unclaimed = entityColumns.map(({ name }) => name).filter((name) => !known.has(name));
-  const joinKeys = entityNames.map((entityName) => {
+  return entityNames.map((entityName) => {
     if (entityName === DUMMY_ENTITY) return { name: DUMMY_JOIN_KEY, valueType: STRING };
     const entity = entities.get(entityName);
     const name = entity?.joinKey ?? unclaimed.shift() ?? entityName;
     return { name, valueType: types.get(name) || (entity?.valueType ?? 0) };
   });
-  return Object.freeze(joinKeys.map((joinKey) => Object.freeze(joinKey)));
 }
 
 /** Kinds in the order in which Feast looks a name up. */

@@ -42,3 +42,49 @@ test('is as old as the beginning of the look that found it unchanged', async () 
   for (const look of looks) look.end();
   await registry.close();
 });
+
+test('tells of a problem once, as long as it is there', async () => {
+  const warnings: string[] = [];
+  let bytes = new Uint8Array();
+  /** @param missing names of views whose entity the registry does not have. */
+  const write = (version: string, missing: readonly string[]): void => {
+    const featureServices = missing.map((featureViewName) => ({
+      spec: { name: `of_${featureViewName}`, project: 'rides', features: [{ featureViewName }] },
+    }));
+    bytes = Uint8Array.from(
+      registryBytes({ version, views: { rides: ['v'] }, more: { featureServices } }),
+    );
+  };
+  write('1', ['gone']);
+  const registry = await openKeptRegistry(
+    {
+      name: 'a registry',
+      minPollMs: 0,
+      remedy: 'none',
+      read: () => Promise.resolve({ bytes, identity: undefined }),
+      explain: String,
+      close: () => Promise.resolve(),
+    },
+    {
+      project: 'rides',
+      versioningEnabled: false,
+      cacheTtlSeconds: 0,
+      pollIntervalMs: 0,
+      timeoutMs: 10_000,
+      hashFeatureField,
+      onWarning: (message) => warnings.push(message),
+    },
+  );
+  const told = async (): Promise<readonly string[]> => {
+    await registry.refresh();
+    return warnings.splice(0).map((message) => /uses feature view (\w+)/.exec(message)![1]!);
+  };
+  expect(await told()).toEqual(['gone']);
+  write('2', ['gone', 'lost']);
+  expect(await told()).toEqual(['lost']);
+  write('3', []);
+  expect(await told()).toEqual([]);
+  write('4', ['gone']);
+  expect(await told()).toEqual(['gone']);
+  await registry.close();
+});
