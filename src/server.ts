@@ -192,7 +192,9 @@ async function composeServer({
         config.limits.maxConcurrentRequests,
       ),
       maxRequests: config.limits.maxConcurrentRequests,
+      maxWaitingBytes: config.limits.maxWaitingBytes,
       busyMs: () => performance.eventLoopUtilization().active,
+      later: (run, ms) => void setTimeout(() => run(performance.now()), ms),
     },
     performance.now(),
   );

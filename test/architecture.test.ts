@@ -57,6 +57,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     mayForTypes: [
       'call/access.ts',
       'call/caller-signal.ts',
+      'call/entrance.ts',
       'call/request-timing.ts',
       'online-store/online-store.ts',
     ],
@@ -79,6 +80,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     ],
     mayForTypes: [
       'call/caller-signal.ts',
+      'call/entrance.ts',
       'registry/registry-model.ts',
       'retrieval/on-demand-plan.ts',
     ],
@@ -135,19 +137,21 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     may: [
       'errors.ts',
       'call/caller-signal.ts',
+      'call/entrance.ts',
       'call/request-timing.ts',
       'gen',
       'http2',
       'retrieval',
       'ingestion',
     ],
-    mayForTypes: ['admission/admission-gate.ts', 'call'],
+    mayForTypes: ['admission/admission-gate.ts', 'admission/waiting-line.ts', 'call'],
     packages: ['@bufbuild/protobuf', 'node:buffer', 'node:zlib', 'node:util'],
   },
   http: {
     may: [
       'errors.ts',
       'call/caller-signal.ts',
+      'call/entrance.ts',
       'call/request-timing.ts',
       'gen',
       'http2',
@@ -155,7 +159,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'ingestion',
       'feast-encoding',
     ],
-    mayForTypes: ['admission/admission-gate.ts', 'call'],
+    mayForTypes: ['admission/admission-gate.ts', 'admission/waiting-line.ts', 'call'],
     packages: [
       '@bufbuild/protobuf',
       '@connectrpc/connect',
@@ -175,7 +179,11 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   call: {
     may: ['errors.ts', 'registry/registry-model.ts'],
-    mayForTypes: ['online-store/online-store.ts'],
+    mayForTypes: [
+      'admission/admission-gate.ts',
+      'admission/waiting-line.ts',
+      'online-store/online-store.ts',
+    ],
     packages: [],
   },
   port: {

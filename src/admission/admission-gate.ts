@@ -1,124 +1,159 @@
-import { OverloadedError } from '../errors.ts';
+import { deadlineExceeded } from '../errors.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
+import { Patience } from './patience.ts';
+import { Refusals } from './refusals.ts';
+import { WaitingLine, type Entrant } from './waiting-line.ts';
 
-/** Callers that are refused together are told to come back at this many different moments. */
-const PUSHBACK_COUNT = 16;
-/** The advice to come back is renewed so often; counts of what was admitted and refused too. */
-const ADVICE_MS = 100;
-const SHORTEST_PUSHBACK_MS = 20;
-const LONGEST_PUSHBACK_MS = 5000;
+/** While somebody waits it is looked at so often whether requests in work are stuck. */
+const LOOK_MS = 10;
+
+/** So many in work at once are no overload yet. */
+const FEW_REQUESTS = 64;
 
 /** How strict a gate is. */
 export interface AdmissionOptions {
-  /** Mean latency up to which nobody is refused, milliseconds; 0 = as soon as requests wait for each other. */
+  /** How long a request may wait to be let in while more come than can be answered, milliseconds; a burst may always. */
   readonly latencyMs: number;
-  /** So many requests in work are never too many. */
+  /** So many requests are in work at once whatever latency says, if they are small. */
   readonly minRequests: number;
-  /** So many always are. */
+  /** Requests in work and waiting together. */
   readonly maxRequests: number;
+  /** Of the messages of those that wait. */
+  readonly maxWaitingBytes: number;
   /** How long the process has been busy since it started, milliseconds. */
   readonly busyMs: () => number;
+  /** Calls back after some milliseconds, with the time. */
+  readonly later: (run: (nowMs: number) => void, ms: number) => void;
 }
 
-/** Lets in as many requests as can be answered in time; the others hear so at once. */
+/**
+ * Lets in as many requests as keep the process and its store busy, first come, first served. The others wait outside, undecoded;
+ * who would wait too long hears so at once.
+ */
 export interface AdmissionGate {
+  /** Lets a request in, now or later, or refuses it. Who was let in has to `leave`. @param nowMs as all times on one clock */
+  enter(entrant: Entrant, nowMs: number): void;
   /**
-   * Lets a request in, or says why not; one that was let in has to `leave`.
-   *
-   * @param deadlineAtMs on the clock of `nowMs`; `Infinity` = none
-   * @returns `undefined` = it may begin. The error is shared by callers: do not change it.
+   * @param enteredAtMs when it was let in
+   * @param isMeasured false = its latency says nothing, as of a caller who went away
    */
-  enter(nowMs: number, deadlineAtMs: number): OverloadedError | undefined;
-  /** @param enteredAtMs `undefined` = its latency says nothing, as of a caller who went away */
-  leave(nowMs: number, enteredAtMs: number | undefined): void;
+  leave(nowMs: number, enteredAtMs: number, isMeasured: boolean): void;
+  /** A request that may be waiting waits no longer: its caller went away, or its deadline passed. */
+  withdraw(entrant: Entrant, nowMs: number): void;
   /** Requests that may be in work at once, now. */
   readonly limit: number;
-  /** Refused because too many were in work, and because the answer would have come after the deadline. */
-  readonly refusedCount: { readonly limit: number; readonly deadline: number };
+  readonly waitingCount: number;
+  readonly refusedCount: Refusals['counts'];
 }
 
 export function createAdmissionGate(options: AdmissionOptions, nowMs: number): AdmissionGate {
-  const { latencyMs, minRequests, maxRequests, busyMs } = options;
-  // Before an overload is measured there is no reason to refuse a burst, unless answers may not wait for each other.
-  const initial = latencyMs > 0 ? maxRequests : Math.min(Math.max(minRequests, 20), maxRequests);
+  const { latencyMs, minRequests, maxRequests, maxWaitingBytes, busyMs, later } = options;
+  const initial = Math.min(Math.max(minRequests, FEW_REQUESTS), maxRequests);
   const limit = new ConcurrencyLimit(
-    {
-      initial,
-      min: minRequests,
-      max: maxRequests,
-      latencyMs,
-      busyMs,
-    },
+    { initial, min: minRequests, max: maxRequests, busyMs },
     nowMs,
   );
-  const refusedCount = { limit: 0, deadline: 0 };
-  let admittedLately = 0;
-  let refusedLately = 0;
-  let advice: readonly OverloadedError[] = [];
-  let adviceEndsAtMs = nowMs;
-  let next = 0;
+  const patience = new Patience(latencyMs, nowMs);
+  const refusals = new Refusals();
+  const line = new WaitingLine();
+  let isServing = false;
+  let isLooking = false;
 
-  /** Errors made before they are needed: under overload they have to cost nothing. */
-  const renewAdvice = (now: number): void => {
-    adviceEndsAtMs = now + ADVICE_MS;
-    // Whoever was refused lately comes back; so long it takes to let them in one by one.
-    const wantedMs = (ADVICE_MS * refusedLately) / Math.max(admittedLately, 1);
-    advice = Array.from({ length: PUSHBACK_COUNT }, (_, i) => {
-      const spread = 0.5 + (i + 0.5) / PUSHBACK_COUNT;
-      const pushbackMs = Math.min(Math.max(wantedMs, SHORTEST_PUSHBACK_MS), LONGEST_PUSHBACK_MS);
-      return overloaded(Math.floor(limit.current), Math.round(pushbackMs * spread));
-    });
-    admittedLately = 0;
-    refusedLately = 0;
+  /** In a burst the pace of late is that of before it, and says nothing. */
+  const isTooLong = (now: number): boolean => {
+    const waitMs = patience.waitMs(now);
+    if (line.waitedMs(now) > waitMs) return true;
+    return patience.isOverloaded && limit.msUntilLeft(line.count) > waitMs;
+  };
+
+  const wait = (entrant: Entrant, now: number): void => {
+    const isTooMuch =
+      limit.workCount + line.count >= maxRequests ||
+      (line.count > 0 && line.bytes + entrant.messageBytes > maxWaitingBytes);
+    if (isTooMuch || isTooLong(now)) {
+      patience.refused();
+      entrant.refuse(refusals.tooMany(now, limit.current));
+      return;
+    }
+    if (line.count === 0) patience.lineBegan(now);
+    line.push(entrant, now);
+    lookLater();
+  };
+
+  const takeOut = (entrant: Entrant, now: number): void => {
+    line.remove(entrant);
+    if (line.count === 0) patience.lineEnded(now);
+  };
+
+  /** Lets in as many of those that wait as there are places. One that fails at once leaves while it is being let in. */
+  const serveLine = (now: number): void => {
+    if (isServing) return;
+    isServing = true;
+    try {
+      for (let first = line.next; first !== undefined; first = line.next) {
+        const { entrant, sinceMs } = first;
+        if (now >= entrant.deadlineAtMs) {
+          takeOut(entrant, now);
+          entrant.refuse(deadlineExceeded('before its turn came'));
+        } else if (now - sinceMs > 2 * patience.waitMs(now)) {
+          // The process or the store stood still meanwhile, or what looked like a burst was none.
+          takeOut(entrant, now);
+          patience.refused();
+          entrant.refuse(refusals.tooMany(now, limit.current));
+        } else {
+          if (!limit.tryEnter(now)) return;
+          takeOut(entrant, now);
+          refusals.admitted();
+          entrant.letIn(now);
+        }
+      }
+    } finally {
+      isServing = false;
+    }
+  };
+
+  const lookLater = (): void => {
+    if (isLooking) return;
+    isLooking = true;
+    later(look, LOOK_MS);
+  };
+  const look = (now: number): void => {
+    isLooking = false;
+    serveLine(now);
+    if (line.count > 0) lookLater();
   };
 
   return {
-    enter(now, deadlineAtMs): OverloadedError | undefined {
+    enter(entrant, now): void {
+      patience.came();
+      const { deadlineAtMs } = entrant;
       if (deadlineAtMs !== Infinity) {
-        const expectedMs = limit.expectedMs(now);
+        const expectedMs = limit.expectedMs(now) + limit.msUntilLeft(line.count);
         if (now + expectedMs > deadlineAtMs && now < deadlineAtMs) {
-          refusedCount.deadline += 1;
-          return tooLate(Math.ceil(expectedMs));
+          entrant.refuse(refusals.tooLate(expectedMs));
+          return;
         }
       }
-      if (limit.tryEnter()) {
-        admittedLately += 1;
-        return undefined;
+      if (line.count === 0 && limit.workCount < maxRequests && limit.tryEnter(now)) {
+        refusals.admitted();
+        entrant.letIn(now);
+      } else {
+        wait(entrant, now);
       }
-      refusedCount.limit += 1;
-      refusedLately += 1;
-      if (now >= adviceEndsAtMs) renewAdvice(now);
-      next = (next + 1) % PUSHBACK_COUNT;
-      return advice[next];
     },
-    leave: (now, enteredAtMs) => limit.leave(now, enteredAtMs),
+    leave(now, enteredAtMs, isMeasured): void {
+      limit.leave(now, enteredAtMs, isMeasured);
+      if (line.count > 0) serveLine(now);
+    },
+    withdraw(entrant, now): void {
+      if (entrant.place !== undefined) takeOut(entrant, now);
+    },
     get limit() {
       return Math.floor(limit.current);
     },
-    refusedCount,
+    get waitingCount() {
+      return line.count;
+    },
+    refusedCount: refusals.counts,
   };
-}
-
-function overloaded(count: number, retryAfterMs: number): OverloadedError {
-  return new OverloadedError(
-    `the server is overloaded: ${count} requests are in work, which is as many as it can answer in time`,
-    retryAfterMs,
-  );
-}
-
-/** Few whole milliseconds come up again and again. */
-const TOO_LATE = new Map<number, OverloadedError>();
-const MAX_TOO_LATE = 1000;
-
-function tooLate(expectedMs: number): OverloadedError {
-  const key = Math.min(expectedMs, MAX_TOO_LATE);
-  let error = TOO_LATE.get(key);
-  if (error === undefined) {
-    error = new OverloadedError(
-      `the server is overloaded: an answer takes ${key} ms now, longer than the deadline allows`,
-      key,
-    );
-    TOO_LATE.set(key, error);
-  }
-  return error;
 }

@@ -1,4 +1,6 @@
 import { LatencyBaseline } from './latency-baseline.ts';
+import { openWindow, type LatencyWindow } from './latency-window.ts';
+import { WorkCount } from './work-count.ts';
 
 /** Requests may take so many times as long as when none waits for another. */
 const TOLERANCE = 1.75;
@@ -16,10 +18,7 @@ const LARGEST_CUT = 0.25;
 const PATIENCE_MS = 100;
 /** When requests were fast and nobody was kept out for so long, the overload is over: … */
 const CALM_MS = 500;
-/**
- * … a burst is welcome: where any latency is an overload, as far as it keeps the process busy for this time, and is so many
- * times what is in work usually.
- */
+/** … a burst is welcome, as far as it keeps the process busy for this time, and is so many times what is in work usually. */
 const BURST_MS = 20;
 const BURST_FACTOR = 8;
 /** A probe lets in this share of the requests that could be in work without any waiting, and looks at so many. */
@@ -34,21 +33,24 @@ const PROBE_AGAIN_MS = 1000;
 const PROBE_LATEST_MS = 64_000;
 /** With half as many requests in work a queue is half as long; where latency keeps this share, there was no queue. */
 const QUEUE_FELL = 0.7;
+/** What keeps the process busy for so long is in work whatever latency says: fewer would leave it idle between two turns. */
+const FLOOR_MS = 4;
+const LOWEST_FLOOR = 2;
+/** Weight of the last window in what a request costs. */
+const COST_WEIGHT = 0.3;
 
 export interface ConcurrencyLimitOptions {
-  /** Where it begins, and how many requests are always welcome at once while there is no overload. */
+  /** Where it begins, and what it is at least while there is no overload. */
   readonly initial: number;
-  /** What it never falls below. */
+  /** What it never falls below, unless fewer keep the process busy for some milliseconds. */
   readonly min: number;
   readonly max: number;
-  /** Requests that take no longer than this, on average, are no overload whatever they would take alone. */
-  readonly latencyMs: number;
   /** How long the process has been busy since it started, milliseconds; it tells what a request costs. */
   readonly busyMs: () => number;
 }
 
 /**
- * How many requests may be in work at once, so that admitted ones stay fast while capacity is used.
+ * How many requests may be in work at once, so that those stay fast while capacity is used; the others wait.
  *
  * Without overload it is what a burst may be: a short queue harms nobody. When requests keep taking longer than they would
  * alone, it is moved window by window by the ratio of the wanted latency to the measured one: by Little's law the mean
@@ -56,13 +58,18 @@ export interface ConcurrencyLimitOptions {
  *
  * Under overload no request is ever alone, and a store that became slower would look like a queue. So the limit is taken
  * down from time to time for as long as a few requests take (a probe, as BBR makes them): what they take then is what they
- * take alone. The same is learned from the first cut, and, where `min` leaves no room below, from a step up.
+ * take alone. The same is learned from the first cut, and, where the floor leaves no room below, from a step up.
+ *
+ * A request that is stuck, as behind a node that hangs, gives its place to another: it costs nothing but memory, and must not
+ * keep out those that other nodes answer. The limit is then of what came lately; all together are bounded by who asks.
  *
  * Reads no clock: times are milliseconds on any clock that does not go back.
  */
 export class ConcurrencyLimit {
-  /** Requests in work. */
-  inFlightCount = 0;
+  private readonly work: WorkCount;
+  /** What a request keeps the process busy for; 0 = unknown. */
+  private costMs = 0;
+  private leftPerMs = 0;
   private readonly options: ConcurrencyLimitOptions;
   private readonly baseline: LatencyBaseline;
   private limit: number;
@@ -73,16 +80,19 @@ export class ConcurrencyLimit {
   private probeAgainMs = PROBE_AGAIN_MS;
   /** Mean latency before the limit was halved or doubled, until it is seen what that did. */
   private meanBeforeMs: number | undefined;
-  private window: Window;
+  private window: LatencyWindow;
   /** Since when every window was slow or kept somebody out, or since when none was. */
   private moodSinceMs: number;
   private wasPressed = false;
   private lastMeanMs = 0;
+  /** Of the two windows before the last one. */
+  private earlierMeansMs: readonly [number, number] = [0, 0];
   private lastSampleAtMs = -Infinity;
 
   constructor(options: ConcurrencyLimitOptions, nowMs: number) {
     this.options = options;
     this.limit = options.initial;
+    this.work = new WorkCount(nowMs);
     this.baseline = new LatencyBaseline(nowMs);
     this.moodSinceMs = nowMs;
     this.window = openWindow(nowMs, options.busyMs());
@@ -93,38 +103,45 @@ export class ConcurrencyLimit {
     return this.probe?.limit ?? this.limit;
   }
 
+  /** Requests in work, stuck ones among them. */
+  get workCount(): number {
+    return this.work.total;
+  }
+
   /** Mean latency of an unhurried request, milliseconds; `Infinity` = not known yet. */
   get baselineMs(): number {
     return this.baseline.ms;
   }
 
   /** Takes a place, if there is one. Every place that was taken has to be left. */
-  tryEnter(): boolean {
-    if (this.inFlightCount + 1 > this.current) {
+  tryEnter(nowMs: number): boolean {
+    this.work.passOverStuck(nowMs, this.baseline.ms);
+    if (this.work.moving + 1 > this.current) {
       this.window.refusedAny = true;
       return false;
     }
-    this.inFlightCount += 1;
+    this.work.add();
     return true;
   }
 
   /**
    * Leaves a place.
    *
-   * @param enteredAtMs `undefined` = its latency says nothing, as of a caller who went away
+   * @param enteredAtMs when it was taken
+   * @param isMeasured false = its latency says nothing, as of a caller who went away
    */
-  leave(nowMs: number, enteredAtMs: number | undefined): void {
-    this.inFlightCount -= 1;
+  leave(nowMs: number, enteredAtMs: number, isMeasured: boolean): void {
+    this.work.remove(enteredAtMs);
     const { window } = this;
     window.leftCount += 1;
     if (this.probe?.isUp === true) {
       // A longer queue takes its own time to be felt.
       if (window.refusedAny) window.settledAtMs ??= nowMs + 2 * this.lastMeanMs;
-    } else if (this.inFlightCount < this.current) {
+    } else if (this.work.moving < this.current) {
       window.settledAtMs ??= nowMs;
     }
     // Requests of before tell of the limit before.
-    if (enteredAtMs !== undefined && enteredAtMs >= (window.settledAtMs ?? Infinity)) {
+    if (isMeasured && enteredAtMs >= (window.settledAtMs ?? Infinity)) {
       window.sampleCount += 1;
       window.latencySumMs += nowMs - enteredAtMs;
       this.lastSampleAtMs = nowMs;
@@ -133,10 +150,26 @@ export class ConcurrencyLimit {
     else this.endProbeIfDue(this.probe, nowMs);
   }
 
-  /** How long a request that begins now will take, milliseconds; 0 = unknown, or nobody is before it. */
+  /**
+   * How long a request that begins now will take at least, milliseconds; 0 = unknown, or none is in work. One slow window is a
+   * pause of the process, and no reason to think that the next one is.
+   */
   expectedMs(nowMs: number): number {
-    if (this.inFlightCount === 0 || nowMs - this.lastSampleAtMs > LONGEST_WINDOW_MS) return 0;
-    return this.lastMeanMs;
+    if (this.work.total === 0 || nowMs - this.lastSampleAtMs > LONGEST_WINDOW_MS) return 0;
+    const [before, beforeThat] = this.earlierMeansMs;
+    return Math.min(this.lastMeanMs, before, beforeThat);
+  }
+
+  /** How long it takes at the pace of late until so many have left, milliseconds. */
+  msUntilLeft(count: number): number {
+    return this.leftPerMs === 0 ? 0 : count / this.leftPerMs;
+  }
+
+  /** What the limit never falls below. */
+  private get floor(): number {
+    const { min } = this.options;
+    if (this.costMs === 0) return min;
+    return Math.min(min, Math.max(FLOOR_MS / this.costMs, LOWEST_FLOOR));
   }
 
   private endWindowIfDue(nowMs: number): void {
@@ -146,11 +179,14 @@ export class ConcurrencyLimit {
     if (window.sampleCount < WINDOW_SAMPLES && lastedMs < LONGEST_WINDOW_MS) return;
     const meanMs = window.latencySumMs / window.sampleCount;
     const busyMs = this.options.busyMs();
+    this.earlierMeansMs = [this.lastMeanMs, this.earlierMeansMs[0]];
     this.lastMeanMs = meanMs;
     this.learnFromStep(meanMs, false);
     this.baseline.add(meanMs);
-    const wantedMs = Math.max(this.baseline.ms * TOLERANCE + SLACK_MS, this.options.latencyMs);
+    this.learnCost((busyMs - window.busyBeforeMs) / window.leftCount);
+    const wantedMs = this.baseline.ms * TOLERANCE + SLACK_MS;
     const perMs = window.leftCount / lastedMs;
+    this.leftPerMs = perMs;
     // With one in work on average, as when a request came after an idle hour, none waited for another.
     const isPressed = window.refusedAny || (meanMs > wantedMs && perMs * meanMs > 1);
     if (isPressed !== this.wasPressed) this.moodSinceMs = window.startedAtMs;
@@ -170,9 +206,8 @@ export class ConcurrencyLimit {
       this.adapt(meanMs, wantedMs);
       if (this.limit <= inWork / 2) this.meanBeforeMs = meanMs;
     }
-    if (!this.isOverloaded && busyMs > window.busyBeforeMs) {
-      const costMs = (busyMs - window.busyBeforeMs) / window.leftCount;
-      const burst = Math.min(BURST_MS / costMs, perMs * meanMs * BURST_FACTOR);
+    if (!this.isOverloaded && this.costMs > 0) {
+      const burst = Math.min(BURST_MS / this.costMs, perMs * meanMs * BURST_FACTOR);
       this.limit = Math.max(this.clamp(burst), this.options.initial);
     }
     if (!this.isOverloaded) this.baseline.turn(nowMs);
@@ -182,14 +217,15 @@ export class ConcurrencyLimit {
 
   private startProbe(perMs: number): void {
     const alone = Math.max(perMs * this.baseline.ms * PROBE_SHARE, 1);
-    const down = Math.max(alone, this.options.min);
-    const isUp = this.limit <= this.options.min;
+    const { floor } = this;
+    const down = Math.max(alone, floor);
+    const isUp = this.limit <= floor;
     // A small step tells nothing.
     if (!isUp && down > this.limit / 2) return;
     this.probe = {
       limit: isUp ? Math.min(this.limit * 2, this.options.max) : down,
       isUp,
-      isDeep: !isUp && alone >= this.options.min,
+      isDeep: !isUp && alone >= floor,
     };
     this.meanBeforeMs = this.lastMeanMs;
   }
@@ -210,7 +246,11 @@ export class ConcurrencyLimit {
   }
 
   private clamp(limit: number): number {
-    return Math.min(Math.max(limit, this.options.min), this.options.max);
+    return Math.min(Math.max(limit, this.floor), this.options.max);
+  }
+
+  private learnCost(costMs: number): void {
+    this.costMs = this.costMs === 0 ? costMs : this.costMs + COST_WEIGHT * (costMs - this.costMs);
   }
 
   private endProbeIfDue(probe: Probe, nowMs: number): void {
@@ -236,7 +276,7 @@ export class ConcurrencyLimit {
 
   private startWindow(nowMs: number, busyMs: number): void {
     this.window = openWindow(nowMs, busyMs);
-    if (this.probe?.isUp !== true && this.inFlightCount < this.current) {
+    if (this.probe?.isUp !== true && this.work.moving < this.current) {
       this.window.settledAtMs = nowMs;
     }
   }
@@ -248,29 +288,4 @@ interface Probe {
   readonly isUp: boolean;
   /** Down to where nobody waits for another. */
   readonly isDeep: boolean;
-}
-
-/** What is measured until the limit moves again. */
-interface Window {
-  readonly startedAtMs: number;
-  /** Since then no more requests are in work than the limit of this window lets in; `undefined` = not yet. */
-  settledAtMs: number | undefined;
-  sampleCount: number;
-  latencySumMs: number;
-  /** Requests that ended, whatever their latency says. */
-  leftCount: number;
-  readonly busyBeforeMs: number;
-  refusedAny: boolean;
-}
-
-function openWindow(nowMs: number, busyBeforeMs: number): Window {
-  return {
-    startedAtMs: nowMs,
-    settledAtMs: undefined,
-    sampleCount: 0,
-    latencySumMs: 0,
-    leftCount: 0,
-    busyBeforeMs,
-    refusedAny: false,
-  };
 }

@@ -1,4 +1,5 @@
 import type { AuthConfig } from './auth-config.ts';
+import type { LimitsConfig } from './limits-config.ts';
 import type { RegistryPlace, S3Location } from './registry-place.ts';
 
 /**
@@ -232,27 +233,6 @@ export interface TracingConfig {
   readonly followsCaller: boolean;
   /** What the traces say of this process: `service.name` and others. */
   readonly resource: Readonly<Record<string, string>>;
-}
-
-/** What one request, and all of them together, may ask for. */
-export interface LimitsConfig {
-  readonly maxRows: number;
-  readonly maxFeatures: number;
-  /** Rows times features. */
-  readonly maxCells: number;
-  readonly maxRequestBytes: number;
-  readonly maxResponseBytes: number;
-  /** Requests in work at once; one more is refused. */
-  readonly maxConcurrentRequests: number;
-  /** Mean latency of reads up to which none is refused; 0 = about twice what they take alone. */
-  readonly admissionLatencyMs: number;
-  /** So many reads at once are never refused. */
-  readonly admissionMinRequests: number;
-  /** Of rows on their way to the online store, over all writes; one more write is refused. */
-  readonly maxPendingWriteBytes: number;
-  /** Materializations over HTTP at once; further ones wait. */
-  readonly maxMaterializations: number;
-  readonly planCacheBytes: number;
 }
 
 /** Where Feast's servers disagree, which of them to follow. */

@@ -123,6 +123,7 @@ function groupSettings(values: SettingValues): Pick<Config, 'limits' | 'semantic
       maxConcurrentRequests: values.max_concurrent_requests,
       admissionLatencyMs: values.admission_latency_ms,
       admissionMinRequests: values.admission_min_requests,
+      maxWaitingBytes: values.max_waiting_bytes,
       maxPendingWriteBytes: values.max_pending_write_bytes,
       maxMaterializations: values.max_materializations,
       planCacheBytes: values.plan_cache_bytes,

@@ -1,4 +1,5 @@
 import type { Authenticate } from '../call/access.ts';
+import { Entrance } from '../call/entrance.ts';
 import { encodeHeaderBlock } from '../http2/header-block.ts';
 import type {
   RequestBody,
@@ -8,28 +9,20 @@ import type {
 } from '../http2/http2-engine.ts';
 import { awaitCaller, identify } from './identify.ts';
 import { FRAME_HEADROOM, type GrpcMethod, type GrpcService } from './grpc-service.ts';
-import {
-  createMessageReader,
-  frameMessage,
-  wholeMessage,
-  type MessageReader,
-} from './message-reader.ts';
+import { createMessageReader, frameMessage } from './message-reader.ts';
 import { ServerCall, type CallLimits, type CallObserver } from './server-call.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
-import { createTrailers, type TrailersOf } from './trailers.ts';
+import { createTrailers } from './trailers.ts';
+import {
+  cutOff,
+  notOneMessage,
+  RESPONSE_HEADERS,
+  UnaryBody,
+  type CommonParts,
+} from './unary-body.ts';
 
 /** Messages are protobuf, named or not. Anything else is refused with 415, as the protocol asks for. */
 const CONTENT_TYPE = 'application/grpc';
-
-const RESPONSE_HEADERS = encodeHeaderBlock({
-  ':status': 200,
-  'content-type': CONTENT_TYPE,
-  'grpc-accept-encoding': 'identity,gzip',
-});
-const GZIP_RESPONSE_HEADERS = encodeHeaderBlock({
-  ...RESPONSE_HEADERS.fields,
-  'grpc-encoding': 'gzip',
-});
 
 /** What the dispatcher serves and within which limits. */
 export interface DispatchOptions {
@@ -61,6 +54,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
   const common: CommonParts = {
     limits: options.limits,
     trailersOf: createTrailers(options.loadReport),
+    entrance: new Entrance({ ...options.limits, observer: options.observer }),
   };
   const methods = new Map<string, GrpcMethod>();
   const serviceNames = new Set<string>();
@@ -150,93 +144,7 @@ function unknownMethod(path: string, serviceNames: ReadonlySet<string>): GrpcSta
   );
 }
 
-/** What all calls of a dispatcher share. */
-interface CommonParts {
-  readonly limits: CallLimits;
-  readonly trailersOf: TrailersOf;
-}
-
-type UnaryCall = Extract<GrpcMethod, { kind: 'unary' }>;
 type StreamingCall = Extract<GrpcMethod, { kind: 'streaming' }>;
-
-/** The body of a call with one request and one response. A class, so that a call costs one object and no closures. */
-class UnaryBody implements RequestBody {
-  private readonly call: ServerCall;
-  private readonly method: UnaryCall;
-  private readonly encoding: string;
-  private readonly common: CommonParts;
-  private message: Uint8Array | undefined;
-  /** Only for what does not come in one piece. */
-  private reader: MessageReader | undefined;
-
-  constructor(call: ServerCall, method: UnaryCall, encoding: string, common: CommonParts) {
-    this.call = call;
-    this.method = method;
-    this.encoding = encoding;
-    this.common = common;
-  }
-
-  onData(chunk: Uint8Array): void {
-    if (this.call.isOver) return;
-    if (this.message === undefined && this.reader === undefined) {
-      this.message = wholeMessage(chunk, this.common.limits.maxRequestBytes);
-      if (this.message !== undefined) return;
-    }
-    try {
-      this.readPiece(chunk);
-    } catch (error) {
-      this.call.fail(error);
-    }
-  }
-
-  onEnd(): void {
-    const { call, message } = this;
-    if (call.isOver) return;
-    if (message === undefined) {
-      call.fail(this.reader?.isMidMessage === true ? cutOff() : notOneMessage(call.path));
-      return;
-    }
-    call.received();
-    if (!call.begin(this.method.admission)) return;
-    try {
-      this.method.call(message, call).then(
-        (framed) => this.succeed(framed),
-        (error: unknown) => call.fail(error),
-      );
-    } catch (error) {
-      call.fail(error);
-    }
-  }
-
-  onClose(): void {
-    this.call.close();
-  }
-
-  private readPiece(chunk: Uint8Array): void {
-    this.reader ??= createMessageReader(this.encoding, this.common.limits.maxRequestBytes);
-    this.reader.push(chunk);
-    this.message ??= this.reader.next();
-    if (this.message !== undefined && this.reader.isMidMessage) throw notOneMessage(this.call.path);
-  }
-
-  private succeed(framed: Uint8Array): void {
-    if (this.call.isOver) return;
-    const gzip = this.encoding === 'gzip';
-    this.call.finish(
-      gzip ? GZIP_RESPONSE_HEADERS : RESPONSE_HEADERS,
-      frameMessage(framed, gzip),
-      this.common.trailersOf(this.call),
-    );
-  }
-}
-
-function cutOff(): GrpcStatusError {
-  return new GrpcStatusError(GrpcCode.INTERNAL, 'the request message is cut off');
-}
-
-function notOneMessage(path: string): GrpcStatusError {
-  return new GrpcStatusError(GrpcCode.UNIMPLEMENTED, `${path} takes one request message`);
-}
 
 function serveStreaming(
   call: ServerCall,

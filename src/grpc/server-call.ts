@@ -1,12 +1,12 @@
 import type { Caller } from '../call/access.ts';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
+import type { Entrance, EntranceObserver } from '../call/entrance.ts';
 import { CallerAbort } from '../call/caller-signal.ts';
 import { encodeHeaderBlock, type HeaderBlock, type HeaderFields } from '../http2/header-block.ts';
 import type { RequestHead, ResponseStream } from '../http2/http2-engine.ts';
 import { SERVER_TIMING, type RequestTiming } from '../call/request-timing.ts';
-import type { RequestTrace, RequestTracing } from '../call/request-trace.ts';
+import type { RequestTrace } from '../call/request-trace.ts';
 import { OverloadedError } from '../errors.ts';
-import type { Admission } from '../call/request-call.ts';
 import type { CallContext } from './grpc-service.ts';
 import { GrpcCode, GrpcStatusError, statusOf, type GrpcStatus } from './status.ts';
 import { encodeStatusDetails, STATUS_DETAILS } from './status-details.ts';
@@ -33,15 +33,11 @@ export interface CallLimits {
 }
 
 /** Told about every call, once, when it is over. */
-export interface CallObserver {
+export interface CallObserver extends EntranceObserver {
   onCallEnd(call: CallContext, status: GrpcStatus, durationMs: number, error?: unknown): void;
-  /** Calls being answered now; changed by the dispatcher only. */
-  inFlightCount: number;
   /** Whole messages of all calls, in both directions; changed by the dispatcher only. */
   receivedMessageCount: number;
   sentMessageCount: number;
-  /** Decides which calls are traced; absent = none. */
-  readonly tracing?: RequestTracing | undefined;
 }
 
 /**
@@ -68,9 +64,9 @@ export class ServerCall implements CallContext {
   private readonly observer: CallObserver;
   private timer: NodeJS.Timeout | undefined;
   private responded = false;
-  /** When the gate let it in; below 0 = it did not have to. */
+  /** Where it came in; `undefined` = it has not. */
+  private entrance: Entrance | undefined;
   private enteredAtMs = -1;
-  private running = false;
 
   /** Starts the deadline. A call that brings a bad one is over at once. */
   constructor(
@@ -92,30 +88,11 @@ export class ServerCall implements CallContext {
     return this.head.header(name);
   }
 
-  /** Counts the call among those being answered, or ends it when they are too many. */
-  begin(admission: Admission | undefined): boolean {
-    const { observer, limits } = this;
-    if (admission === 'measured' && limits.gate !== undefined) {
-      const nowMs = performance.now();
-      const refusal = limits.gate.enter(nowMs, this.deadlineAtMs);
-      if (refusal !== undefined) {
-        this.fail(refusal);
-        return false;
-      }
-      this.enteredAtMs = nowMs;
-    } else if (admission !== 'always' && observer.inFlightCount >= limits.maxConcurrentRequests) {
-      this.fail(
-        new GrpcStatusError(
-          GrpcCode.RESOURCE_EXHAUSTED,
-          `${limits.maxConcurrentRequests} requests are being answered already (max_concurrent_requests)`,
-        ),
-      );
-      return false;
-    }
-    observer.inFlightCount += 1;
-    if (observer.tracing !== undefined) this.trace = observer.tracing.begin(this);
-    this.running = true;
-    return true;
+  /** The call was let in. @param enteredAtMs what `Entrance.leave` wants to know */
+  begin(entrance: Entrance, enteredAtMs: number): void {
+    this.entrance = entrance;
+    this.enteredAtMs = enteredAtMs;
+    entrance.begin(this);
   }
 
   /** Sends the head, once. */
@@ -197,13 +174,10 @@ export class ServerCall implements CallContext {
   private settle(status: GrpcStatus, error?: unknown): void {
     this.isOver = true;
     if (this.timer !== undefined) clearTimeout(this.timer);
-    if (this.running) this.observer.inFlightCount -= 1;
     const nowMs = performance.now();
-    if (this.enteredAtMs >= 0) {
-      const isMeasured = status.code !== GrpcCode.CANCELLED;
-      this.limits.gate?.leave(nowMs, isMeasured ? this.enteredAtMs : undefined);
-    }
     this.observer.onCallEnd(this, status, nowMs - this.startedAtMs, error);
+    // Last: who waits comes in now.
+    this.entrance?.leave(nowMs, this.enteredAtMs, status.code !== GrpcCode.CANCELLED);
   }
 
   private startDeadline(header: string | undefined): void {

@@ -205,9 +205,13 @@ async function callOnBytes(
   const timeoutMs = context.timeoutMs();
   if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;
   try {
-    const answer = await runAdmitted(options, onBytes.admission, exchange, () =>
-      onBytes.call(toBinary(method.input, message), exchange),
-    );
+    const bytes = toBinary(method.input, message);
+    const answer = await runAdmitted(options.entrance, {
+      call: exchange,
+      admission: onBytes.admission,
+      messageBytes: bytes.length,
+      work: () => onBytes.call(bytes, exchange),
+    });
     if (exchange.lostCount > 0) {
       context.responseHeader.set(LOST_VALUES, String(exchange.lostCount));
     }

@@ -1,13 +1,17 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import type { Authenticate, Caller } from '../call/access.ts';
-import type { AdmissionGate } from '../admission/admission-gate.ts';
+import type { Entrant, PlaceInLine } from '../admission/waiting-line.ts';
 import { CallerAbort } from '../call/caller-signal.ts';
-import { cancelled, SideboardError } from '../errors.ts';
+import type { Entrance, EntranceObserver } from '../call/entrance.ts';
+import { cancelled, deadlineExceeded, type SideboardError } from '../errors.ts';
 import type { Admission, RequestCall } from '../call/request-call.ts';
 import type { RequestTiming } from '../call/request-timing.ts';
-import type { RequestTrace, RequestTracing } from '../call/request-trace.ts';
+import type { RequestTrace } from '../call/request-trace.ts';
 import { BodyRejected } from './feast-error.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
+
+/** Timers of Node hold at most this; nobody waits for so long. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** How a call ended. */
 export interface HttpCallStatus {
@@ -20,13 +24,9 @@ export interface HttpCallStatus {
 }
 
 /** Told about every call, once, when it is over. */
-export interface HttpCallObserver {
+export interface HttpCallObserver extends EntranceObserver {
   /** @param error what was thrown, if anything was */
   onCallEnd(call: RequestCall, status: HttpCallStatus, durationMs: number, error?: unknown): void;
-  /** Calls being answered now, by all protocols of the server together. */
-  inFlightCount: number;
-  /** Decides which calls are traced; absent = none. */
-  readonly tracing?: RequestTracing | undefined;
 }
 
 /** What an exchange needs to be watched from outside. */
@@ -93,57 +93,94 @@ export class Exchange implements RequestCall {
   }
 }
 
-/** What lets requests in; all protocols share it. */
+/** What lets requests in. */
 export interface HttpAdmission {
   /** Finds out who calls, where not everybody may; without it nobody is asked. */
   readonly authenticate?: Authenticate | undefined;
-  readonly maxConcurrentRequests: number;
-  /** Lets in `measured` requests. */
-  readonly gate?: AdmissionGate | undefined;
-  readonly observer: HttpCallObserver;
+  readonly entrance: Entrance;
+}
+
+/** What a request brings to its entrance. */
+export interface EnteringRequest<T> {
+  readonly call: Exchange;
+  readonly admission: Admission | undefined;
+  /** What it keeps while it waits for its turn. */
+  readonly messageBytes: number;
+  /** What it asks for. */
+  readonly work: () => Promise<T>;
 }
 
 /**
- * Runs what a request asks for, if it is let in.
+ * Runs what a request asks for when it is let in.
  *
- * @throws SideboardError OVERLOADED, and what `work` rejects with
+ * @throws SideboardError OVERLOADED, DEADLINE_EXCEEDED or CANCELLED while it waited, and what `work` rejects with
  */
 export async function runAdmitted<T>(
-  { observer, maxConcurrentRequests, gate }: HttpAdmission,
-  admission: Admission | undefined,
-  call: RequestCall,
-  work: () => Promise<T>,
+  entrance: Entrance,
+  { call, admission, messageBytes, work }: EnteringRequest<T>,
 ): Promise<T> {
-  if (admission === 'measured' && gate !== undefined) {
-    const enteredAtMs = performance.now();
-    const refusal = gate.enter(enteredAtMs, call.deadlineAtMs);
-    if (refusal !== undefined) throw refusal;
-    try {
-      return await runCounted(observer, call, work);
-    } finally {
-      gate.leave(performance.now(), enteredAtMs);
-    }
-  }
-  if (admission !== 'always' && observer.inFlightCount >= maxConcurrentRequests) {
-    throw new SideboardError(
-      'OVERLOADED',
-      `${maxConcurrentRequests} requests are being answered already (max_concurrent_requests)`,
-    );
-  }
-  return runCounted(observer, call, work);
-}
-
-async function runCounted<T>(
-  observer: HttpCallObserver,
-  call: RequestCall,
-  work: () => Promise<T>,
-): Promise<T> {
-  observer.inFlightCount += 1;
-  call.trace = observer.tracing?.begin(call);
+  const turn = new Turn(entrance, call, messageBytes);
+  entrance.enter(turn, admission);
+  await turn.whenCome();
   try {
     return await work();
   } finally {
-    observer.inFlightCount -= 1;
+    entrance.leave(performance.now(), turn.enteredAtMs, !call.signal.aborted);
+  }
+}
+
+/** The turn of one request: it has come, or is refused, or is waited for. */
+class Turn implements Entrant {
+  readonly deadlineAtMs: number;
+  readonly messageBytes: number;
+  place: PlaceInLine | undefined;
+  enteredAtMs = Number.NaN;
+  private readonly entrance: Entrance;
+  private readonly call: Exchange;
+  private readonly come = Promise.withResolvers<void>();
+
+  constructor(entrance: Entrance, call: Exchange, messageBytes: number) {
+    this.entrance = entrance;
+    this.call = call;
+    this.deadlineAtMs = call.deadlineAtMs;
+    this.messageBytes = messageBytes;
+  }
+
+  letIn(nowMs: number): void {
+    this.enteredAtMs = nowMs;
+    this.entrance.begin(this.call);
+    this.come.resolve();
+  }
+
+  refuse(error: SideboardError): void {
+    this.come.reject(error);
+  }
+
+  /** @throws SideboardError why it will not come */
+  whenCome(): Promise<void> {
+    // In no line: it was let in or refused at once.
+    return this.place === undefined ? this.come.promise : this.wait();
+  }
+
+  private async wait(): Promise<void> {
+    const { signal } = this.call;
+    const goAway = (): void => this.giveUp(cancelled());
+    signal.addEventListener('abort', goAway);
+    const timer = setTimeout(
+      () => this.giveUp(deadlineExceeded('before its turn came')),
+      Math.min(this.deadlineAtMs - performance.now(), MAX_TIMER_MS),
+    );
+    try {
+      await this.come.promise;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', goAway);
+    }
+  }
+
+  private giveUp(error: SideboardError): void {
+    this.entrance.withdraw(this);
+    this.come.reject(error);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Authenticate } from '../call/access.ts';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
+import { Entrance } from '../call/entrance.ts';
 import { createConnectRoutes, type ConnectRoutes, type ServiceOnBytes } from './connect-routes.ts';
 import { createCors } from './cors.ts';
 import { detailAnswer } from './feast-error.ts';
@@ -41,7 +42,8 @@ const UNKNOWN_PATH = 'unknown';
  * gRPC-Web. Slow senders are the business of the server that the handler is given to (`requestTimeout`, `headersTimeout`).
  */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
-  const connect = createConnectRoutes({ ...options, ...options.limits });
+  const entrance = new Entrance({ ...options, ...options.limits });
+  const connect = createConnectRoutes({ ...options, ...options.limits, entrance });
   const routes = createRoutes(options);
   const cors = createCors(options.corsOrigins);
   return (request, response) => {
@@ -61,6 +63,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
       search: url.slice(path.length),
       connect,
       routes,
+      entrance,
       options,
     });
   };
@@ -73,11 +76,12 @@ interface Target {
   readonly search: string;
   readonly connect: ConnectRoutes;
   readonly routes: Routes;
+  readonly entrance: Entrance;
   readonly options: HttpHandlerOptions;
 }
 
 function answerPath(request: HttpRequest, response: HttpResponse, target: Target): void {
-  const { path, connect, routes, options } = target;
+  const { path, connect, routes, entrance, options } = target;
   const isService = connect.has(path);
   const route = isService ? undefined : routes.find(path);
   const label = isService ? path : (route?.label ?? UNKNOWN_PATH);
@@ -93,8 +97,7 @@ function answerPath(request: HttpRequest, response: HttpResponse, target: Target
       ...options.limits,
       authenticate: route.isOpen === true ? undefined : options.authenticate,
       admission: route.admission,
-      gate: options.gate,
-      observer: options.observer,
+      entrance,
     });
   }
 }

@@ -34,9 +34,12 @@ export async function answerRoute(
     const timeoutMs = parseConnectTimeoutMs(exchange.metadata('connect-timeout-ms'));
     if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;
     const body = await readRequestBody(exchange, limits.maxRequestBytes);
-    const answer = await runAdmitted(limits, limits.admission, exchange, () =>
-      route(body, exchange),
-    );
+    const answer = await runAdmitted(limits.entrance, {
+      call: exchange,
+      admission: limits.admission,
+      messageBytes: body.length,
+      work: () => route(body, exchange),
+    });
     await sendJson(request, response, answer);
   } catch (error) {
     exchange.error = error;

@@ -18,6 +18,7 @@ export interface ServerGauges {
   /** How reads are let in. */
   readonly admission: {
     readonly limit: number;
+    readonly waitingCount: number;
     readonly refusedCount: { readonly limit: number; readonly deadline: number };
   };
   connectionCount(): number;
@@ -241,9 +242,11 @@ function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
     'Reads that may be in work at once, as latency has it now.',
     () => gauges.admission.limit,
   );
+  const waiting = (): number => gauges.admission.waitingCount;
+  gauge('feature_server_admission_waiting', 'Reads that wait for their turn.', waiting);
   const refused: Counter<'reason'> = new Counter({
     name: 'feature_server_admission_refused_total',
-    help: 'Reads that were refused at once: too many in work (limit), or too late for their deadline (deadline).',
+    help: 'Reads that were refused: too many before them (limit), or too late for their deadline (deadline).',
     labelNames: ['reason'] as const,
     registers,
     collect: (): void => {

@@ -1,44 +1,135 @@
 import { expect, test } from 'vitest';
-import { createAdmissionGate } from '../../src/admission/admission-gate.ts';
+import { createAdmissionGate, type AdmissionOptions } from '../../src/admission/admission-gate.ts';
+import type { SideboardError } from '../../src/errors.ts';
+import { entrant } from './simulated-server.ts';
 
-/** A gate that lets in four, on a clock of its own. */
-function smallGate() {
-  return createAdmissionGate({ latencyMs: 0, minRequests: 4, maxRequests: 4, busyMs: () => 0 }, 0);
+/** A gate on a clock of its own, and who came to it. */
+function openGate(options: Partial<AdmissionOptions> = {}) {
+  const looks: ((nowMs: number) => void)[] = [];
+  const gate = createAdmissionGate(
+    {
+      latencyMs: 0,
+      minRequests: 4,
+      maxRequests: 4,
+      maxWaitingBytes: 1000,
+      busyMs: () => 0,
+      later: (run) => looks.push(run),
+      ...options,
+    },
+    0,
+  );
+  const enter = (nowMs: number, deadlineAtMs = Infinity) => {
+    const caller = {
+      letInAtMs: undefined as number | undefined,
+      refusal: undefined as SideboardError | undefined,
+      leave: (atMs: number) => gate.leave(atMs, caller.letInAtMs!, true),
+      withdraw: (atMs: number) => gate.withdraw(asks, atMs),
+    };
+    const asks = entrant(
+      {
+        letIn: (atMs) => (caller.letInAtMs = atMs),
+        refuse: (error) => (caller.refusal = error),
+      },
+      deadlineAtMs,
+    );
+    gate.enter(asks, nowMs);
+    return caller;
+  };
+  return { gate, enter, look: (nowMs: number) => looks.splice(0).forEach((run) => run(nowMs)) };
 }
 
 test('what is beyond the limit is refused, with when to come back', () => {
-  const gate = smallGate();
-  for (let i = 0; i < 4; i++) expect(gate.enter(1, Infinity)).toBeUndefined();
-  const refusals = Array.from({ length: 32 }, () => gate.enter(1, Infinity)!);
+  const { gate, enter } = openGate();
+  const inside = Array.from({ length: 4 }, () => enter(1));
+  expect(inside.every(({ letInAtMs }) => letInAtMs === 1)).toBe(true);
+  const refusals = Array.from({ length: 32 }, () => enter(1).refusal!);
   expect(refusals[0]).toMatchObject({
     code: 'OVERLOADED',
     message: expect.stringContaining('4 requests') as unknown,
   });
   expect(gate.refusedCount).toEqual({ limit: 32, deadline: 0 });
-  const pushbacks = new Set(refusals.map(({ retryAfterMs }) => retryAfterMs));
+  const pushbacks = new Set(refusals.map((error) => 'retryAfterMs' in error && error.retryAfterMs));
   // Not all at the same moment.
   expect(pushbacks.size).toBeGreaterThan(8);
-  expect(Math.min(...pushbacks)).toBeGreaterThan(0);
-  gate.leave(2, 1);
-  expect(gate.enter(2, Infinity)).toBeUndefined();
+  expect(Math.min(...[...pushbacks].map(Number))).toBeGreaterThan(0);
+  inside[0]!.leave(2);
+  expect(enter(2).letInAtMs).toBe(2);
 });
 
-test('a burst is welcome before an overload is measured, unless answers may not wait', () => {
-  const strictness = { minRequests: 64, maxRequests: 1000, busyMs: () => 0 };
-  const gate = createAdmissionGate({ ...strictness, latencyMs: 100 }, 0);
-  for (let i = 0; i < 1000; i++) expect(gate.enter(1, Infinity)).toBeUndefined();
-  expect(gate.enter(1, Infinity)).toBeDefined();
-  expect(createAdmissionGate({ ...strictness, latencyMs: 0 }, 0).limit).toBe(64);
+test('who finds no place waits for one, first come, first served', () => {
+  const { gate, enter } = openGate({ maxRequests: 100 });
+  const inside = Array.from({ length: 64 }, () => enter(1));
+  const [first, gone, last] = [enter(2), enter(3), enter(4)];
+  expect(gate.waitingCount).toBe(3);
+  gone.withdraw(5);
+  inside[0]!.leave(6);
+  expect([first.letInAtMs, gone.letInAtMs, last.letInAtMs]).toEqual([6, undefined, undefined]);
+  inside[1]!.leave(7);
+  expect([gone.letInAtMs, last.letInAtMs]).toEqual([undefined, 7]);
+  expect(gate.waitingCount).toBe(0);
+});
+
+test('those that wait are so many, and their messages so large, as is allowed', () => {
+  const { enter } = openGate({ maxRequests: 100, maxWaitingBytes: 250 });
+  for (let i = 0; i < 64; i++) enter(1);
+  // A hundred bytes each.
+  expect([enter(1), enter(1), enter(1)].map(({ refusal }) => refusal?.code)).toEqual([
+    undefined,
+    undefined,
+    'OVERLOADED',
+  ]);
+});
+
+test('a burst is waited out; in an overload the line is short', () => {
+  const { enter } = openGate({ maxRequests: 1000, maxWaitingBytes: 1e6 });
+  let inside = Array.from({ length: 64 }, () => enter(0));
+  // One leaves and three come, every millisecond.
+  const refusedAtMs: number[] = [];
+  for (let nowMs = 1; nowMs < 400; nowMs++) {
+    inside[0]!.leave(nowMs);
+    const came = [enter(nowMs), enter(nowMs), enter(nowMs)];
+    if (came.some(({ refusal }) => refusal !== undefined)) refusedAtMs.push(nowMs);
+    inside = [...inside.slice(1), ...came].filter(({ refusal }) => refusal === undefined);
+  }
+  expect(refusedAtMs[0]).toBeGreaterThan(50);
+  expect(refusedAtMs.length).toBeGreaterThan(200);
+});
+
+test('who has waited for too long is refused, and so is whose deadline has passed', () => {
+  const { enter } = openGate({ maxRequests: 100 });
+  const inside = Array.from({ length: 64 }, () => enter(0));
+  const [patient, hurried] = [enter(1), enter(1, 150)];
+  inside[0]!.leave(1000);
+  expect(patient.refusal?.code).toBe('OVERLOADED');
+  expect(hurried.refusal?.code).toBe('DEADLINE_EXCEEDED');
+});
+
+test('requests that hang give their places to others, without anybody leaving', () => {
+  const { enter, look } = openGate({ maxRequests: 200 });
+  const hanging = Array.from({ length: 64 }, () => enter(0));
+  const waiting = enter(50);
+  look(60);
+  expect(waiting.letInAtMs).toBeUndefined();
+  look(220);
+  expect(waiting.letInAtMs).toBe(220);
+  // And it counts for nobody's place when they come to an end.
+  for (const each of hanging) each.leave(221);
+  waiting.leave(221);
+  const next = Array.from({ length: 65 }, () => enter(222));
+  expect(next.filter(({ letInAtMs }) => letInAtMs === 222)).toHaveLength(64);
 });
 
 test('the more are refused, the later they are to come back', () => {
-  const gate = smallGate();
+  const { enter } = openGate();
   const meanPushback = (refusals: number, fromMs: number): number => {
     let sum = 0;
-    for (let i = 0; i < 4; i++) gate.enter(fromMs, Infinity);
-    for (let i = 0; i < refusals; i++) gate.enter(fromMs, Infinity);
-    for (let i = 0; i < 16; i++) sum += gate.enter(fromMs + 100, Infinity)!.retryAfterMs;
-    for (let i = 0; i < 4; i++) gate.leave(fromMs + 100, fromMs);
+    const inside = Array.from({ length: 4 }, () => enter(fromMs));
+    for (let i = 0; i < refusals; i++) enter(fromMs);
+    for (let i = 0; i < 16; i++) {
+      const { refusal } = enter(fromMs + 100);
+      sum += Number(refusal !== undefined && 'retryAfterMs' in refusal && refusal.retryAfterMs);
+    }
+    for (const each of inside) each.leave(fromMs + 100);
     return sum / 16;
   };
   const few = meanPushback(4, 1000);
@@ -48,25 +139,23 @@ test('the more are refused, the later they are to come back', () => {
 });
 
 test('what cannot make its deadline is refused at once; the first one is always let in', () => {
-  const gate = createAdmissionGate(
-    { latencyMs: 0, minRequests: 64, maxRequests: 64, busyMs: () => 0 },
-    0,
-  );
-  // Reads take 30 ms, one window long.
+  const { gate, enter } = openGate({ minRequests: 64, maxRequests: 64 });
+  // Reads take 30 ms, for three windows.
+  const inside: ReturnType<typeof enter>[] = [];
   let nowMs = 0;
-  for (; nowMs < 100; nowMs += 1) {
-    gate.enter(nowMs, Infinity);
-    if (nowMs >= 30) gate.leave(nowMs, nowMs - 30);
+  for (; nowMs < 300; nowMs += 1) {
+    inside.push(enter(nowMs));
+    if (nowMs >= 30) inside[nowMs - 30]!.leave(nowMs);
   }
-  expect(gate.enter(nowMs, nowMs + 10)).toMatchObject({
+  expect(enter(nowMs, nowMs + 10).refusal).toMatchObject({
     code: 'OVERLOADED',
     retryAfterMs: 30,
     message: expect.stringContaining('takes 30 ms now') as unknown,
   });
-  expect(gate.enter(nowMs, nowMs + 31)).toBeUndefined();
+  const late = enter(nowMs, nowMs + 31);
+  expect(late.letInAtMs).toBe(nowMs);
   expect(gate.refusedCount).toEqual({ limit: 0, deadline: 1 });
   // What is known is forgotten when nobody has been measured for a while.
-  expect(gate.enter(nowMs + 5000, nowMs + 5010)).toBeUndefined();
-  for (let i = 0; i < 32; i++) gate.leave(nowMs + 5000, undefined);
-  expect(gate.enter(nowMs + 5000, nowMs + 5001)).toBeUndefined();
+  const later = enter(nowMs + 5000, nowMs + 5010);
+  expect(later.letInAtMs).toBe(nowMs + 5000);
 });

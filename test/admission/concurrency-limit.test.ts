@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { ConcurrencyLimit } from '../../src/admission/concurrency-limit.ts';
 import { between, simulate, type ServerModel } from './simulated-server.ts';
 
 /** The machine that simulates may be busy. */
@@ -31,6 +30,7 @@ const SMALL: ServerModel = {
   storeParallel: Infinity,
 };
 const SMALL_CAPACITY = 1000 / 0.045;
+const BY_DEFAULT = { latencyMs: 100, minRequests: 64, maxRequests: 1000, maxWaitingBytes: 1e6 };
 
 /** p99 at half load, and what a step to `factor` times capacity does, once it has lasted 1.5 s. */
 function step(model: ServerModel, capacity: number, factor: number) {
@@ -49,9 +49,13 @@ function step(model: ServerModel, capacity: number, factor: number) {
 }
 
 describe.each(MODELS)('%s', SLOW, (_name, model, capacity) => {
-  test('at half load nobody is refused', () => {
-    const half = simulate(model, { perSecond: () => capacity / 2, durationMs: 10_000, seed: 3 });
-    expect(half.refusedCount / half.answered.length).toBeLessThan(0.01);
+  const isVeryLarge = capacity < 100;
+
+  test.each([0.5, 0.7, 0.9])('at %d times capacity nobody is refused', (share) => {
+    const durationMs = 10_000;
+    const below = simulate(model, { perSecond: () => capacity * share, durationMs, seed: 3 });
+    // Of large ones a few are a burst of a tenth of a second already.
+    expect(below.refusedCount / below.answered.length).toBeLessThan(isVeryLarge ? 0.1 : 0.02);
   });
 
   test.each([1.5, 2, 5, 10])(
@@ -59,10 +63,25 @@ describe.each(MODELS)('%s', SLOW, (_name, model, capacity) => {
     (factor) => {
       const { slower, goodput } = step(model, capacity, factor);
       expect(goodput).toBeGreaterThan(0.9);
-      expect(slower).toBeLessThan(2);
+      expect(slower).toBeLessThan(isVeryLarge ? 3 : 2.2);
     },
   );
 });
+
+test(
+  'a server that pauses now and then, and has time to make up for it, refuses nobody',
+  SLOW,
+  () => {
+    // As for a garbage collection, or for another process on the core of the store.
+    const storeMs = (nowMs: number): number => Math.max(20 - (nowMs % 300), 0.15);
+    const outcome = simulate(
+      { ...SMALL, storeMs },
+      { perSecond: () => SMALL_CAPACITY * 0.8, durationMs: 5000, seed: 11 },
+      { ...BY_DEFAULT, latencyMs: 0 },
+    );
+    expect(outcome.refusedCount).toBe(0);
+  },
+);
 
 test('small reads: goodput is what the refusals leave of the core', { timeout: 30_000 }, () => {
   const outcome = simulate(SMALL, {
@@ -77,7 +96,7 @@ test('small reads: goodput is what the refusals leave of the core', { timeout: 3
 describe('over time', SLOW, () => {
   const [, model, capacity] = MODELS[2]!;
 
-  test('the baseline is not lost in an overload that never lets up', () => {
+  test('what requests take alone is not forgotten in an overload that never lets up', () => {
     const hourly = simulate(model, { perSecond: () => capacity * 3, durationMs: 120_000, seed: 4 });
     const early = between(hourly, 5_000, 20_000);
     const late = between(hourly, 100_000, 120_000);
@@ -85,14 +104,16 @@ describe('over time', SLOW, () => {
     expect(late.perSecond).toBeGreaterThan(capacity * 0.9);
   });
 
-  test('a store that becomes slower, but not fuller, costs nobody an answer for long', () => {
+  test.each([20, 40])('a store that takes %d ms from now on costs nobody an answer', (slowMs) => {
     const slower: ServerModel = {
       ...model,
       storeParallel: Infinity,
-      storeMs: (nowMs) => (nowMs < 5000 ? 2 : 40),
+      storeMs: (nowMs) => (nowMs < 5000 ? 2 : slowMs),
     };
-    const outcome = simulate(slower, { perSecond: () => 1000, durationMs: 20_000, seed: 5 });
+    const load = { perSecond: () => 1000, durationMs: 20_000, seed: 5 };
+    const outcome = simulate(slower, load, BY_DEFAULT);
     expect(between(outcome, 8_000, 20_000).perSecond).toBeGreaterThan(980);
+    expect(outcome.refusedCount).toBe(0);
   });
 
   test('when an overload is over, nobody is refused any more', () => {
@@ -102,96 +123,49 @@ describe('over time', SLOW, () => {
       seed: 6,
     });
     expect(between(outcome, 9_000, 20_000).perSecond).toBeGreaterThan((capacity / 2) * 0.98);
-    const limitsAfter = outcome.limits.slice(10);
-    expect(Math.min(...limitsAfter)).toBeGreaterThanOrEqual(20);
   });
 
-  test('a pause of the whole process is no overload', () => {
-    const paused: ServerModel = {
-      ...model,
-      storeMs: (nowMs) => (Math.floor(nowMs) % 1000 < 10 ? 15 : 2),
-      storeParallel: Infinity,
+  test('a tenth of the reads hangs, and the others are answered all the same', () => {
+    let n = 0;
+    const hanging: ServerModel = {
+      ...SMALL,
+      storeMs: (nowMs) => (nowMs > 1000 && ++n % 10 === 0 ? 1000 : 0.5),
     };
-    const outcome = simulate(paused, { perSecond: () => 2000, durationMs: 10_000, seed: 7 });
-    expect(outcome.refusedCount / outcome.answered.length).toBeLessThan(0.01);
-  });
-});
-
-describe('as lenient as by default', () => {
-  const LENIENT = { initial: 1000, min: 64, max: 1000, latencyMs: 100 };
-
-  test('a slow request after an idle hour is no overload', () => {
-    let busyMs = 0;
-    const limit = new ConcurrencyLimit({ ...LENIENT, busyMs: () => busyMs }, 0);
-    const serve = (atMs: number, latencyMs: number): void => {
-      expect(limit.tryEnter()).toBe(true);
-      busyMs += 0.05;
-      limit.leave(atMs + latencyMs, atMs);
-    };
-    for (let ms = 0; ms < 1000; ms++) serve(ms, 0.5);
-    // The process did this and that meanwhile; the first read finds a connection that has to be made again.
-    busyMs += 10_000;
-    // And now and then there is another one.
-    const limits = Array.from({ length: 20 }, (_, i) => {
-      serve(3_600_000 + 2_000 * i, 400);
-      return limit.current;
-    });
-    expect(Math.min(...limits)).toBe(1000);
-  });
-  const [, large, capacity] = MODELS[0]!;
-
-  test('nobody is refused up to the wanted latency, however long a read takes alone', SLOW, () => {
-    const burst = simulate(
-      large,
-      { perSecond: (nowMs) => (nowMs < 80 ? 600 : capacity * 0.5), durationMs: 5000, seed: 8 },
-      LENIENT,
+    const load = { perSecond: () => 5000, durationMs: 8000, seed: 12 };
+    const outcome = simulate(hanging, load, BY_DEFAULT);
+    const quick = outcome.answered.filter(
+      ({ arrivedAtMs, latencyMs }) => arrivedAtMs > 1500 && latencyMs < 50,
     );
-    expect(burst.refusedCount).toBe(0);
+    expect(quick.length).toBeGreaterThan(0.88 * 6.5 * 5000);
+    expect(outcome.refusedCount).toBe(0);
   });
 
-  test(
-    'an overload keeps to that latency, as far as the least number of requests allows',
-    SLOW,
-    () => {
-      const outcome = simulate(
-        large,
-        {
-          perSecond: (nowMs) => (nowMs < 1000 ? capacity / 2 : capacity * 5),
-          durationMs: 28_000,
-          seed: 9,
-        },
-        LENIENT,
-      );
-      const [early, late] = [between(outcome, 2000, 6000), between(outcome, 19_000, 28_000)];
-      expect(early.perSecond).toBeGreaterThan(capacity * 0.95);
-      // Sixty-four of 1.8 ms each are 115 ms, twice: once to be read, once to be answered; and a probe now and then.
-      expect(early.p99Ms).toBeLessThan(400);
-      expect(late.p99Ms).toBeLessThan(400);
-    },
-  );
-
-  test('a store that becomes slower, but not fuller, costs nobody an answer for long', SLOW, () => {
-    const model: ServerModel = {
-      cpuMs: [0.02, 0.025],
-      refusalMs: 0.002,
-      storeMs: (nowMs) => (nowMs < 3000 ? 2 : 250),
-      storeParallel: Infinity,
-    };
+  test('under way are few, whoever many callers wait for their answers', () => {
+    // As 900 callers in a closed loop: all at once, and nobody after them.
     const outcome = simulate(
-      model,
-      { perSecond: () => 2000, durationMs: 15_000, seed: 10 },
-      LENIENT,
+      SMALL,
+      { perSecond: (nowMs) => (nowMs < 9 ? 100_000 : 1), durationMs: 20, seed: 13 },
+      BY_DEFAULT,
     );
-    expect(between(outcome, 8_000, 14_000).perSecond).toBeGreaterThan(1950);
+    expect(outcome.refusedCount).toBe(0);
+    expect(outcome.answered.length).toBeGreaterThan(700);
+    expect(outcome.mostWaiting).toBeGreaterThan(300);
+    expect(outcome.mostInWork).toBeLessThanOrEqual(128);
   });
 });
 
-test('never are fewer let in than the least number, not even for a probe', SLOW, () => {
-  const [, store, capacity] = MODELS[2]!;
+test('by default an overload keeps to the wait that is asked for', SLOW, () => {
+  const [, large, capacity] = MODELS[0]!;
   const outcome = simulate(
-    store,
-    { perSecond: () => capacity * 4, durationMs: 30_000, seed: 11 },
-    { initial: 20, min: 6, max: 1000, latencyMs: 0 },
+    large,
+    {
+      perSecond: (nowMs) => (nowMs < 1000 ? capacity / 2 : capacity * 5),
+      durationMs: 10_000,
+      seed: 9,
+    },
+    BY_DEFAULT,
   );
-  expect(outcome.lowestLimit).toBeGreaterThanOrEqual(6);
+  const late = between(outcome, 2000, 10_000);
+  expect(late.perSecond).toBeGreaterThan(capacity * 0.95);
+  expect(late.p99Ms).toBeLessThan(150);
 });

@@ -1,7 +1,5 @@
-import {
-  ConcurrencyLimit,
-  type ConcurrencyLimitOptions,
-} from '../../src/admission/concurrency-limit.ts';
+import { createAdmissionGate, type AdmissionOptions } from '../../src/admission/admission-gate.ts';
+import type { Entrant, PlaceInLine } from '../../src/admission/waiting-line.ts';
 
 /** What a simulated server is like; milliseconds. */
 export interface ServerModel {
@@ -31,11 +29,14 @@ export interface Answered {
 export interface Outcome {
   readonly answered: readonly Answered[];
   readonly refusedCount: number;
-  /** Limit over time: the values at the end of each second. */
-  readonly limits: readonly number[];
-  /** Of all that a request met. */
-  readonly lowestLimit: number;
+  /** Of those that had to wait for their turn. */
+  readonly mostWaiting: number;
+  /** Of those that were in work. */
+  readonly mostInWork: number;
 }
+
+/** As strict as it goes: nobody may wait for others for longer than a read takes. */
+const STRICT = { latencyMs: 0, minRequests: 8, maxRequests: 1000, maxWaitingBytes: 1e6 };
 
 /** A small generator (mulberry32), so that a run can be repeated. */
 export function createRandom(seed: number): () => number {
@@ -87,23 +88,26 @@ class Agenda {
 export function simulate(
   model: ServerModel,
   load: Load,
-  options: Omit<ConcurrencyLimitOptions, 'busyMs'> = {
-    initial: 20,
-    min: 2,
-    max: 1000,
-    latencyMs: 0,
-  },
+  options: Omit<AdmissionOptions, 'busyMs' | 'later'> = STRICT,
 ): Outcome {
   const random = createRandom(load.seed);
   const agenda = new Agenda();
   const answered: Answered[] = [];
-  const limits: number[] = [];
   let refusedCount = 0;
-  let lowestLimit = Infinity;
+  let mostWaiting = 0;
+  let inWork = 0;
+  let mostInWork = 0;
   let cpuFreeAtMs = 0;
   let busyMs = 0;
   let nowMs = 0;
-  const limit = new ConcurrencyLimit({ ...options, busyMs: () => busyMs }, 0);
+  const gate = createAdmissionGate(
+    {
+      ...options,
+      busyMs: () => busyMs,
+      later: (run, ms) => agenda.add(nowMs + ms, () => run(nowMs)),
+    },
+    0,
+  );
 
   /** The core does one thing after the other, in the order in which they came. */
   const onCpu = (costMs: number, then: () => void): void => {
@@ -130,23 +134,27 @@ export function simulate(
   const [beforeMs, afterMs] = model.cpuMs;
   const arrive = (): void => {
     const arrivedAtMs = nowMs;
-    // What it costs is known once it is looked at: when the core comes to it.
-    onCpu(0, () => {
-      lowestLimit = Math.min(lowestLimit, limit.current);
-      if (!limit.tryEnter()) {
-        refusedCount += 1;
-        onCpu(model.refusalMs, () => {});
-        return;
-      }
-      const enteredAtMs = nowMs;
+    const letIn = (enteredAtMs: number): void => {
+      inWork += 1;
+      mostInWork = Math.max(mostInWork, inWork);
       onCpu(beforeMs, () =>
         inStore(() =>
           onCpu(afterMs, () => {
-            limit.leave(nowMs, enteredAtMs);
+            inWork -= 1;
             answered.push({ arrivedAtMs, latencyMs: nowMs - arrivedAtMs });
+            gate.leave(nowMs, enteredAtMs, true);
           }),
         ),
       );
+    };
+    const refuse = (): void => {
+      refusedCount += 1;
+      onCpu(model.refusalMs, () => {});
+    };
+    // It is looked at when the core comes to it.
+    onCpu(0, () => {
+      gate.enter(entrant({ letIn, refuse }), nowMs);
+      mostWaiting = Math.max(mostWaiting, gate.waitingCount);
     });
   };
   const arriveAgain = (): void => {
@@ -155,14 +163,17 @@ export function simulate(
     agenda.add(nowMs + (-Math.log(1 - random()) * 1000) / load.perSecond(nowMs), arriveAgain);
   };
   agenda.add(0, arriveAgain);
-  for (let second = 1; second * 1000 <= load.durationMs; second++) {
-    agenda.add(second * 1000, () => limits.push(limit.current));
-  }
   for (let next = agenda.next(); next !== undefined; next = agenda.next()) {
     nowMs = next.atMs;
     next.run();
   }
-  return { answered, refusedCount, limits, lowestLimit };
+  return { answered, refusedCount, mostWaiting, mostInWork };
+}
+
+/** Somebody who asks to be let in, of a hundred bytes. */
+export function entrant(on: Pick<Entrant, 'letIn' | 'refuse'>, deadlineAtMs = Infinity): Entrant {
+  const place: PlaceInLine | undefined = undefined;
+  return { ...on, deadlineAtMs, messageBytes: 100, place };
 }
 
 /** The value below which that share of the sorted numbers is. */

@@ -45,9 +45,11 @@ test.each(TRANSPORTS)('over %s an error brings its code for programs', async (_,
 test.each(TRANSPORTS)('over %s a refusal says when to come back', async (_, open) => {
   const refusal = new OverloadedError('full', 1250);
   const gate: AdmissionGate = {
-    enter: () => refusal,
+    enter: (entrant) => entrant.refuse(refusal),
     leave: () => {},
     limit: 0,
+    withdraw() {},
+    waitingCount: 0,
     refusedCount: { limit: 0, deadline: 0 },
   };
   server = await startFeatureServer({ handler: { gate } });

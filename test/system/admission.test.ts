@@ -12,6 +12,13 @@ import { createAdmissionGate, type AdmissionGate } from '../../src/admission/adm
 import { startFeatureServer, type FeatureServer } from '../http/feature-server.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
+const STRICT = {
+  latencyMs: 0,
+  minRequests: 2,
+  maxWaitingBytes: 1_000_000,
+  busyMs: () => 0,
+  later: () => {},
+};
 const READ = '/feast.serving.ServingService/GetOnlineFeatures';
 const QUESTION = {
   kind: { case: 'featureService' as const, value: 'driver_service' },
@@ -29,10 +36,7 @@ let held: Promise<http2.IncomingHttpHeaders>[];
 
 /** A server on which two reads are in work, which is as many as its gate lets in. */
 beforeEach(async () => {
-  gate = createAdmissionGate(
-    { latencyMs: 0, minRequests: 2, maxRequests: 2, busyMs: () => 0 },
-    performance.now(),
-  );
+  gate = createAdmissionGate({ ...STRICT, maxRequests: 2 }, performance.now());
   server = await startFeatureServer({ handler: { gate } });
   session = http2.connect(server.http2Url);
   server.store.hold();

@@ -59,7 +59,7 @@ test('gauges become what each says: sums, the oldest registry, the certificate t
     const metrics = createMetrics();
     metrics.watch({
       inFlightCount: () => n,
-      admission: { limit: n * 8, refusedCount: { limit: n, deadline: 0 } },
+      admission: { limit: n * 8, waitingCount: 0, refusedCount: { limit: n, deadline: 0 } },
       connectionCount: () => n * 10,
       registryAgeMs: () => n * 1000,
       registrySnapshot: () => snapshotOf(n * 1000),
@@ -84,7 +84,7 @@ test('no counter goes back when a worker ends, and no gauge keeps what it held',
   const [leaving] = workers;
   leaving!.watch({
     inFlightCount: () => 5,
-    admission: { limit: 8, refusedCount: { limit: 1, deadline: 0 } },
+    admission: { limit: 8, waitingCount: 0, refusedCount: { limit: 1, deadline: 0 } },
     connectionCount: () => 0,
     registryAgeMs: () => 0,
     registrySnapshot: () => snapshotOf(0),

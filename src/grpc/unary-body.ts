@@ -1,0 +1,137 @@
+import type { Entrant, PlaceInLine } from '../admission/waiting-line.ts';
+import type { Entrance } from '../call/entrance.ts';
+import type { SideboardError } from '../errors.ts';
+import { encodeHeaderBlock } from '../http2/header-block.ts';
+import type { RequestBody } from '../http2/http2-engine.ts';
+import type { GrpcMethod } from './grpc-service.ts';
+import {
+  createMessageReader,
+  frameMessage,
+  wholeMessage,
+  type MessageReader,
+} from './message-reader.ts';
+import type { CallLimits, ServerCall } from './server-call.ts';
+import { GrpcCode, GrpcStatusError } from './status.ts';
+import type { TrailersOf } from './trailers.ts';
+
+export const RESPONSE_HEADERS = encodeHeaderBlock({
+  ':status': 200,
+  'content-type': 'application/grpc',
+  'grpc-accept-encoding': 'identity,gzip',
+});
+const GZIP_RESPONSE_HEADERS = encodeHeaderBlock({
+  ...RESPONSE_HEADERS.fields,
+  'grpc-encoding': 'gzip',
+});
+
+/** What all calls of a dispatcher share. */
+export interface CommonParts {
+  readonly limits: CallLimits;
+  readonly trailersOf: TrailersOf;
+  readonly entrance: Entrance;
+}
+
+type UnaryCall = Extract<GrpcMethod, { kind: 'unary' }>;
+
+/** The body of a call with one request and one response. A class, so that a call costs one object and no closures. */
+export class UnaryBody implements RequestBody, Entrant {
+  place: PlaceInLine | undefined;
+  private readonly call: ServerCall;
+  private readonly method: UnaryCall;
+  private readonly encoding: string;
+  private readonly common: CommonParts;
+  private message: Uint8Array | undefined;
+  /** Only for what does not come in one piece. */
+  private reader: MessageReader | undefined;
+
+  constructor(call: ServerCall, method: UnaryCall, encoding: string, common: CommonParts) {
+    this.call = call;
+    this.method = method;
+    this.encoding = encoding;
+    this.common = common;
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.call.isOver) return;
+    if (this.message === undefined && this.reader === undefined) {
+      this.message = wholeMessage(chunk, this.common.limits.maxRequestBytes);
+      if (this.message !== undefined) return;
+    }
+    try {
+      this.readPiece(chunk);
+    } catch (error) {
+      this.call.fail(error);
+    }
+  }
+
+  onEnd(): void {
+    const { call, message } = this;
+    if (call.isOver) return;
+    if (message === undefined) {
+      call.fail(this.reader?.isMidMessage === true ? cutOff() : notOneMessage(call.path));
+      return;
+    }
+    call.received();
+    this.common.entrance.enter(this, this.method.admission);
+  }
+
+  get deadlineAtMs(): number {
+    return this.call.deadlineAtMs;
+  }
+
+  get messageBytes(): number {
+    return this.message?.length ?? 0;
+  }
+
+  letIn(nowMs: number): void {
+    const { call } = this;
+    const { entrance } = this.common;
+    if (call.isOver) {
+      entrance.turnBack(nowMs);
+      return;
+    }
+    call.begin(entrance, nowMs);
+    try {
+      this.method.call(this.message!, call).then(
+        (framed) => this.succeed(framed),
+        (error: unknown) => call.fail(error),
+      );
+    } catch (error) {
+      call.fail(error);
+    }
+  }
+
+  refuse(error: SideboardError): void {
+    this.call.fail(error);
+  }
+
+  onClose(): void {
+    this.common.entrance.withdraw(this);
+    this.call.close();
+  }
+
+  private readPiece(chunk: Uint8Array): void {
+    this.reader ??= createMessageReader(this.encoding, this.common.limits.maxRequestBytes);
+    this.reader.push(chunk);
+    this.message ??= this.reader.next();
+    if (this.message !== undefined && this.reader.isMidMessage) throw notOneMessage(this.call.path);
+  }
+
+  private succeed(framed: Uint8Array): void {
+    if (this.call.isOver) return;
+    const gzip = this.encoding === 'gzip';
+    this.call.finish(
+      gzip ? GZIP_RESPONSE_HEADERS : RESPONSE_HEADERS,
+      frameMessage(framed, gzip),
+      this.common.trailersOf(this.call),
+    );
+  }
+}
+
+export function cutOff(): GrpcStatusError {
+  return new GrpcStatusError(GrpcCode.INTERNAL, 'the request message is cut off');
+}
+
+export function notOneMessage(path: string): GrpcStatusError {
+  return new GrpcStatusError(GrpcCode.UNIMPLEMENTED, `${path} takes one request message`);
+}
