@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { hashFeatureField, timestampField } from '../feast-encoding/hash-field.ts';
 import { prepareHashFields, type HashFields, type ReadShape } from '../redis/hash-fields.ts';
+import type { HashReadResult } from '../redis/hash-read-batch.ts';
+import type { HashRows } from '../redis/hash-rows.ts';
 import type { RedisClient } from '../redis/redis-client.ts';
 import { ShapeChooser } from '../redis/shape-chooser.ts';
 import type {
@@ -74,27 +76,29 @@ export function createRedisReader(client: RedisClient, setting: ReadShapeSetting
       };
       return prepared;
     },
-    async read(reads, limits) {
-      let keyCount = 0;
+    read(reads, limits) {
       const hashReads = reads.map(({ prepared, keys }) => {
         const shape = shapeFor(prepared as RedisPreparedRead, keys);
         countByShape[shape] += keys.length;
-        keyCount += keys.length;
         return { fields: (prepared as RedisPreparedRead).fields, keys, shape };
       });
-      try {
-        const { cells, lostCount, lostReason } = await client.readHashes(hashReads, limits);
-        // With nothing left there is no part to answer with.
-        if (lostReason !== undefined && lostCount === keyCount) {
-          for (const rows of cells) rows.release();
-          throw lostReason;
-        }
-        return cells;
-      } catch (error) {
-        throw storeError(error);
-      }
+      // No async function on the way of a read: each costs more than the work that is done in it.
+      return client.readHashes(hashReads, limits).then(cellsOf, failAsStore);
     },
   };
+}
+
+function cellsOf({ cells, hashCount, lostCount, lostReason }: HashReadResult): readonly HashRows[] {
+  // With nothing left there is no part to answer with.
+  if (lostReason !== undefined && lostCount === hashCount) {
+    for (const rows of cells) rows.release();
+    throw storeError(lostReason);
+  }
+  return cells;
+}
+
+function failAsStore(error: unknown): never {
+  throw storeError(error);
 }
 
 /** The fields of a hash that a layout reads, in the order of its cells. */

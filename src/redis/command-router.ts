@@ -73,6 +73,9 @@ export class CommandRouter {
     if (!command.isRead) {
       return shard.primary;
     }
+    if (this.policy.readFrom === 'primary' && command.excluded === undefined) {
+      return shard.primary;
+    }
     const excluded = command.excluded ?? NONE;
     const node = chooseNode(shard, this.policy, excluded, this.turn++, this.runtime.now());
     return node ?? shard.primary;

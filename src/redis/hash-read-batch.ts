@@ -9,7 +9,7 @@ import { LOST } from './read-hash-reply.ts';
 import { RedisError } from './redis-error.ts';
 import type { RedisNode } from './redis-node.ts';
 import type { RedisRuntime, RedisTimer } from './redis-runtime.ts';
-import { Waiting, type CallLimits } from './waiting.ts';
+import { Waiting, type CallLimits, type Waiter } from './waiting.ts';
 
 /** The same fields of some hashes. */
 export interface HashRead {
@@ -28,6 +28,8 @@ export interface HashReadLimits extends CallLimits {
 export interface HashReadResult {
   /** To be released when they have been looked at. */
   readonly cells: readonly HashRows[];
+  /** Hashes that were asked for. */
+  readonly hashCount: number;
   /** Hashes that could not be read; 0 unless `isPartial`. */
   readonly lostCount: number;
   /** Why, for one of them. */
@@ -65,6 +67,11 @@ export interface HashReadCounts {
   hedged: number;
 }
 
+/** What is asked for in one turn of the event loop. */
+export interface ReadTurn {
+  find(fields: HashFields, key: Uint8Array): HashReadCommand | undefined;
+}
+
 /** Before a node's answers are known, and at the least: timers are no finer. */
 const UNKNOWN_HEDGE_DELAY_MS = 25;
 const MIN_HEDGE_DELAY_MS = 1;
@@ -72,16 +79,15 @@ const MIN_HEDGE_DELAY_MS = 1;
 const MAX_NAMED_NODES = 5;
 
 /** All hashes of one call. */
-export class HashReadBatch implements HashRowOwner {
+export class HashReadBatch implements HashRowOwner, Waiter<HashReadResult> {
   readonly commands: HashReadCommand[] = [];
-  readonly waiting: Waiting;
-  readonly pendingCount: number;
+  readonly waiting: Waiting<HashReadResult>;
+  readonly hashCount: number;
   private readonly joined: HashReadCommand[] = [];
   private readonly options: HashReaderOptions;
   private readonly reads: readonly HashRead[];
   private readonly isPartial: boolean;
   private readonly cells: HashRows[];
-  private readonly startedAtMs: number;
   /** Absent = nobody wants to know. */
   private readonly nodeReads: NodeReads | undefined;
   private lostCount = 0;
@@ -94,45 +100,33 @@ export class HashReadBatch implements HashRowOwner {
     this.isPartial = limits.isPartial === true;
     const { runtime } = options;
     const { onNodeRead } = limits;
-    this.startedAtMs = runtime.now();
     this.nodeReads =
       onNodeRead === undefined ? undefined : new NodeReads(() => runtime.now(), onNodeRead);
     let count = 0;
     for (const { keys } of reads) count += keys.length;
-    this.pendingCount = count;
-    this.waiting = new Waiting(
-      runtime,
-      limits,
-      options.commandTimeoutMs,
-      count,
-      () => this.onSilence(),
-      () => this.onEnd(),
-    );
+    this.hashCount = count;
     this.cells = reads.map(({ fields, keys }) => new HashRows(keys.length, fields.width));
+    this.waiting = new Waiting(runtime, limits, options.commandTimeoutMs, count, this);
   }
 
   get isOver(): boolean {
     return this.waiting.isOver;
   }
 
-  /** Nobody will look at what was read. */
-  discard(): void {
-    for (const rows of this.cells) rows.release();
-  }
-
   result(): HashReadResult {
-    const { cells, lostCount, lostReason } = this;
-    return { cells, lostCount, lostReason };
+    const { cells, hashCount, lostCount, lostReason } = this;
+    return { cells, hashCount, lostCount, lostReason };
   }
 
-  start(find: (fields: HashFields, key: Uint8Array) => HashReadCommand | undefined): void {
+  /** @param turn finds those that others ask for in it; `undefined` = there is nobody else. */
+  start(turn: ReadTurn | undefined): void {
     const { router, budget, counts } = this.options;
     for (let g = 0; g < this.reads.length; g++) {
       const { fields, keys, shape } = this.reads[g]!;
       const cells = this.cells[g]!;
       for (let index = 0; index < keys.length; index++) {
         const row: HashRow = { cells, index, owner: this };
-        const same = find(fields, keys[index]!);
+        const same = turn?.find(fields, keys[index]!);
         if (same !== undefined) {
           same.follow(row);
           this.joined.push(same);
@@ -198,7 +192,7 @@ export class HashReadBatch implements HashRowOwner {
     let delayMs = Infinity;
     for (const command of this.awaited()) {
       if (!command.isOver && !command.isHedged && command.node !== undefined) {
-        const dueMs = this.startedAtMs + this.hedgeDelayMs(command.node) - nowMs;
+        const dueMs = this.waiting.startedAtMs + this.hedgeDelayMs(command.node) - nowMs;
         delayMs = Math.min(delayMs, Math.max(dueMs, MIN_HEDGE_DELAY_MS));
       }
     }
@@ -221,7 +215,7 @@ export class HashReadBatch implements HashRowOwner {
     for (const command of this.awaited()) {
       const { node } = command;
       if (command.isOver || command.isHedged || node === undefined) continue;
-      if (nowMs - this.startedAtMs < this.hedgeDelayMs(node)) continue;
+      if (nowMs - this.waiting.startedAtMs < this.hedgeDelayMs(node)) continue;
       command.isHedged = true;
       const shard = router.topology.shardOf(command.slot);
       if (shard === undefined) continue;
@@ -234,7 +228,7 @@ export class HashReadBatch implements HashRowOwner {
     }
   }
 
-  private onSilence(): void {
+  onSilence(): void {
     const addresses = new Set<string>();
     const unsettled = this.unsettled();
     for (const { node } of unsettled) {
@@ -253,13 +247,19 @@ export class HashReadBatch implements HashRowOwner {
     }
   }
 
-  private onEnd(): void {
+  onEnd(error?: RedisError): void {
+    // Nobody will look at what was read: not before who is at work on it has ended.
+    if (error !== undefined) queueMicrotask(() => this.discard());
     this.hedgeTimer?.cancel();
     for (const command of this.unsettled()) {
       this.nodeReads?.note(command.node?.address ?? UNKNOWN_NODE, false);
       command.release(this);
     }
     this.nodeReads?.tell();
+  }
+
+  private discard(): void {
+    for (const rows of this.cells) rows.release();
   }
 
   /** Its own commands, and those of others that fill rows of it: whoever sent them may be gone. */

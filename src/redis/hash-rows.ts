@@ -1,28 +1,34 @@
 import type { HashCells } from './read-hash-reply.ts';
 import { letGoOfSlab, type ReceiveSlab } from './receive-slab.ts';
 
-/** Arrays of one length that wait to be used again, and how many numbers all of them may hold. */
-const free = new Map<number, Int32Array[]>();
-const MAX_FREE_NUMBERS = 1024 * 1024;
-const MAX_FREE_OF_LENGTH = 32;
-let freeNumbers = 0;
+/** Where the cells of some hashes begin and end, aligned. */
+interface CellPositions {
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+}
 
-/** With whatever was in it. */
-function takeNumbers(length: number): Int32Array {
+/** Positions of so many cells that wait to be used again, and how many cells all of them have. */
+const free = new Map<number, CellPositions[]>();
+const MAX_FREE_CELLS = 512 * 1024;
+const MAX_FREE_OF_LENGTH = 32;
+let freeCells = 0;
+
+/** With whatever was in them. */
+function takePositions(length: number): CellPositions {
   const used = free.get(length)?.pop();
   if (used === undefined) {
-    return new Int32Array(length);
+    return { starts: new Int32Array(length), ends: new Int32Array(length) };
   }
-  freeNumbers -= length;
+  freeCells -= length;
   return used;
 }
 
-function giveNumbersBack(numbers: Int32Array): void {
-  const { length } = numbers;
-  if (freeNumbers + length > MAX_FREE_NUMBERS) {
+function givePositionsBack(positions: CellPositions): void {
+  const { length } = positions.starts;
+  if (freeCells + length > MAX_FREE_CELLS) {
     // Lengths that were read once are not kept for ever.
     free.clear();
-    freeNumbers = 0;
+    freeCells = 0;
   }
   let same = free.get(length);
   if (same === undefined) {
@@ -30,8 +36,8 @@ function giveNumbersBack(numbers: Int32Array): void {
     free.set(length, same);
   }
   if (same.length < MAX_FREE_OF_LENGTH) {
-    same.push(numbers);
-    freeNumbers += length;
+    same.push(positions);
+    freeCells += length;
   }
 }
 
@@ -40,23 +46,28 @@ export class HashRows implements HashCells {
   readonly buffers: Uint8Array[];
   readonly starts: Int32Array;
   readonly ends: Int32Array;
-  private slabs: ReceiveSlab[] = [];
+  private readonly positions: CellPositions;
+  /** What its values lie in: mostly one slab. */
+  private slab: ReceiveSlab | undefined = undefined;
+  private otherSlabs: ReceiveSlab[] | undefined = undefined;
   private isReleased = false;
 
   /** Cells hold anything until they are read. */
   constructor(rowCount: number, width: number) {
-    this.buffers = Array.from({ length: rowCount }, () => NO_BYTES);
-    this.starts = takeNumbers(rowCount * width);
-    this.ends = takeNumbers(rowCount * width);
+    this.buffers = [];
+    for (let row = 0; row < rowCount; row++) this.buffers.push(NO_BYTES);
+    this.positions = takePositions(rowCount * width);
+    this.starts = this.positions.starts;
+    this.ends = this.positions.ends;
   }
 
   /** The values of a row lie in this slab. */
   put(index: number, slab: ReceiveSlab): void {
     this.buffers[index] = slab.bytes;
-    if (!this.slabs.includes(slab)) {
-      slab.holders++;
-      this.slabs.push(slab);
-    }
+    if (slab === this.slab || this.otherSlabs?.includes(slab) === true) return;
+    slab.holders++;
+    if (this.slab === undefined) this.slab = slab;
+    else (this.otherSlabs ??= []).push(slab);
   }
 
   /**
@@ -70,10 +81,9 @@ export class HashRows implements HashCells {
     this.isReleased = true;
     // Who looks all the same finds no buffer, not somebody else's values.
     this.buffers.length = 0;
-    for (const slab of this.slabs) letGoOfSlab(slab);
-    this.slabs = [];
-    giveNumbersBack(this.starts);
-    giveNumbersBack(this.ends);
+    if (this.slab !== undefined) letGoOfSlab(this.slab);
+    if (this.otherSlabs !== undefined) for (const slab of this.otherSlabs) letGoOfSlab(slab);
+    givePositionsBack(this.positions);
   }
 }
 

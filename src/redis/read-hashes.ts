@@ -4,6 +4,7 @@ import {
   type HashReaderOptions,
   type HashReadLimits,
   type HashReadResult,
+  type ReadTurn,
 } from './hash-read-batch.ts';
 import type { HashReadCommand } from './hash-read-command.ts';
 import type { HashFields } from './hash-fields.ts';
@@ -20,30 +21,28 @@ export class HashReader {
     this.options = options;
   }
 
-  /** One command per hash, all at once. @throws RedisError, `HashReadError` where it is about one hash. */
-  async read(reads: readonly HashRead[], limits: HashReadLimits): Promise<HashReadResult> {
-    const batch = new HashReadBatch(this.options, reads, limits);
-    if (batch.pendingCount > 0) this.start(batch);
+  /** One command per hash, all at once. Rejects with a RedisError, `HashReadError` where it is about one hash. */
+  read(reads: readonly HashRead[], limits: HashReadLimits): Promise<HashReadResult> {
     try {
-      await batch.waiting.finished;
+      const batch = new HashReadBatch(this.options, reads, limits);
+      if (batch.hashCount > 0) this.start(batch);
+      return batch.waiting.finished;
     } catch (error) {
-      batch.discard();
-      throw error;
+      return Promise.reject(error);
     }
-    return batch.result();
   }
 
   private start(batch: HashReadBatch): void {
     const { sharesReads, runtime } = this.options;
     const { turn } = this;
     if (!sharesReads) {
-      batch.start(NONE_ALIKE);
+      batch.start(undefined);
     } else if (turn === undefined) {
       this.turn = new Turn(batch.commands);
       runtime.defer(this.endTurn);
-      batch.start(NONE_ALIKE);
+      batch.start(undefined);
     } else {
-      batch.start((fields, key) => turn.find(fields, key));
+      batch.start(turn);
       turn.batches.push(batch.commands);
     }
   }
@@ -54,7 +53,7 @@ export class HashReader {
 }
 
 /** What was asked for in one turn. It is not used again: a map that is cleared keeps what was in it from the young collector. */
-class Turn {
+class Turn implements ReadTurn {
   readonly batches: (readonly HashReadCommand[])[];
   /** By fields and hash of the key, from the second caller on; of keys with one hash the last. */
   private readonly index = new Map<HashFields, Map<number, HashReadCommand>>();
@@ -83,8 +82,6 @@ class Turn {
     byKey.set(hashKey(command.key), command);
   }
 }
-
-const NONE_ALIKE = (): undefined => undefined;
 
 function hashKey(key: Uint8Array): number {
   let hash = 0;

@@ -71,7 +71,7 @@ export interface RedisClient {
   readonly isCluster: boolean;
   readonly commandTimeoutMs: number;
   readonly counts: Readonly<RouterCounts & HashReadCounts>;
-  /** Reads hashes, each by one command, all at once. @throws RedisError */
+  /** Reads hashes, each by one command, all at once. Rejects with a RedisError. */
   readHashes(reads: readonly HashRead[], limits: HashReadLimits): Promise<HashReadResult>;
   /**
    * Sends commands in their order, each to the node of its key, and waits for all replies.
@@ -200,22 +200,19 @@ async function callAll(
 ): Promise<readonly RedisReply[]> {
   const replies: RedisReply[] = Array.from({ length: calls.length }, () => null);
   const commands: RoutedCall[] = [];
-  const waiting = new Waiting(
-    runtime,
-    limits,
-    timeoutMs,
-    calls.length,
-    () => {
+  const waiting = new Waiting<readonly RedisReply[]>(runtime, limits, timeoutMs, calls.length, {
+    result: () => replies,
+    onSilence() {
       const late = commands.find(({ isOver }) => !isOver);
       const slot = late?.slot ?? 0;
       const address = router.topology.shardOf(slot)?.primary.address;
       const message = `no answer from Redis within ${timeoutMs} ms: ${address ?? 'nobody has the slot'}`;
       waiting.fail(new RedisError('NO_ANSWER', message, { address }));
     },
-    () => {
+    onEnd() {
       for (const command of commands) command.isOver = true;
     },
-  );
+  });
   for (const [i, call] of calls.entries()) {
     commands.push(
       new RoutedCall(call, router, (reply) => {
@@ -225,8 +222,7 @@ async function callAll(
     );
   }
   for (const command of commands) router.send(command);
-  await waiting.finished;
-  return replies;
+  return await waiting.finished;
 }
 
 async function ping(
@@ -239,14 +235,11 @@ async function ping(
     const reason = topology.problem ?? 'nothing is known of it yet';
     throw new RedisError('UNREACHABLE', `no Redis at ${topology.configured}: ${reason}`);
   }
-  const waiting = new Waiting(
-    runtime,
-    limits,
-    commandTimeoutMs,
-    1,
-    () => {},
-    () => {},
-  );
+  const waiting = new Waiting(runtime, limits, commandTimeoutMs, 1, {
+    result: () => {},
+    onSilence() {},
+    onEnd() {},
+  });
   let failed = 0;
   const ask = async ({ reads }: RedisNode): Promise<void> => {
     try {

@@ -16,20 +16,29 @@ export interface CallLimits {
   readonly signal?: CallSignal | undefined;
 }
 
+/** On whose behalf a caller waits. */
+export interface Waiter<T> {
+  /** What the caller gets when there is nothing more to wait for. */
+  result(): T;
+  /** The longest wait is over; whatever does not fail now goes on waiting. */
+  onSilence(): void;
+  /** Called once, when nobody waits any more. @param error why, where it failed */
+  onEnd(error?: RedisError): void;
+}
+
 /** A caller that waits for several things, until the last of them, a failure, its deadline or its going away. */
-export class Waiting {
-  readonly finished: Promise<void>;
+export class Waiting<T> {
+  readonly finished: Promise<T>;
+  readonly startedAtMs: number;
   isOver = false;
-  private readonly settle: PromiseWithResolvers<void>;
+  private readonly settle: PromiseWithResolvers<T>;
   private readonly timer: RedisTimer | undefined;
   private readonly signal: CallSignal | undefined;
-  private readonly onEnd: () => void;
+  private readonly waiter: Waiter<T>;
   private pending: number;
 
   /**
    * @param timeoutMs the longest wait where the deadline allows more.
-   * @param onSilence called when `timeoutMs` has passed; whatever it does not fail goes on waiting.
-   * @param onEnd called once, when nobody waits any more.
    * @throws RedisError DEADLINE, CANCELLED where the caller need not even begin.
    */
   constructor(
@@ -37,62 +46,61 @@ export class Waiting {
     limits: CallLimits,
     timeoutMs: number,
     pending: number,
-    onSilence: () => void,
-    onEnd: () => void,
+    waiter: Waiter<T>,
   ) {
     const { deadlineAtMs, signal } = limits;
-    const leftMs = deadlineAtMs - runtime.now();
+    this.startedAtMs = runtime.now();
+    const leftMs = deadlineAtMs - this.startedAtMs;
     if (signal?.aborted === true) {
       throw new RedisError('CANCELLED', 'the caller went away');
     }
     if (leftMs <= 0) {
       throw new RedisError('DEADLINE', 'the deadline has passed before Redis was asked');
     }
-    this.settle = Promise.withResolvers<void>();
+    this.settle = Promise.withResolvers<T>();
     this.finished = this.settle.promise;
     this.pending = pending;
-    this.onEnd = onEnd;
+    this.waiter = waiter;
     this.signal = signal;
     this.timer = runtime.setTimer(
       () => {
         if (leftMs <= timeoutMs) {
           this.fail(new RedisError('DEADLINE', 'the deadline has passed while waiting for Redis'));
         } else {
-          onSilence();
+          waiter.onSilence();
         }
       },
       Math.min(leftMs, timeoutMs),
     );
     signal?.addEventListener('abort', this.onAbort, { once: true });
-    if (pending === 0) {
-      this.end();
-      this.settle.resolve();
-    }
+    if (pending === 0) this.succeed();
   }
 
   /** One thing less to wait for. */
   countDown(): void {
-    if (--this.pending === 0 && !this.isOver) {
-      this.end();
-      this.settle.resolve();
-    }
+    if (--this.pending === 0 && !this.isOver) this.succeed();
   }
 
   fail(error: RedisError): void {
     if (!this.isOver) {
-      this.end();
+      this.end(error);
       this.settle.reject(error);
     }
+  }
+
+  private succeed(): void {
+    this.end();
+    this.settle.resolve(this.waiter.result());
   }
 
   private readonly onAbort = (): void => {
     this.fail(new RedisError('CANCELLED', 'the caller went away'));
   };
 
-  private end(): void {
+  private end(error?: RedisError): void {
     this.isOver = true;
     this.timer?.cancel();
     this.signal?.removeEventListener('abort', this.onAbort);
-    this.onEnd();
+    this.waiter.onEnd(error);
   }
 }

@@ -10,17 +10,19 @@ export function observeOnlineStore(store: OnlineStore, metrics: Metrics): Online
     kind: store.kind,
     readsUnknownViews: store.readsUnknownViews,
     prepare: (layout) => store.prepare(layout),
-    async read(reads, options) {
+    read(reads, options) {
       const startedAtMs = performance.now();
       const keyCount = countKeys(reads);
-      try {
-        const rows = await store.read(reads, options);
-        onRead(keyCount, performance.now() - startedAtMs, false);
-        return rows;
-      } catch (error) {
-        onRead(keyCount, performance.now() - startedAtMs, true);
-        throw error;
-      }
+      return store.read(reads, options).then(
+        (rows) => {
+          onRead(keyCount, performance.now() - startedAtMs, false);
+          return rows;
+        },
+        (error: unknown) => {
+          onRead(keyCount, performance.now() - startedAtMs, true);
+          throw error;
+        },
+      );
     },
     write: (batch, options) => store.write(batch, options),
     update: (project, keep, remove) => store.update(project, keep, remove),
