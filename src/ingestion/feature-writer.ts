@@ -95,7 +95,7 @@ export interface FeatureWriter {
   carryOut(planned: readonly PlannedWrite[], limits: ReadOptions): Promise<WriteOutcome>;
 }
 
-/** Creates a feature writer; it holds the compiled plans of the current registry snapshot. */
+/** Creates a feature writer; it holds the compiled plans of the registry. */
 export function createFeatureWriter(options: FeatureWriterOptions): FeatureWriter {
   const { registry, store, computer } = options;
   const gate = openWriteGate(options.maxPendingBytes);
@@ -216,14 +216,12 @@ function requireWritable(view: ViewDefinition, lacksFunction: boolean): void {
   }
 }
 
-/** Plans by view; a new snapshot starts with none, so nothing is ever invalidated. */
+/** Plans by view; a view that changes is another definition, so nothing is ever invalidated. */
 function createPlanCache({
   entityKeyVersion,
 }: FeatureWriterOptions): (snapshot: RegistrySnapshot, view: ViewDefinition) => WritePlan {
-  const bySnapshot = new WeakMap<RegistrySnapshot, Map<ViewDefinition, WritePlan>>();
+  const plans = new WeakMap<ViewDefinition, WritePlan>();
   return (snapshot, view) => {
-    const plans = bySnapshot.get(snapshot) ?? new Map<ViewDefinition, WritePlan>();
-    bySnapshot.set(snapshot, plans);
     const plan = plans.get(view) ?? compileWritePlan(view, { snapshot, entityKeyVersion });
     plans.set(view, plan);
     return plan;

@@ -30,7 +30,7 @@ export interface EncodedColumn extends WrittenColumn {
   readonly encoder: ValueEncoder;
 }
 
-/** A view compiled for writing. Belongs to one registry snapshot. */
+/** A view compiled for writing: all there is to know of its definition, its project and whether versions are kept apart. */
 export interface WritePlan {
   readonly viewName: string;
   readonly project: string;
@@ -52,7 +52,7 @@ export interface WritePlan {
 
 /** Where a view is written. */
 export interface WriteContext {
-  readonly snapshot: RegistrySnapshot;
+  readonly snapshot: Pick<RegistrySnapshot, 'project' | 'versioningEnabled'>;
   readonly entityKeyVersion: EntityKeyVersion;
 }
 

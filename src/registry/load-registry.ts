@@ -115,6 +115,7 @@ export function* loadRegistry(
     services: valuesOf(services),
     permissions: keepSame(valuesOf(permissions), was?.permissions),
     versioningEnabled,
+    was,
   });
   return {
     bytes,

@@ -190,6 +190,12 @@ export interface RegistrySnapshot {
   readonly versioningEnabled: boolean;
 }
 
+/** What there is in a snapshot to read and how: what answers are compiled from. */
+export type RegistryDefinitions = Pick<
+  RegistrySnapshot,
+  'project' | 'versioningEnabled' | 'entities' | 'views' | 'viewVersions' | 'featureServices'
+>;
+
 /** Where the server gets its snapshot from; `current()` never does I/O. */
 export interface RegistrySource {
   /** The snapshot that new requests use. @throws SideboardError REGISTRY_UNAVAILABLE before the first load. */

@@ -51,6 +51,8 @@ export interface SnapshotParts {
   readonly services: readonly FeatureServiceDefinition[];
   readonly permissions: readonly PermissionDefinition[];
   readonly versioningEnabled: boolean;
+  /** What was served until now; maps of versions that did not change are taken over. */
+  readonly was?: RegistrySnapshot | undefined;
 }
 
 /** A snapshot, and the names that several objects of the project have, as sentences. */
@@ -86,6 +88,15 @@ export function* assembleSnapshot(parts: SnapshotParts): Work<AssembledSnapshot>
       versions.set(earlier.versionNumber, earlier);
     }
   }
+  const sharedVersions = new Map<string, ReadonlyMap<number, ViewDefinition>>();
+  for (const [name, versions] of viewVersions) {
+    yield;
+    const before = parts.was?.viewVersions.get(name);
+    sharedVersions.set(
+      name,
+      before !== undefined && holdSame(versions, before) ? before : versions,
+    );
+  }
   const featureServices = new Map<string, FeatureServiceDefinition>();
   for (const service of parts.services) {
     yield;
@@ -102,13 +113,19 @@ export function* assembleSnapshot(parts: SnapshotParts): Work<AssembledSnapshot>
     lastUpdatedMs: parts.lastUpdatedMs,
     entities: parts.entities,
     views,
-    viewVersions,
+    viewVersions: sharedVersions,
     featureServices,
     pushSources,
     permissions: Object.freeze(parts.permissions),
     versioningEnabled: parts.versioningEnabled,
   });
   return { snapshot, duplicates: [...duplicates] };
+}
+
+function holdSame<K, V>(left: ReadonlyMap<K, V>, right: ReadonlyMap<K, V>): boolean {
+  if (left.size !== right.size) return false;
+  for (const [key, value] of left) if (right.get(key) !== value) return false;
+  return true;
 }
 
 function severalAreCalled(what: string, name: string): string {

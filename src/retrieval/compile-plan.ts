@@ -1,7 +1,7 @@
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import { isEntityKeyType, valueTypeName } from '../feast-encoding/value-type.ts';
 import type { OnlineStore } from '../online-store/online-store.ts';
-import type { RegistrySnapshot } from '../registry/registry-model.ts';
+import type { RegistryDefinitions } from '../registry/registry-model.ts';
 import { compileGroups, type CompiledGroups, type FeatureCell } from './compile-groups.ts';
 import { compileOnDemandView, computedGroup, placeFeatures } from './compile-on-demand.ts';
 import { encodeMetadataField } from './encode-metadata.ts';
@@ -23,7 +23,7 @@ import { compileVectorPlan } from './vector-plan.ts';
 
 /** What a selection is compiled against. */
 export interface CompileContext {
-  readonly snapshot: RegistrySnapshot;
+  readonly snapshot: RegistryDefinitions;
   readonly store: OnlineStore;
   readonly entityKeyVersion: EntityKeyVersion;
   readonly readEntitylessPushes: boolean;
@@ -37,7 +37,8 @@ const BYTES_PER_CELL = 64;
 const BYTES_PER_PLAN = 2048;
 
 /**
- * Compiles a selection against a registry snapshot. Called once per selection and snapshot, so nothing in here is hot.
+ * Compiles a selection against the definitions of a registry. Called once per selection as long as what it looks up stays, so
+ * nothing in here is hot.
  *
  * @throws SideboardError whatever is wrong with the selection, see `resolveSelection`, `locateJoinKeys` and
  *   `refuseOnDemandViews`; UNSUPPORTED_JOIN_KEY_TYPE

@@ -1,4 +1,4 @@
-import type { RegistrySnapshot } from '../registry/registry-model.ts';
+import type { RegistryDefinitions } from '../registry/registry-model.ts';
 import { ambiguousJoinKey, invalidRequest, missingJoinKeys } from './retrieval-errors.ts';
 import type { RequestedView } from './resolve-selection.ts';
 
@@ -21,7 +21,7 @@ export type EntityColumns = ReadonlyMap<string, number>;
 export function nameEntityColumns(
   entityColumnNames: readonly string[],
   views: readonly RequestedView[],
-  snapshot: RegistrySnapshot,
+  snapshot: RegistryDefinitions,
 ): EntityColumns {
   const known = new Set<string>();
   for (const { joinKey } of snapshot.entities.values()) known.add(joinKey);

@@ -1,4 +1,4 @@
-import type { FieldDefinition, RegistrySnapshot } from '../registry/registry-model.ts';
+import type { FieldDefinition, RegistryDefinitions } from '../registry/registry-model.ts';
 import {
   viewAtVersion,
   type RequestedFeature,
@@ -51,7 +51,7 @@ function isComputedOnline({ definition }: Pick<RequestedView, 'definition'>): bo
  */
 export function expandOnDemand(
   { views, features }: ResolvedSelection,
-  snapshot: RegistrySnapshot,
+  snapshot: RegistryDefinitions,
   isComputed: IsComputed = isComputedOnline,
 ): ExpandedSelection {
   const readViews = views.filter((view) => !isComputed(view));

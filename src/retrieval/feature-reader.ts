@@ -4,7 +4,7 @@ import type { RequestTiming } from '../call/request-timing.ts';
 import assert from 'node:assert/strict';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import type { OnlineStore, StoredCells } from '../online-store/online-store.ts';
-import type { RegistrySnapshot, RegistrySource } from '../registry/registry-model.ts';
+import type { RegistrySource } from '../registry/registry-model.ts';
 import { measureResponse } from './assemble-response.ts';
 import { bindEntities, type BoundEntities } from './bind-entities.ts';
 import { ABSENT } from './cell-marks.ts';
@@ -82,21 +82,18 @@ export interface FeatureReader {
   ): Promise<T>;
 }
 
-/** Creates a feature reader; it holds the compiled plans of the current registry snapshot. */
+/** Creates a feature reader; it holds the compiled plans of the registry. */
 export function createFeatureReader(options: FeatureReaderOptions): FeatureReader {
   const { registry, store, limits, semantics, transform } = options;
-  let planned: { readonly snapshot: RegistrySnapshot; readonly cache: PlanCache } | undefined;
+  const plans = planCacheOf(options);
 
   function planFor(request: RetrievalRequest, caller: Caller | undefined): RetrievalPlan {
     const snapshot = registry.current();
-    // A new snapshot starts with an empty cache, so nothing is ever invalidated.
-    if (planned?.snapshot !== snapshot)
-      planned = { snapshot, cache: planCacheOf(snapshot, options) };
     const { authorize } = options;
-    if (authorize === undefined) return planned.cache.planFor(request);
+    if (authorize === undefined) return plans.planFor(request, snapshot);
     let plan: RetrievalPlan;
     try {
-      plan = planned.cache.planFor(request);
+      plan = plans.planFor(request, snapshot);
     } catch (error) {
       // What is wrong with a selection tells what there is: only to those who may see it.
       const objects = requestedObjects(request.selection(), snapshot);
@@ -214,17 +211,18 @@ interface AskedRows {
   readonly bound: readonly BoundEntities[];
 }
 
-function planCacheOf(snapshot: RegistrySnapshot, options: FeatureReaderOptions): PlanCache {
+function planCacheOf(options: FeatureReaderOptions): PlanCache {
   const { store, entityKeyVersion, limits, semantics } = options;
   const context = {
-    snapshot,
     store,
     entityKeyVersion,
     readEntitylessPushes: semantics.readEntitylessPushes,
     maxFeatures: limits.maxFeatures,
     runners: options.runners ?? NOBODY,
   };
-  return createPlanCache(limits.planCacheBytes, (selection) => compilePlan(selection, context));
+  return createPlanCache(limits.planCacheBytes, (selection, snapshot) =>
+    compilePlan(selection, { ...context, snapshot }),
+  );
 }
 
 /** The number of rows of every column. @throws SideboardError ENTITY_ROW_LENGTH_MISMATCH, LIMIT_EXCEEDED */

@@ -1,4 +1,4 @@
-import type { RegistrySnapshot } from '../registry/registry-model.ts';
+import type { RegistryDefinitions } from '../registry/registry-model.ts';
 import type { ComputedView } from './expand-on-demand.ts';
 import { onDemandFeatureViewUnsupported, requestDataNotFound } from './retrieval-errors.ts';
 import type { Selection } from './retrieval-request.ts';
@@ -22,7 +22,10 @@ const DELEGATED_MODE = 'pandas';
 export function refuseOnDemandViews(
   computed: readonly ComputedView[],
   selection: Pick<Selection, 'entityColumnNames' | 'contextColumnNames'>,
-  { snapshot, runners }: { readonly snapshot: RegistrySnapshot; readonly runners: FunctionRunners },
+  {
+    snapshot,
+    runners,
+  }: { readonly snapshot: RegistryDefinitions; readonly runners: FunctionRunners },
 ): void {
   const given = new Set([...selection.entityColumnNames, ...selection.contextColumnNames]);
   for (const { requested, requestFields } of computed) {

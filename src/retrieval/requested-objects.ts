@@ -1,5 +1,5 @@
 import type { GuardedObject } from '../call/access.ts';
-import type { RegistrySnapshot, ViewDefinition } from '../registry/registry-model.ts';
+import type { RegistryDefinitions, ViewDefinition } from '../registry/registry-model.ts';
 import { parseFeatureReference } from './feature-reference.ts';
 import type { FeatureSelection } from './resolve-selection.ts';
 
@@ -10,7 +10,7 @@ import type { FeatureSelection } from './resolve-selection.ts';
  */
 export function requestedObjects(
   { featureService, features }: Pick<FeatureSelection, 'featureService' | 'features'>,
-  snapshot: RegistrySnapshot,
+  snapshot: RegistryDefinitions,
 ): readonly GuardedObject[] {
   if (featureService !== undefined && featureService !== '') {
     const service = snapshot.featureServices.get(featureService);

@@ -1,7 +1,7 @@
 import { featureServiceNotFound, featureViewNotFound } from '../errors.ts';
 import type {
   FeatureServiceDefinition,
-  RegistrySnapshot,
+  RegistryDefinitions,
   ViewDefinition,
 } from '../registry/registry-model.ts';
 import { parseFeatureReference } from './feature-reference.ts';
@@ -65,7 +65,7 @@ export type FeatureSelection = Pick<Selection, 'featureService' | 'features' | '
  */
 export function resolveSelection(
   selection: FeatureSelection,
-  snapshot: RegistrySnapshot,
+  snapshot: RegistryDefinitions,
   maxFeatures: number,
 ): ResolvedSelection {
   const resolved = lookUpSelection(selection, snapshot, maxFeatures);
@@ -82,7 +82,7 @@ export function resolveSelection(
  */
 export function lookUpSelection(
   selection: FeatureSelection,
-  snapshot: RegistrySnapshot,
+  snapshot: RegistryDefinitions,
   maxFeatures: number,
 ): ResolvedSelection {
   const service = requestedService(selection, snapshot);
@@ -112,7 +112,7 @@ export function lookUpSelection(
 /** The named service; `undefined` where none was named (an empty name names none). */
 function requestedService(
   selection: FeatureSelection,
-  snapshot: RegistrySnapshot,
+  snapshot: RegistryDefinitions,
 ): FeatureServiceDefinition | undefined {
   const name = selection.featureService;
   if (name === undefined || name === '') return undefined;
@@ -123,7 +123,7 @@ function requestedService(
 
 function mentionsOfReferences(
   references: readonly string[],
-  snapshot: RegistrySnapshot,
+  snapshot: RegistryDefinitions,
 ): readonly Mention[] {
   const views = new Map<string, RequestedView>();
   return references.map((reference) => {
@@ -144,7 +144,7 @@ function mentionsOfReferences(
 
 function mentionsOfService(
   service: FeatureServiceDefinition,
-  snapshot: RegistrySnapshot,
+  snapshot: RegistryDefinitions,
 ): readonly Mention[] {
   return service.projections.flatMap((projection) => {
     const { viewName, alias, joinKeyMap, versionTag } = projection;
@@ -172,7 +172,7 @@ function mention(view: RequestedView, featureName: string): Mention {
 export function viewAtVersion(
   viewName: string,
   pinned: number | undefined,
-  snapshot: RegistrySnapshot,
+  snapshot: RegistryDefinitions,
 ): Pick<RequestedView, 'definition' | 'version' | 'storedName'> {
   if (pinned !== undefined && !snapshot.versioningEnabled) {
     throw versionedReadUnsupported(viewName, pinned);
@@ -204,7 +204,7 @@ function refuseCollisions(features: readonly RequestedFeature[], fullFeatureName
  * A view that is being materialized again keeps serving: a refresh takes nothing down. The current definition decides,
  * also for older versions.
  */
-function refuseUnservable(viewName: string, snapshot: RegistrySnapshot): void {
+function refuseUnservable(viewName: string, snapshot: RegistryDefinitions): void {
   const current = snapshot.views.get(viewName);
   if (current === undefined) return;
   if (current.disabled) throw featureViewDisabled(viewName);

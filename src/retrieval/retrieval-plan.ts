@@ -44,7 +44,7 @@ export interface EntityGroupPlan {
 }
 
 /**
- * A selection compiled against one registry snapshot: everything about an answer that does not depend on entity values.
+ * A selection compiled against the definitions of a registry: everything about an answer that does not depend on entity values.
  * Frozen. Output columns are the entity columns, then the features in requested order.
  */
 export interface RetrievalPlan {

@@ -56,7 +56,7 @@ export interface RetrievalLimits {
   readonly maxRequestBytes: number;
   /** Of the encoded response message. */
   readonly maxResponseBytes: number;
-  /** What the compiled plans of one registry snapshot may occupy together, approximately. */
+  /** What the compiled plans may occupy together, approximately. */
   readonly planCacheBytes: number;
 }
 

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { OnlineStore, PreparedRead } from '../online-store/online-store.ts';
-import type { RegistrySnapshot } from '../registry/registry-model.ts';
+import type { RegistryDefinitions } from '../registry/registry-model.ts';
 import { sortJoinKeys } from '../feast-encoding/entity-key.ts';
 import type { CompiledGroups } from './compile-groups.ts';
 import { DUMMY_JOIN_KEY } from './entity-columns.ts';
@@ -49,7 +49,7 @@ export function compileVectorPlan(
   selection: Selection,
   { views, features }: ResolvedSelection,
   { groups, cells }: CompiledGroups,
-  { snapshot, store }: { readonly snapshot: RegistrySnapshot; readonly store: OnlineStore },
+  { snapshot, store }: { readonly snapshot: RegistryDefinitions; readonly store: OnlineStore },
 ): VectorPlan | undefined {
   const service = snapshot.featureServices.get(selection.featureService ?? '');
   const [group] = groups;

@@ -83,6 +83,7 @@ test('definitions that say what they said are those of before, whatever their by
   expect(after.views.get('near')).toBe(before.views.get('near'));
   expect(after.views.get('far')).toBe(before.views.get('far'));
   expect(after.viewVersions.get('far')!.get(3)).toBe(before.viewVersions.get('far')!.get(3));
+  expect(after.viewVersions.get('far')).toBe(before.viewVersions.get('far'));
   expect(after.featureServices.get('model')).toBe(before.featureServices.get('model'));
   expect(after.entities).toBe(before.entities);
   expect(after.permissions).toBe(before.permissions);
