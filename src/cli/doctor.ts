@@ -37,7 +37,7 @@ export function registerDoctor(program: Command): void {
     .option('--hashes <count>', 'hashes of them read whole, per shard', count, 100)
     .option('--max-fields <count>', 'hashes with more fields are not read whole', count, 4_096)
     .option('--slots <count>', 'slots of a cluster whose keys are counted', count, 16_384)
-    .option('--timed <hashes>', 'hashes per entity that reads are timed on', count, 40)
+    .option('--timed <hashes>', 'hashes per entity that a read is timed on', count, 200)
     .option('--reads <count>', 'reads timed per entity, the widest', count, 3)
     .option('--seconds <count>', 'begin nothing new after so long', count, 60)
     .option('--no-scratch', 'start no Redis of its own to measure copies in: estimate instead')

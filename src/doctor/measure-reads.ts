@@ -13,40 +13,51 @@ export interface TimedRead {
   readonly words: Words;
 }
 
-const ROUNDS = 5;
+const ROUNDS = 9;
 /** Commands sent at once: what they cost together is how long others wait. */
 const COMMANDS_PER_PIPELINE = 8;
 
 /**
- * Times reads of one kind of command, the middle of five rounds, in small portions. Redis itself counts the microseconds
- * it spends per command (`INFO commandstats`); where others sent the same command meanwhile, the count of `EXEC` serves, in
- * which each of our reads is wrapped and which hardly anyone else sends; and where that was used too, the clock here.
+ * Times reads of several kinds, each of one command: the middle of nine rounds, in small portions. Every round does a part of
+ * every kind: what slows the machine down for a while slows all of them down, and what a kind has just read, which lies in the
+ * processor's caches, is not read again. Redis itself counts the microseconds it spends per command (`INFO commandstats`);
+ * where others sent the same command meanwhile, the count of `EXEC` serves, in which each of our reads is wrapped and which
+ * hardly anyone else sends; and where that was used too, the clock here.
  *
- * @param reads at least one, all of the same command.
+ * @param kinds at least one read of each, all of the same command; each is done once.
+ * @returns the time of each kind; `undefined` where the time was up before all were done.
  */
 export async function measureReads(
-  reads: readonly TimedRead[],
+  kinds: readonly (readonly TimedRead[])[],
   isTimeUp: () => boolean,
-): Promise<CommandTime | undefined> {
-  const byNode = new Map<ReadOnlyNode, Words[]>();
-  for (const { node, words } of reads) {
-    const ofNode = byNode.get(node);
-    if (ofNode === undefined) byNode.set(node, [words]);
-    else ofNode.push(words);
-  }
-  const rounds: CommandTime[] = [];
-  for (let round = 0; round < ROUNDS && !isTimeUp(); round++) {
-    let usTotal = 0;
-    let basis: CommandTime['basis'] = 'measured';
-    for (const [node, commands] of byNode) {
-      const time = await timeRound(node, commands);
-      usTotal += time.usPerCall * commands.length;
-      if (time.basis === 'wall clock') basis = time.basis;
+): Promise<readonly CommandTime[] | undefined> {
+  const rounds: CommandTime[][] = kinds.map(() => []);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [kind, reads] of kinds.entries()) {
+      const at = (share: number): number => Math.floor((share * reads.length) / ROUNDS);
+      const ofRound = reads.slice(at(round), at(round + 1));
+      if (isTimeUp()) return undefined;
+      if (ofRound.length > 0) rounds[kind]!.push(await timePart(ofRound));
     }
-    rounds.push({ usPerCall: usTotal / reads.length, basis });
   }
-  rounds.sort((a, b) => a.usPerCall - b.usPerCall);
-  return rounds[Math.floor(rounds.length / 2)];
+  return rounds.map((times) => {
+    times.sort((a, b) => a.usPerCall - b.usPerCall);
+    return times[Math.floor(times.length / 2)]!;
+  });
+}
+
+async function timePart(reads: readonly TimedRead[]): Promise<CommandTime> {
+  let usTotal = 0;
+  let basis: CommandTime['basis'] = 'measured';
+  for (const [node, ofNode] of Map.groupBy(reads, (read) => read.node)) {
+    const time = await timeRound(
+      node,
+      ofNode.map(({ words }) => words),
+    );
+    usTotal += time.usPerCall * ofNode.length;
+    if (time.basis === 'wall clock') basis = time.basis;
+  }
+  return { usPerCall: usTotal / reads.length, basis };
 }
 
 async function timeRound(node: ReadOnlyNode, commands: readonly Words[]): Promise<CommandTime> {

@@ -1,7 +1,7 @@
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
 import { entityReads, type EntityRead } from './entity-reads.ts';
 import type { Basis } from './finding.ts';
-import { measureReads } from './measure-reads.ts';
+import { measureReads, type TimedRead } from './measure-reads.ts';
 import {
   packedBytes,
   unpackedBytes,
@@ -9,9 +9,9 @@ import {
   UNPACKED_OVER_FIRST_FIELD,
   type HashContent,
 } from './packing-model.ts';
-import type { Words } from './read-only-node.ts';
+import type { ReadOnlyNode, Words } from './read-only-node.ts';
 import type { SampledEntity } from './sample-entities.ts';
-import type { ScratchRedis } from './scratch-redis.ts';
+import type { ScratchCopies, ScratchRedis } from './scratch-redis.ts';
 
 /** Microseconds of Redis per entity for the same features, asked for by name or with all others. */
 export interface ReadTimes {
@@ -48,7 +48,7 @@ export interface PackingFigures {
 }
 
 export interface PackingLimitsOfMeasuring {
-  /** Hashes per entity that reads are timed on. */
+  /** Hashes per entity that each command of a read is timed on. */
   readonly timedHashes: number;
   /** Reads per entity. */
   readonly reads: number;
@@ -56,6 +56,15 @@ export interface PackingLimitsOfMeasuring {
 
 /** An entity whose fields were read. */
 type WholeEntity = SampledEntity & HashContent;
+
+/** Different hashes among the copies. */
+const COPIED_HASHES = 40;
+/**
+ * Copies take so much memory, in both encodings together, where the store has as many hashes: more than a processor caches, so
+ * that they are read from where the hashes of a store are read from.
+ */
+const COPIES_BYTES = 160 * 1024 * 1024;
+const MAX_COPIES = 50_000;
 
 /**
  * Compares the encodings for each kind of entity in the sample.
@@ -76,14 +85,33 @@ export async function measurePacking(
     const byEncoding = groupBy(ofShape, ({ encoding }) => encoding);
     const same = byEncoding.sort((a, b) => b.length - a.length)[0]!;
     const whole = same.filter((entity): entity is WholeEntity => entity.fields !== undefined);
-    const timed = whole.slice(0, limits.timedHashes);
-    if (timed.length === 0 || isTimeUp()) continue;
+    const copied = whole.slice(0, COPIED_HASHES);
+    if (copied.length === 0 || isTimeUp()) continue;
     const isPacked = same[0]!.encoding !== 'hashtable';
     const widths = same.map(({ fieldCount }) => fieldCount).sort((a, b) => a - b);
-    const copies = await copyAll(scratch, timed);
+    const totalHashes = Math.round(ofShape.length * shareToTotal);
+    const copies = await scratch?.copy(
+      copied.map(({ fields }) => fields),
+      copyCount(copied, totalHashes),
+      isTimeUp,
+    );
+    const comparison: Comparison = {
+      copied,
+      stored: inTurn(same, limits.timedHashes),
+      copies:
+        scratch === undefined || copies === undefined
+          ? undefined
+          : {
+              packed: inTurn(spread(copies.packed), limits.timedHashes),
+              unpacked: inTurn(spread(copies.unpacked), limits.timedHashes),
+              node: scratch.node,
+              keys: copies,
+            },
+      isPacked,
+    };
     const reads: PackingRead[] = [];
-    for (const read of entityReads(snapshot, same[0]!.joinKeys, timed[0]!.fields, limits.reads)) {
-      const compared = await compareRead(read, { timed, copies, scratch, isPacked }, isTimeUp);
+    for (const read of entityReads(snapshot, same[0]!.joinKeys, copied[0]!.fields, limits.reads)) {
+      const compared = await compareRead(read, comparison, isTimeUp);
       if (compared !== undefined) reads.push(compared);
     }
     figures.push({
@@ -92,100 +120,122 @@ export async function measurePacking(
       isPacked,
       sampledHashes: ofShape.length,
       encodedHashes: same.length,
-      totalHashes: Math.round(ofShape.length * shareToTotal),
+      totalHashes,
       fieldCount: {
         min: widths[0]!,
         median: widths[Math.floor(widths.length / 2)]!,
         max: widths.at(-1)!,
       },
       longestValueBytes: longestValue(whole),
-      bytesPerHash: await compareBytes({ timed, copies, scratch, isPacked }),
+      bytesPerHash: await compareBytes(comparison),
       reads,
     });
   }
   return figures;
 }
 
-/** Keys of the copies of one hash. */
-type Copies = Awaited<ReturnType<ScratchRedis['copy']>>;
-
 interface Comparison {
-  readonly timed: readonly WholeEntity[];
-  /** One per timed hash, same order; empty without a scratch Redis. */
-  readonly copies: readonly Copies[];
-  readonly scratch: ScratchRedis | undefined;
+  /** Hashes of which there are copies. */
+  readonly copied: readonly WholeEntity[];
+  /** Hashes of the store to time a command on: others each time. */
+  readonly stored: () => readonly SampledEntity[];
+  /** `undefined` without a scratch Redis. */
+  readonly copies:
+    | {
+        readonly packed: () => readonly string[];
+        readonly unpacked: () => readonly string[];
+        readonly node: ReadOnlyNode;
+        readonly keys: ScratchCopies;
+      }
+    | undefined;
   readonly isPacked: boolean;
 }
 
-async function copyAll(
-  scratch: ScratchRedis | undefined,
-  entities: readonly WholeEntity[],
-): Promise<readonly Copies[]> {
-  const copies: Copies[] = [];
-  for (const { fields } of scratch === undefined ? [] : entities) {
-    copies.push(await scratch!.copy(fields));
-  }
-  return copies;
+/** As many as the store would have, within the bounds. */
+function copyCount(hashes: readonly HashContent[], totalHashes: number): number {
+  const bytes = mean(hashes.map((hash) => packedBytes(hash) + unpackedBytes(hash)));
+  const most = Math.min(totalHashes, MAX_COPIES, Math.floor(COPIES_BYTES / bytes));
+  return Math.max(hashes.length, most);
 }
+
+/** Gives `count` of the items with each call, those that were given longest ago first. */
+function inTurn<T>(items: readonly T[], count: number): () => readonly T[] {
+  let next = 0;
+  return () => Array.from({ length: count }, () => items[next++ % items.length]!);
+}
+
+/** In an order in which none follows its neighbour in memory: a processor guesses what comes next. */
+function spread<T>(items: readonly T[]): readonly T[] {
+  const step = coprime(Math.floor(items.length * 0.618), items.length);
+  return items.map((_, i) => items[(i * step) % items.length]!);
+}
+
+function coprime(start: number, of: number): number {
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+  let number = Math.max(1, start);
+  while (divisor(number, of) !== 1) number++;
+  return number;
+}
+
+type WordsOf = (key: Uint8Array | string) => Words;
 
 /** Times one read now, and says what it would take in the other encoding. */
 async function compareRead(
   read: EntityRead,
-  comparison: Comparison,
+  { copied, stored, copies, isPacked }: Comparison,
   isTimeUp: () => boolean,
 ): Promise<PackingRead | undefined> {
-  const { timed, copies, scratch, isPacked } = comparison;
-  const time = (
-    words: (key: Uint8Array | string) => Words,
-    on?: keyof Copies,
-  ): ReturnType<typeof measureReads> =>
-    measureReads(
-      on === undefined
-        ? timed.map(({ key, node }) => ({ node, words: words(key) }))
-        : copies.map((copy) => ({ node: scratch!.node, words: words(copy[on]) })),
-      isTimeUp,
-    );
-  const hmget = (key: Uint8Array | string): Words => ['HMGET', key, ...read.fields];
-  const hgetall = (key: Uint8Array | string): Words => ['HGETALL', key];
-  const [some, all] = [await time(hmget), await time(hgetall)];
-  if (some === undefined || all === undefined) return undefined;
+  const hmget: WordsOf = (key) => ['HMGET', key, ...read.fields];
+  const hgetall: WordsOf = (key) => ['HGETALL', key];
+  const ofStored = (words: WordsOf, of = stored()): readonly TimedRead[] =>
+    of.map(({ key, node }) => ({ node, words: words(key) }));
+  const ofCopies = (words: WordsOf): (readonly TimedRead[])[] =>
+    copies === undefined
+      ? []
+      : [copies.packed(), copies.unpacked()].map((keys) =>
+          keys.map((key) => ({ node: copies.node, words: words(key) })),
+        );
+  const firstFields = new Map(
+    copied.map(({ key, fields }) => [key as Uint8Array | string, fields[0]!.name]),
+  );
+  const floorWords: WordsOf = (key) => [
+    'HMGET',
+    key,
+    ...read.fields.map(() => firstFields.get(key)!),
+  ];
+  const floorReads = copies === undefined && isPacked ? [ofStored(floorWords, copied)] : [];
+  const times = await measureReads(
+    [ofStored(hmget), ofStored(hgetall), ...ofCopies(hmget), ...ofCopies(hgetall), ...floorReads],
+    isTimeUp,
+  );
+  if (times === undefined) return undefined;
+  const [some, all, ...others] = times.map(({ usPerCall }) => usPerCall);
   const { name, featureCount } = read;
-  const basis = some.basis === 'measured' ? all.basis : some.basis;
-  const now: ReadTimes = { hmgetUs: some.usPerCall, hgetallUs: all.usPerCall, basis };
-  if (scratch !== undefined) {
-    const [same, other] = isPacked
-      ? (['packed', 'unpacked'] as const)
-      : (['unpacked', 'packed'] as const);
-    const [hmgetSame, hmgetOther] = [await time(hmget, same), await time(hmget, other)];
-    const [hgetallSame, hgetallOther] = [await time(hgetall, same), await time(hgetall, other)];
-    if (!hmgetSame || !hmgetOther || !hgetallSame || !hgetallOther) return undefined;
+  const basis = times[0]!.basis === 'measured' ? times[1]!.basis : times[0]!.basis;
+  const now: ReadTimes = { hmgetUs: some!, hgetallUs: all!, basis };
+  if (copies !== undefined) {
+    const [hmgetPacked, hmgetUnpacked, hgetallPacked, hgetallUnpacked] = others;
+    const ratio = (packed: number, unpacked: number): number =>
+      isPacked ? unpacked / packed : packed / unpacked;
     return {
       name,
       featureCount,
       now,
       other: {
-        hmgetUs: (now.hmgetUs * hmgetOther.usPerCall) / hmgetSame.usPerCall,
-        hgetallUs: (now.hgetallUs * hgetallOther.usPerCall) / hgetallSame.usPerCall,
+        hmgetUs: now.hmgetUs * ratio(hmgetPacked!, hmgetUnpacked!),
+        hgetallUs: now.hgetallUs * ratio(hgetallPacked!, hgetallUnpacked!),
         basis: 'measured on copies',
       },
     };
   }
-  if (!isPacked) return { name, featureCount, now, other: undefined };
-  const firstFields = new Map(
-    timed.map(({ key, fields }) => [key as Uint8Array | string, fields[0]!.name]),
-  );
-  const floor = await time((key) => [
-    'HMGET',
-    key,
-    ...read.fields.map(() => firstFields.get(key)!),
-  ]);
-  if (floor === undefined) return undefined;
+  const floorUs = others[0];
+  if (floorUs === undefined) return { name, featureCount, now, other: undefined };
   return {
     name,
     featureCount,
     now,
     other: {
-      hmgetUs: Math.min(floor.usPerCall * UNPACKED_OVER_FIRST_FIELD, now.hmgetUs),
+      hmgetUs: Math.min(floorUs * UNPACKED_OVER_FIRST_FIELD, now.hmgetUs),
       hgetallUs: now.hgetallUs * UNPACKED_HGETALL,
       basis: 'estimated',
     },
@@ -193,21 +243,21 @@ async function compareRead(
 }
 
 async function compareBytes({
-  timed,
+  copied,
   copies,
-  scratch,
   isPacked,
 }: Comparison): Promise<PackingFigures['bytesPerHash']> {
-  const now = mean(timed.map(({ memoryBytes }) => memoryBytes));
-  let packed = mean(timed.map(packedBytes));
-  let unpacked = mean(timed.map(unpackedBytes));
+  const now = mean(copied.map(({ memoryBytes }) => memoryBytes));
+  let packed = mean(copied.map(packedBytes));
+  let unpacked = mean(copied.map(unpackedBytes));
   let basis: Basis = 'estimated';
-  if (scratch !== undefined) {
-    const usage = async (on: keyof Copies): Promise<number> => {
-      const commands = copies.map((copy): Words => ['MEMORY', 'USAGE', copy[on], 'SAMPLES', '0']);
-      return mean((await scratch.node.pipeline(commands)).map(Number));
+  if (copies !== undefined) {
+    const usage = async (keys: readonly string[]): Promise<number> => {
+      const ofEach = keys.slice(0, copied.length);
+      const commands = ofEach.map((key): Words => ['MEMORY', 'USAGE', key, 'SAMPLES', '0']);
+      return mean((await copies.node.pipeline(commands)).map(Number));
     };
-    [packed, unpacked] = [await usage('packed'), await usage('unpacked')];
+    [packed, unpacked] = [await usage(copies.keys.packed), await usage(copies.keys.unpacked)];
     basis = 'measured on copies';
   }
   const ratio = isPacked ? unpacked / packed : packed / unpacked;

@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -5,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectRedis } from '../online-store/redis-client.ts';
 import type { RedisClient } from '../redis/redis-client.ts';
-import { readOnlyNode, textOf, type ReadOnlyNode } from './read-only-node.ts';
+import { readOnlyNode, textOf, type ReadOnlyNode, type Words } from './read-only-node.ts';
 import type { SampledField } from './sample-entities.ts';
 
 /** A Redis of the doctor's own, for copies of hashes in both encodings. */
@@ -13,18 +14,34 @@ export interface ScratchRedis {
   /** `Redis 7.0.15`. */
   readonly version: string;
   readonly node: ReadOnlyNode;
-  /** Stores a hash twice. @returns the keys of the copies. */
+  /**
+   * Stores hashes in both encodings, again and again under new keys, as they lie in a store that was written view after view.
+   *
+   * @param hashes at least one.
+   * @param count of copies of all of them together, in each encoding; not all of them where the time is up before.
+   */
   copy(
-    fields: readonly SampledField[],
-  ): Promise<{ readonly packed: string; readonly unpacked: string }>;
+    hashes: readonly (readonly SampledField[])[],
+    count: number,
+    isTimeUp: () => boolean,
+  ): Promise<ScratchCopies>;
   close(): Promise<void>;
+}
+
+/** Keys of copies; the n-th of both encodings are alike. */
+export interface ScratchCopies {
+  readonly packed: readonly string[];
+  readonly unpacked: readonly string[];
 }
 
 const PROGRAMS = ['redis-server', 'valkey-server'];
 const START_TIMEOUT_MS = 5_000;
 const POLL_MS = 25;
-/** Copies beyond it are refused by the server; a sample stays far below. */
+/** Copies beyond it are refused by the server; `copyCount` stays below. */
 const MAX_MEMORY = '256mb';
+const COMMANDS_AT_ONCE = 64;
+/** Fields written with one command: about a view. What is written together lies together in memory. */
+const FIELDS_AT_ONCE = 11;
 const NO_LIMIT = '1000000000';
 
 /**
@@ -105,21 +122,49 @@ async function scratch(client: RedisClient, close: () => Promise<void>): Promise
   const redis = /redis_version:(\S+)/.exec(info)?.[1];
   // The names that every version understands.
   await call('CONFIG', 'SET', 'hash-max-ziplist-value', NO_LIMIT);
-  let copies = 0;
+  const callAll = async (commands: readonly Words[], isTimeUp: () => boolean): Promise<void> => {
+    for (let at = 0; at < commands.length && !isTimeUp(); at += COMMANDS_AT_ONCE) {
+      const portion = commands.slice(at, at + COMMANDS_AT_ONCE);
+      await Promise.all(portion.map((words) => call(...words)));
+    }
+  };
+  const limitEntries = (limit: string): Promise<unknown> =>
+    call('CONFIG', 'SET', 'hash-max-ziplist-entries', limit);
+  let groups = 0;
   return {
     version: valkey === undefined ? `Redis ${redis}` : `Valkey ${valkey}`,
     node: readOnlyNode(client, node!),
-    async copy(fields) {
-      const words = fields.flatMap(({ name, value }) => [name, value]);
-      const keys = { packed: `packed:${copies}`, unpacked: `unpacked:${copies}` };
-      copies++;
-      await call('CONFIG', 'SET', 'hash-max-ziplist-entries', NO_LIMIT);
-      await call('HSET', keys.packed, ...words);
-      await call('CONFIG', 'SET', 'hash-max-ziplist-entries', '0');
-      await call('HSET', keys.unpacked, ...words);
-      // A table that has just grown moves a bucket with every look-up; let it be done before anything is timed.
-      await call('HMGET', keys.unpacked, ...fields.map(({ name }) => name));
-      return keys;
+    async copy(hashes, count, isTimeUp) {
+      const group = groups++;
+      const originals = hashes.map((_, i) => `original:${group}:${i}`);
+      const keysOf = (kind: string): string[] =>
+        Array.from({ length: count }, (_, i) => `${kind}:${group}:${i}`);
+      const [packed, unpacked] = [keysOf('packed'), keysOf('unpacked')];
+      await limitEntries(NO_LIMIT);
+      const payloads: Buffer[] = [];
+      for (const [i, key] of originals.entries()) {
+        await call('HSET', key, ...hashes[i]!.flatMap(({ name, value }) => [name, value]));
+        payloads.push((await call('DUMP', key)) as Buffer);
+      }
+      const restore = (key: string, i: number): Words => [
+        'RESTORE',
+        key,
+        '0',
+        payloads[(i % count) % payloads.length]!,
+      ];
+      await callAll([...packed, ...unpacked].map(restore), isTimeUp);
+      // As in the store: the next write unpacks a hash, and those after it replace value by value.
+      await limitEntries('0');
+      const widest = Math.max(...hashes.map(({ length }) => length));
+      for (let first = 0; first < widest; first += FIELDS_AT_ONCE) {
+        const rows = unpacked.flatMap((key, i): Words[] => {
+          const fields = hashes[i % hashes.length]!.slice(first, first + FIELDS_AT_ONCE);
+          const words = fields.flatMap(({ name, value }) => [name, value]);
+          return words.length === 0 ? [] : [['HSET', key, ...words]];
+        });
+        await callAll(rows, isTimeUp);
+      }
+      return { packed, unpacked };
     },
     close,
   };
