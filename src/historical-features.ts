@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { openBatchTransformation } from './batch-transformation.ts';
 import { loadConfig } from './config/load-config.ts';
 import type { Config } from './config/config.ts';
 import { SideboardError } from './errors.ts';
@@ -7,7 +8,6 @@ import { buildRegistrySnapshot } from './registry/registry-snapshot.ts';
 import { retrieveHistoricalFeatures } from './training/historical-features.ts';
 import type { HistoricalFeatures, TrainingProgress } from './training/historical-features.ts';
 import type { TrainingPlan } from './training/training-plan.ts';
-import { openTransformation } from './transformation/open-transformation.ts';
 
 /** What `getHistoricalFeatures` takes. */
 export interface HistoricalFeaturesRequest {
@@ -44,9 +44,6 @@ export interface HistoricalFeaturesRequest {
 /** The process as a whole takes about 1 GB more. */
 export const DEFAULT_MEMORY_LIMIT = '2GB';
 
-/** What a function in TypeScript may take for 2,048 rows, where `function_timeout_ms` is less: nobody waits online. */
-const FUNCTION_TIMEOUT_MS = 60_000;
-
 const MEMORY_LIMIT = /^\d+(\.\d+)? ?([kmgt]i?b)$/i;
 
 /**
@@ -68,16 +65,8 @@ export async function getHistoricalFeatures(
   const config = request.config ?? loadConfig({ repoPath: resolve(request.repoPath ?? '.') });
   const { versioningEnabled } = config.registry;
   const registry = await readRegistry(config.registry, config.project);
-  const { transformationEndpoint, functions } = config;
-  const transformation = openTransformation({
-    endpoint: transformationEndpoint,
-    maxResponseBytes: config.limits.maxResponseBytes,
-    functions: {
-      ...functions,
-      timeoutMs: Math.max(functions.timeoutMs, FUNCTION_TIMEOUT_MS),
-      onStray: () => undefined,
-    },
-  });
+  const { transformationEndpoint } = config;
+  const transformation = openBatchTransformation(config);
   try {
     return await retrieveHistoricalFeatures({
       registry: buildRegistrySnapshot(registry, { project: config.project, versioningEnabled }),

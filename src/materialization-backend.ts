@@ -22,8 +22,9 @@ const STOP_TIMEOUT_MS = 5_000;
 /** Runs materializations on threads, and marks their views in the registry file. */
 export function createMaterializationBackend(
   config: Config,
-): Pick<MaterializationBackend, 'run' | 'reserve'> {
+): Pick<MaterializationBackend, 'run' | 'reserve' | 'delegates'> {
   return {
+    delegates: config.transformationEndpoint !== undefined,
     run: (run, signal) => runOnThread({ config, run }, signal),
     async reserve(viewNames, force) {
       let reservation: Reservation = { kind: 'taken', viewNames };

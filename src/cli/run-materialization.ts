@@ -1,5 +1,6 @@
+import { openBatchTransformation } from '../batch-transformation.ts';
 import type { Config } from '../config/config.ts';
-import type { IngestedView, IngestionProgress } from '../ingestion/ingest-view.ts';
+import type { IngestedView, IngestionProgress, IngestionTarget } from '../ingestion/ingest-view.ts';
 import { materialize } from '../ingestion/materialize.ts';
 import type { MaterializationScope, MaterializeResult } from '../ingestion/materialize.ts';
 import { recordMaterialization } from '../registry/record-materialization.ts';
@@ -32,16 +33,36 @@ export async function runMaterialization(run: MaterializationRun): Promise<Mater
   const registry = await readRegistry(config.registry, config.project);
   const { openOnlineStore } = await import('../online-store/open-online-store.ts');
   const store = await openOnlineStore(config.onlineStore);
+  const transformation = openBatchTransformation(config);
+  const delegates = config.transformationEndpoint !== undefined;
+  const target: IngestionTarget = {
+    project: config.project,
+    store,
+    entityKeyVersion: config.entityKeySerializationVersion,
+    sources: { ...config.sources, repoPath: config.repoPath },
+    batchRows: config.materialization.onlineWriteBatchSize,
+    strict: run.strict ?? false,
+    signal: run.signal,
+  };
+  const snapshot = buildRegistrySnapshot(registry, { project: config.project, versioningEnabled });
   try {
     return await materialize({
-      project: config.project,
-      store,
-      entityKeyVersion: config.entityKeySerializationVersion,
-      sources: { ...config.sources, repoPath: config.repoPath },
-      batchRows: config.materialization.onlineWriteBatchSize,
-      strict: run.strict ?? false,
-      signal: run.signal,
-      registry: buildRegistrySnapshot(registry, { project: config.project, versioningEnabled }),
+      ...target,
+      registry: snapshot,
+      delegates,
+      ingestOnDemand: async (selection, window, onProgress) => {
+        // Nobody else pays for loading what joins and computes.
+        const { materializeOnDemand } = await import('../training/materialize-on-demand.ts');
+        return materializeOnDemand(selection, window, {
+          registry: snapshot,
+          target,
+          onDemand: {
+            transform: transformation.transform,
+            runners: { delegates, computes: true },
+          },
+          onProgress,
+        });
+      },
       scope: run.scope,
       viewNames: run.viewNames,
       version: run.version,
@@ -51,6 +72,7 @@ export async function runMaterialization(run: MaterializationRun): Promise<Mater
       },
     });
   } finally {
+    await transformation.close();
     await store.close();
   }
 }

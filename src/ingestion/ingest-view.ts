@@ -70,7 +70,7 @@ const DEFAULT_BATCH_ROWS = 1000;
  * @throws SideboardError INVALID_SOURCE_DATA, UNSUPPORTED_OPERATION, and what the store throws.
  */
 export async function ingestView(
-  { view, source, storedName }: SelectedView,
+  { view, source, storedName, datedNs }: SelectedView,
   window: MaterializationWindow,
   target: IngestionTarget,
   onProgress: (progress: IngestionProgress) => void,
@@ -104,6 +104,7 @@ export async function ingestView(
       viewName: view.name,
       storedName,
       featureNames: view.features.map(({ name }) => name),
+      datedNs,
       target,
       onDone: (doneCount) =>
         onProgress({ viewName: view.name, phase: 'writing', entityCount, doneCount }),
@@ -132,6 +133,7 @@ interface LatestRows {
   readonly viewName: string;
   readonly storedName: string;
   readonly featureNames: readonly string[];
+  readonly datedNs: bigint | undefined;
   readonly target: IngestionTarget;
   readonly onDone: (doneCount: number) => void;
 }
@@ -139,7 +141,7 @@ interface LatestRows {
 async function writeLatestRows(
   latest: LatestRows,
 ): Promise<{ totals: WriteTotals; misfits: BadRows[] }> {
-  const { reader, target } = latest;
+  const { reader, target, datedNs } = latest;
   const misfits = new Map<string, { count: number; first: unknown[][] }>();
   let misfitCount = 0;
   let written = 0;
@@ -165,7 +167,11 @@ async function writeLatestRows(
       for (let row = 0; row < chunk.rowCount; row++) {
         const result = reader.read(chunk, row);
         if (!('misfit' in result)) {
-          await writer.add(result);
+          await writer.add(
+            datedNs === undefined
+              ? result
+              : { ...result, eventTimestampNs: datedNs, createdTimestampNs: datedNs },
+          );
           continue;
         }
         misfitCount++;

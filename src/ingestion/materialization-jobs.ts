@@ -25,6 +25,8 @@ export interface MaterializationBackend {
   readonly registry: RegistrySource;
   /** Asked before anything is begun; absent = everybody may materialize everything. */
   readonly authorize?: Authorize | undefined;
+  /** Whether there is a transformation server, for on-demand views of mode `pandas`. */
+  readonly delegates: boolean;
   /** Runs beside the requests; rejects with what `materialize` throws. */
   run(run: MaterializationRun, signal: AbortSignal): Promise<void>;
   /**
@@ -77,10 +79,11 @@ export function createMaterializationJobs(backend: MaterializationBackend): Mate
       return { viewNames: [], version, scope };
     }
     const snapshot = registry.current();
-    const { selected } = selectViews(snapshot, viewNames, version);
-    const objects = selected.map(({ view }) => view);
+    const { delegates } = backend;
+    const { selected, computed } = selectViews(snapshot, { names: viewNames, version, delegates });
+    const objects = [...selected, ...computed].map(({ view }) => view);
     backend.authorize?.(caller, { action: 'WRITE_ONLINE', objects, snapshot });
-    return { viewNames: selected.map(({ view }) => view.name), version, scope };
+    return { viewNames: objects.map(({ name }) => name), version, scope };
   };
   const enter = async (): Promise<void> => {
     if (running < maxRunning) {

@@ -80,10 +80,24 @@ export function incrementalWindow(
   endNs: bigint,
   nowNs: bigint,
 ): MaterializationWindow | undefined {
-  const lookbackNs =
-    view.ttlSeconds > 0 ? BigInt(view.ttlSeconds) * NANOS_PER_SECOND : DEFAULT_LOOKBACK_NS;
-  const startNs = view.materialization?.materializedUntilNs ?? nowNs - lookbackNs;
+  const startNs = view.materialization?.materializedUntilNs ?? nowNs - lookbackNs(view.ttlSeconds);
   return startNs > endNs ? undefined : { startNs, endNs };
+}
+
+/**
+ * What an incremental run takes of the sources of an on-demand view, of which no run is recorded: the longest of their TTLs
+ * before the end, else 52 weeks.
+ */
+export function incrementalWindowOf(
+  sources: readonly ViewDefinition[],
+  endNs: bigint,
+): MaterializationWindow {
+  const ttlSeconds = Math.max(...sources.map((source) => source.ttlSeconds));
+  return { startNs: endNs - lookbackNs(ttlSeconds), endNs };
+}
+
+function lookbackNs(ttlSeconds: number): bigint {
+  return ttlSeconds > 0 ? BigInt(ttlSeconds) * NANOS_PER_SECOND : DEFAULT_LOOKBACK_NS;
 }
 
 function isoDay(ms: number): string {

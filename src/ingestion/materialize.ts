@@ -1,8 +1,9 @@
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
 import { ingestView } from './ingest-view.ts';
 import type { IngestedView, IngestionProgress, IngestionTarget } from './ingest-view.ts';
-import { incrementalWindow } from './materialization-window.ts';
+import { incrementalWindow, incrementalWindowOf } from './materialization-window.ts';
 import type { MaterializationWindow } from './materialization-window.ts';
+import type { SelectedOnDemand } from './select-on-demand.ts';
 import { selectViews } from './select-views.ts';
 import type { SkippedView } from './select-views.ts';
 
@@ -20,6 +21,14 @@ export interface MaterializeOptions extends IngestionTarget {
   /** A version of the one view in `viewNames`, such as `v2`. */
   readonly version?: string | undefined;
   readonly onProgress?: ((progress: IngestionProgress) => void) | undefined;
+  /** Whether there is a transformation server, for on-demand views of mode `pandas`. */
+  readonly delegates: boolean;
+  /** Computes an on-demand view of the rows that its sources have in a window, and writes them. */
+  readonly ingestOnDemand: (
+    selection: SelectedOnDemand,
+    window: MaterializationWindow,
+    onProgress: (progress: IngestionProgress) => void,
+  ) => Promise<IngestedView>;
   /** Called when all rows of a view are in the store, to record its interval; the next view waits for it. */
   readonly onViewDone: (view: IngestedView) => Promise<void>;
 }
@@ -35,14 +44,18 @@ export interface MaterializeResult {
 /**
  * Materializes feature views one after the other: the latest row per entity of each goes to the online store. A view is
  * reported done, and its interval recorded, only when the store has all its rows; what fails ends the run, views before it
- * stay done.
+ * stay done. On-demand views that are kept in the store come last; they have no intervals.
  *
  * @throws SideboardError FEATURE_VIEW_NOT_FOUND, INVALID_REQUEST, INVALID_SOURCE_DATA, UNSUPPORTED_OPERATION, and what the
  *   store throws.
  */
 export async function materialize(options: MaterializeOptions): Promise<MaterializeResult> {
   const { scope } = options;
-  const { selected, skipped } = selectViews(options.registry, options.viewNames, options.version);
+  const { selected, computed, skipped } = selectViews(options.registry, {
+    names: options.viewNames,
+    version: options.version,
+    delegates: options.delegates,
+  });
   const views: IngestedView[] = [];
   const left: SkippedView[] = [...skipped];
   for (const selection of selected) {
@@ -57,6 +70,16 @@ export async function materialize(options: MaterializeOptions): Promise<Material
     const view = await ingestView(selection, window, options, options.onProgress ?? noProgress);
     await options.onViewDone(view);
     views.push(view);
+  }
+  for (const selection of computed) {
+    const window =
+      scope.kind === 'window'
+        ? scope.window
+        : incrementalWindowOf(
+            selection.sources.map(({ view }) => view),
+            scope.endNs,
+          );
+    views.push(await options.ingestOnDemand(selection, window, options.onProgress ?? noProgress));
   }
   return { views, skipped: left };
 }

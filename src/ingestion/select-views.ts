@@ -5,6 +5,8 @@ import type {
   ViewDefinition,
 } from '../registry/registry-model.ts';
 import { invalidMaterialization, notMaterializable } from './ingestion-error.ts';
+import { problemOfOnDemand, refuseOnDemand } from './select-on-demand.ts';
+import type { SelectedOnDemand } from './select-on-demand.ts';
 
 /** A feature view that can be materialized here. */
 export interface SelectedView {
@@ -12,6 +14,8 @@ export interface SelectedView {
   readonly source: BatchSourceDefinition;
   /** The name that its rows are kept under: with `_vN` where versions are kept apart. */
   readonly storedName: string;
+  /** What its rows are dated with, nanoseconds since the epoch; absent = each by its own event timestamp. */
+  readonly datedNs?: bigint;
 }
 
 /** A view that a run over all views leaves out, and why. */
@@ -23,63 +27,79 @@ export interface SkippedView {
 /** What a run is about. */
 export interface ViewSelection {
   readonly selected: readonly SelectedView[];
+  /** On-demand views that are kept in the online store. */
+  readonly computed: readonly SelectedOnDemand[];
   readonly skipped: readonly SkippedView[];
 }
 
 const VERSION = /^v?(\d+)$/;
 
+/** Which views a run is to be about. */
+export interface ViewRequest {
+  /** `undefined` or empty = all. */
+  readonly names: readonly string[] | undefined;
+  /** Such as `v2`: that version of the one view that is named; `undefined` = the current one. */
+  readonly version: string | undefined;
+  /** Whether there is a transformation server, for on-demand views of mode `pandas`. */
+  readonly delegates: boolean;
+}
+
 /**
  * The feature views of a run: those that are named, else (like Feast) every feature view and stream feature view that is
- * online and enabled, in the order of the registry.
+ * online and enabled, and every on-demand view that is kept in the online store, in the order of the registry.
  *
- * @param names `undefined` or empty = all.
- * @param version such as `v2`: that version of the one view that is named; `undefined` = the current one.
  * @throws SideboardError FEATURE_VIEW_NOT_FOUND, INVALID_REQUEST, and UNSUPPORTED_OPERATION for a view whose rows only Feast
  *   can make (warehouse sources, transformations).
  */
 export function selectViews(
   snapshot: RegistrySnapshot,
-  names?: readonly string[],
-  version?: string,
+  { names = [], version, delegates }: ViewRequest,
 ): ViewSelection {
-  const named = names ?? [];
   if (version !== undefined) {
-    return { selected: [selectVersion(snapshot, named, version)], skipped: [] };
-  }
-  if (named.length > 0) {
-    const unique = [...new Set(named)];
-    return { selected: unique.map((name) => selectNamed(snapshot, name)), skipped: [] };
+    return { selected: [selectVersion(snapshot, names, version)], computed: [], skipped: [] };
   }
   const selected: SelectedView[] = [];
+  const computed: SelectedOnDemand[] = [];
   const skipped: SkippedView[] = [];
+  for (const name of new Set(names)) {
+    const view = snapshot.views.get(name);
+    if (view === undefined) {
+      throw featureViewNotFound(name, snapshot.project);
+    }
+    refuseUnready(view);
+    if (view.kind === 'on_demand_feature_view') {
+      const problem = problemOfOnDemand(view, snapshot, delegates);
+      if (problem !== undefined) refuseOnDemand(name, problem);
+      computed.push(selectOnDemand(snapshot, view));
+    } else {
+      selected.push(select(snapshot, view));
+    }
+  }
+  if (names.length > 0) return { selected, computed, skipped };
   for (const view of snapshot.views.values()) {
-    const reason = reasonToSkip(view);
+    const reason = reasonToSkip(view, snapshot, delegates);
     if (reason !== undefined) {
       skipped.push({ viewName: view.name, reason });
     } else if (isBatchKind(view)) {
       selected.push(select(snapshot, view));
+    } else if (view.onDemand?.writeToOnlineStore === true && !view.disabled) {
+      computed.push(selectOnDemand(snapshot, view));
     }
   }
-  return { selected, skipped };
+  return { selected, computed, skipped };
 }
 
-function selectNamed(snapshot: RegistrySnapshot, name: string): SelectedView {
-  const view = snapshot.views.get(name);
-  if (view === undefined) {
-    throw featureViewNotFound(name, snapshot.project);
-  }
+function refuseUnready(view: ViewDefinition): void {
+  const { name } = view;
   if (view.kind === 'label_view') {
     throw invalidMaterialization(`label view ${name} is filled by pushes, not materialized`);
   }
-  if (view.kind === 'on_demand_feature_view') {
-    throw notMaterializable(name, 'is computed on demand');
-  }
-  if (!view.online || view.disabled) {
+  const isOffline = !view.online && view.kind !== 'on_demand_feature_view';
+  if (isOffline || view.disabled) {
     throw invalidMaterialization(
       `feature view ${name} is ${view.disabled ? 'disabled' : 'not online'}; change its definition and apply it before materializing`,
     );
   }
-  return select(snapshot, view);
 }
 
 function selectVersion(
@@ -105,10 +125,14 @@ function selectVersion(
 }
 
 /** Views that a run over all of them passes over in silence have no reason: they are none of its business. */
-function reasonToSkip(view: ViewDefinition): string | undefined {
+function reasonToSkip(
+  view: ViewDefinition,
+  snapshot: RegistrySnapshot,
+  delegates: boolean,
+): string | undefined {
   if (view.kind === 'on_demand_feature_view') {
     return view.onDemand?.writeToOnlineStore === true && !view.disabled
-      ? 'computed when it is written to; Feast can materialize it if it has a Python function'
+      ? problemOfOnDemand(view, snapshot, delegates)?.reason
       : undefined;
   }
   if (!isBatchKind(view)) {
@@ -145,10 +169,19 @@ function select(snapshot: RegistrySnapshot, view: ViewDefinition): SelectedView 
       `reads its rows from ${source.kind} (source ${source.name})`,
     );
   }
-  const isVersioned = snapshot.versioningEnabled && view.versionNumber > 0;
+  return { view, source, storedName: storedNameOf(snapshot, view) };
+}
+
+function selectOnDemand(snapshot: RegistrySnapshot, view: ViewDefinition): SelectedOnDemand {
+  const names = new Set(view.onDemand!.sources.map(({ viewName }) => viewName));
   return {
     view,
-    source,
-    storedName: isVersioned ? `${view.name}_v${view.versionNumber}` : view.name,
+    sources: [...names].map((name) => select(snapshot, snapshot.views.get(name)!)),
+    storedName: storedNameOf(snapshot, view),
   };
+}
+
+function storedNameOf({ versioningEnabled }: RegistrySnapshot, view: ViewDefinition): string {
+  const isVersioned = versioningEnabled && view.versionNumber > 0;
+  return isVersioned ? `${view.name}_v${view.versionNumber}` : view.name;
 }

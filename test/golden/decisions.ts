@@ -72,6 +72,20 @@ export const OWN_DECISIONS: readonly Decision[] = [
     ours: 'WRITE_ONLINE is needed, as for every other view',
     why: 'a permission that somebody applied has to hold',
   },
+  {
+    number: '65',
+    about: 'join keys of on-demand views that are kept in the store',
+    feast: 'stored as features beside the outputs, though nobody can ask for them',
+    ours: 'not stored',
+    why: 'they are in the key; a row is smaller without',
+  },
+  {
+    number: '66',
+    about: 'on-demand views that are materialized, where rows of one source are beyond its TTL',
+    feast: 'the entity is left out: its default offline store drops such rows when it joins',
+    ours: 'computed, the features that are too old being null, as when the view is asked for online',
+    why: 'a function decides itself what to make of what is not known',
+  },
 ];
 
 /** The last decision of section 12 of the contract. */

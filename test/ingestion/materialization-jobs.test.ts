@@ -25,6 +25,7 @@ function open(options: Partial<MaterializationBackend> = {}) {
     registry,
     maxRunning: 1,
     maxWaiting: 1,
+    delegates: false,
     onFailure: (_names, error) => failures.push(error),
     run: (run, signal) => {
       const { promise, resolve, reject } = Promise.withResolvers<void>();

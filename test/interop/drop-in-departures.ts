@@ -93,7 +93,7 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
       ...each(['HTTP write'], ['a key beyond 32 bits', 'half of a key']),
       ...each(
         ['HTTP materialize'],
-        ['backwards', 'no start', 'no window', 'words for a window', 'labels'],
+        ['backwards', 'no start', 'no window', 'words for a window', 'labels', 'a computed view'],
       ),
       'gRPC push: without a feature',
       'gRPC push: to nowhere',
@@ -216,12 +216,6 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
     number: '12.40',
     about: 'on-demand views of mode python',
     steps: each(EVERY, ['computed in Python']),
-    outcome: refused(501, '', 'UNIMPLEMENTED'),
-  },
-  {
-    number: '12.40',
-    about: 'materializing what a Python function computes',
-    steps: ['HTTP materialize: a computed view'],
     outcome: refused(501, '', 'UNIMPLEMENTED'),
   },
   {
@@ -350,6 +344,8 @@ export const LEFT_DEPARTURES = [
     about: 'views without entities, which Feast writes under a key that nobody reads',
   },
   { number: '61', about: 'intervals that run backwards' },
+  { number: '65', about: 'join keys beside what is computed' },
+  { number: '66', about: 'entities with rows beyond the TTL of one source' },
 ] as const;
 
 /** Decision 12.25. */
