@@ -97,6 +97,15 @@ function isStoredAlike(left: ViewDefinition, right: ViewDefinition): boolean {
   );
 }
 
+/** A view under the name that its rows are kept under. */
+interface StoredView {
+  readonly storedName: string;
+  readonly view: ViewDefinition;
+}
+
+/** What is taken is kept in so many maps: a large map that grows holds everybody up. */
+const SHARDS = 256;
+
 /**
  * Finds features that overwrite each other: views with the same join keys share the hashes of Redis, and two of their
  * features may have the same murmur3. Yields after each view.
@@ -108,23 +117,30 @@ export function* findCollisions(
   hashFeatureField: HashFeatureField,
 ): Work<string[]> {
   const problems: string[] = [];
-  const fieldsByJoinKeys = new Map<string, Map<number, string>>();
+  /** By join keys, then by part of the field: field → the view that has it. */
+  const shardsByJoinKeys = new Map<string, (Map<number, StoredView> | undefined)[]>();
   for (const [viewName, versions] of snapshot.viewVersions) {
     for (const [number, view] of versions) {
       if (view.kind === 'on_demand_feature_view' && !view.online) continue;
-      const storedName =
-        snapshot.versioningEnabled && number > 0 ? `${viewName}_v${number}` : viewName;
+      const isVersioned = snapshot.versioningEnabled && number > 0;
+      const stored = { storedName: isVersioned ? `${viewName}_v${number}` : viewName, view };
       const joinKeys = JSON.stringify(view.joinKeys.map(({ name }) => name).sort());
-      let taken = fieldsByJoinKeys.get(joinKeys);
-      if (taken === undefined) fieldsByJoinKeys.set(joinKeys, (taken = new Map<number, string>()));
+      let shards = shardsByJoinKeys.get(joinKeys);
+      if (shards === undefined) {
+        shards = Array.from({ length: SHARDS });
+        shardsByJoinKeys.set(joinKeys, shards);
+      }
       for (const { name } of view.features) {
-        const reference = `${storedName}:${name}`;
-        const field = toNumber(hashFeatureField(storedName, name));
+        const field = toNumber(hashFeatureField(stored.storedName, name));
+        const taken = (shards[field & (SHARDS - 1)] ??= new Map());
         const other = taken.get(field);
-        if (other === undefined) taken.set(field, reference);
-        else if (other !== reference) {
+        if (other === undefined) taken.set(field, stored);
+        else {
+          const reference = `${stored.storedName}:${name}`;
+          const otherReference = referenceWith(field, other, hashFeatureField);
+          if (otherReference === reference) continue;
           problems.push(
-            `features ${other} and ${reference} share a field of their hash in Redis, so that each overwrites the other; rename one`,
+            `features ${otherReference} and ${reference} share a field of their hash in Redis, so that each overwrites the other; rename one`,
           );
         }
       }
@@ -134,6 +150,19 @@ export function* findCollisions(
   return problems;
 }
 
+/** The first feature of a view that has the field. */
+function referenceWith(
+  field: number,
+  { storedName, view }: StoredView,
+  hashFeatureField: HashFeatureField,
+): string {
+  const feature = view.features.find(
+    ({ name }) => toNumber(hashFeatureField(storedName, name)) === field,
+  );
+  return `${storedName}:${feature!.name}`;
+}
+
+/** A signed number, which V8 keeps without an object. */
 function toNumber(field: Uint8Array): number {
-  return new DataView(field.buffer, field.byteOffset, field.byteLength).getUint32(0);
+  return field[0]! | (field[1]! << 8) | (field[2]! << 16) | (field[3]! << 24);
 }

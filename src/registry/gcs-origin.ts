@@ -1,5 +1,6 @@
 import { Storage } from '@google-cloud/storage';
 import type { GcsRegistryPlace } from '../config/registry-place.ts';
+import { collectBytes } from './collect-bytes.ts';
 import { untilAborted } from './registry-database.ts';
 import type { RegistryOrigin } from './registry-origin.ts';
 
@@ -21,20 +22,24 @@ export function createGcsOrigin({ bucket, object, endpoint }: GcsRegistryPlace):
   // The library takes STORAGE_EMULATOR_HOST for the whole base, Feast's (Python) for the host alone.
   if (endpoint !== undefined) storage.baseUrl = `${endpoint.replace(/\/+$/, '')}/storage/v1`;
   const file = storage.bucket(bucket).file(object);
-  const identify = async (): Promise<string> => {
-    const [{ generation }] = await file.getMetadata();
-    return String(generation);
+  const look = async (signal: AbortSignal): Promise<{ identity: string; size: number }> => {
+    const [{ generation, size }] = await untilAborted(file.getMetadata(), signal);
+    return { identity: String(generation), size: Number(size) };
   };
   return {
     name: `gs://${bucket}/${object}`,
     minPollMs: 5000,
     remedy: 'write it with "feast apply"',
-    identify: (signal) => untilAborted(identify(), signal),
+    identify: async (signal) => (await look(signal)).identity,
     async read(signal) {
       // Of the content that is read or an older one, so that a newer one is seen as a change.
-      const identity = await untilAborted(identify(), signal);
-      const [bytes] = await untilAborted(file.download(), signal);
-      return { bytes, identity };
+      const { identity, size } = await look(signal);
+      const stream = file.createReadStream();
+      try {
+        return { bytes: await untilAborted(collectBytes(stream, size), signal), identity };
+      } finally {
+        stream.destroy();
+      }
     },
     explain(error) {
       const { code, message } = error as {

@@ -110,10 +110,10 @@ export function* loadRegistry(
     versionId: split.versionId,
     lastUpdatedMs: split.lastUpdatedMs,
     entities,
-    views: VIEW_KINDS.flatMap((kind) => valuesOf(views[kind])),
+    views: valuesOf(...VIEW_KINDS.map((kind) => views[kind])),
     history: valuesOf(history),
     services: valuesOf(services),
-    permissions: keepSame(valuesOf(permissions), was?.permissions),
+    permissions: keepSame([...valuesOf(permissions)], was?.permissions),
     versioningEnabled,
     was,
   });
@@ -218,6 +218,8 @@ function keepSame<T>(is: T, was: T | undefined): T {
   return was !== undefined && isSame(is, was) ? was : is;
 }
 
-function valuesOf<T>(decoded: readonly Decoded<T>[]): T[] {
-  return decoded.flatMap(({ value }) => value ?? []);
+function* valuesOf<T>(...lists: readonly (readonly Decoded<T>[])[]): Generator<T> {
+  for (const list of lists) {
+    for (const { value } of list) if (value !== undefined) yield value;
+  }
 }

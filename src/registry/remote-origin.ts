@@ -1,19 +1,20 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import type { ChannelCredentials, ServiceError } from '@grpc/grpc-js';
 import { ProjectSchema } from '../../gen/feast/core/Project_pb.ts';
-import { RegistrySchema } from '../../gen/feast/core/Registry_pb.ts';
 import {
   GetProjectRequestSchema,
   ListEntitiesRequestSchema,
 } from '../../gen/feast/registry/RegistryServer_pb.ts';
 import type { RemoteRegistryPlace } from '../config/registry-place.ts';
 import { SideboardError } from '../errors.ts';
+import { encodeRegistry, type EncodedObject } from './encode-registry.ts';
 import type { RegistryContent, RegistryOrigin } from './registry-origin.ts';
+import { runInSlices, type Work } from './run-in-slices.ts';
+import { isSameBytes } from './same-bytes.ts';
 
 const SERVICE = '/feast.registry.RegistryServer/';
 
@@ -68,7 +69,7 @@ export async function createRemoteOrigin(
       const metadata = await callMetadata(place);
       const call: Call = (method, request) => unary(client, { method, request, metadata, signal });
       let bytes = await readProject(call, project, place);
-      for (let reads = 1; reads < MAX_READS && !isSame(bytes, last); reads++) {
+      for (let reads = 1; reads < MAX_READS && !(await isSame(bytes, last)); reads++) {
         last = bytes;
         await delay(READ_AGAIN_MS);
         bytes = await readProject(call, project, place);
@@ -91,8 +92,9 @@ async function readProject(
   project: string,
   { needsPermissions }: Pick<RemoteRegistryPlace, 'needsPermissions'>,
 ): Promise<Uint8Array> {
-  const writer = new BinaryWriter();
-  writer.tag(PROJECTS_FIELD, WireType.LengthDelimited).bytes(await getProject(call, project));
+  const objects: EncodedObject[] = [
+    { field: PROJECTS_FIELD, bytes: await getProject(call, project) },
+  ];
   const list = toBinary(
     ListEntitiesRequestSchema,
     create(ListEntitiesRequestSchema, { project, allowCache: ALLOW_CACHE }),
@@ -107,16 +109,9 @@ async function readProject(
       if (isOptional(method) && !isNeeded && isRefusal(error)) continue;
       throw error;
     }
-    for (const object of objectsOf(answer)) {
-      writer.tag(field, WireType.LengthDelimited).bytes(object);
-    }
+    await runInSlices(addObjects(objects, field, answer));
   }
-  const objects = writer.finish();
-  const header = create(RegistrySchema, {
-    registrySchemaVersion: '1',
-    versionId: createHash('sha256').update(objects).digest('hex').slice(0, 16),
-  });
-  return Buffer.concat([toBinary(RegistrySchema, header), objects]);
+  return await encodeRegistry(objects);
 }
 
 async function getProject(call: Call, project: string): Promise<Uint8Array> {
@@ -140,12 +135,17 @@ async function getProject(call: Call, project: string): Promise<Uint8Array> {
   }
 }
 
-function* objectsOf(answer: Uint8Array): Generator<Uint8Array> {
+/** Adds what an answer lists. */
+function* addObjects(objects: EncodedObject[], field: number, answer: Uint8Array): Work<void> {
   const reader = new BinaryReader(answer);
   while (reader.pos < reader.len) {
-    const [field, wireType] = reader.tag();
-    if (field === OBJECTS_FIELD && wireType === WireType.LengthDelimited) yield reader.bytes();
-    else reader.skip(wireType, field);
+    const [tagged, wireType] = reader.tag();
+    if (tagged === OBJECTS_FIELD && wireType === WireType.LengthDelimited) {
+      objects.push({ field, bytes: reader.bytes() });
+    } else {
+      reader.skip(wireType, tagged);
+    }
+    yield;
   }
 }
 
@@ -218,8 +218,8 @@ function isRefusal(error: unknown): boolean {
   return code === status.UNIMPLEMENTED || code === status.PERMISSION_DENIED;
 }
 
-function isSame(a: Uint8Array, b: Uint8Array | undefined): boolean {
-  return b !== undefined && Buffer.compare(a, b) === 0;
+async function isSame(bytes: Uint8Array, last: Uint8Array | undefined): Promise<boolean> {
+  return last !== undefined && (await runInSlices(isSameBytes(bytes, last)));
 }
 
 function explain(error: unknown): string {

@@ -1,6 +1,7 @@
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import type { S3RegistryPlace } from '../config/registry-place.ts';
 import { explainS3Error, openS3Client } from '../s3-client.ts';
+import { collectBytes } from './collect-bytes.ts';
 import type { RegistryOrigin } from './registry-origin.ts';
 
 /** A registry in S3, or in a store that speaks its protocol. */
@@ -17,11 +18,12 @@ export function createS3Origin(place: S3RegistryPlace): RegistryOrigin {
       return ETag;
     },
     async read(signal) {
-      const { Body, ETag } = await client.send(new GetObjectCommand(object), {
+      const { Body, ContentLength, ETag } = await client.send(new GetObjectCommand(object), {
         abortSignal: signal,
       });
-      const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
-      return { bytes, identity: ETag };
+      const body = Body as AsyncIterable<Uint8Array> | undefined;
+      if (body === undefined) return { bytes: new Uint8Array(), identity: ETag };
+      return { bytes: await collectBytes(body, ContentLength), identity: ETag };
     },
     explain: explainS3Error,
     async close() {

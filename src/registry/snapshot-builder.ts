@@ -45,10 +45,10 @@ export interface SnapshotParts {
   readonly versionId: string;
   readonly lastUpdatedMs: number;
   readonly entities: ReadonlyMap<string, EntityDefinition>;
-  readonly views: readonly ViewEntry[];
+  readonly views: Iterable<ViewEntry>;
   /** Earlier definitions of views, with their version numbers. */
-  readonly history: readonly ViewDefinition[];
-  readonly services: readonly FeatureServiceDefinition[];
+  readonly history: Iterable<ViewDefinition>;
+  readonly services: Iterable<FeatureServiceDefinition>;
   readonly permissions: readonly PermissionDefinition[];
   readonly versioningEnabled: boolean;
   /** What was served until now; maps of versions that did not change are taken over. */

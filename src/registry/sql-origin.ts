@@ -1,14 +1,12 @@
-import { createHash } from 'node:crypto';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
   FeatureViewVersionHistorySchema,
   FeatureViewVersionRecordSchema,
 } from '../../gen/feast/core/FeatureViewVersion_pb.ts';
 import { ProjectSchema } from '../../gen/feast/core/Project_pb.ts';
-import { RegistrySchema } from '../../gen/feast/core/Registry_pb.ts';
 import { SideboardError } from '../errors.ts';
+import { encodeRegistry, type EncodedObject } from './encode-registry.ts';
 import type { DatabaseQuery, DatabaseRow, RegistryDatabase } from './registry-database.ts';
 import type { RegistryContent, RegistryOrigin } from './registry-origin.ts';
 import {
@@ -89,7 +87,7 @@ async function readProject(
   query: DatabaseQuery,
   { project, versioningEnabled, tables }: ProjectToRead,
 ): Promise<Uint8Array> {
-  const writer = new BinaryWriter();
+  const objects: EncodedObject[] = [];
   let hasProject = false;
   for (const { table, name, proto, field } of REGISTRY_TABLES) {
     if (!tables.has(table)) continue;
@@ -98,25 +96,19 @@ async function readProject(
       [project],
     );
     hasProject ||= field === PROJECTS_FIELD && rows.length > 0;
-    for (const [object] of rows) writeField(writer, field, bytesOf(object));
+    for (const [object] of rows) objects.push({ field, bytes: bytesOf(object) });
   }
   const updatedSeconds = await lastUpdated(query, project, tables);
   if (!hasProject) {
     // Older Feast versions keep projects in the metadata alone.
     if (updatedSeconds === undefined) throw unusable(await describeAbsence(query, project, tables));
     const listed = create(ProjectSchema, { spec: { name: project } });
-    writeField(writer, PROJECTS_FIELD, toBinary(ProjectSchema, listed));
+    objects.push({ field: PROJECTS_FIELD, bytes: toBinary(ProjectSchema, listed) });
   }
   if (versioningEnabled && tables.has(HISTORY_TABLE)) {
-    writeField(writer, HISTORY_FIELD, await readHistory(query, project));
+    objects.push({ field: HISTORY_FIELD, bytes: await readHistory(query, project) });
   }
-  const objects = writer.finish();
-  const header = create(RegistrySchema, {
-    registrySchemaVersion: '1',
-    versionId: createHash('sha256').update(objects).digest('hex').slice(0, 16),
-    lastUpdated: timestampFromMs((updatedSeconds ?? 0) * 1000),
-  });
-  return Buffer.concat([toBinary(RegistrySchema, header), objects]);
+  return await encodeRegistry(objects, (updatedSeconds ?? 0) * 1000);
 }
 
 async function readHistory(query: DatabaseQuery, project: string): Promise<Uint8Array> {
@@ -165,10 +157,6 @@ async function describeAbsence(
     : [];
   const others = rows.map(([name]) => String(name)).join(', ') || 'none';
   return `it does not hold project ${project} (it holds: ${others})`;
-}
-
-function writeField(writer: BinaryWriter, field: number, bytes: Uint8Array): void {
-  writer.tag(field, WireType.LengthDelimited).bytes(bytes);
 }
 
 function bytesOf(value: unknown): Uint8Array {

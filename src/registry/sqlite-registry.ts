@@ -1,5 +1,6 @@
-import { DatabaseSync } from 'node:sqlite';
-import type { RegistryDatabase } from './registry-database.ts';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseRow, RegistryDatabase } from './registry-database.ts';
+import { runInSlices, type Work } from './run-in-slices.ts';
 
 /** A writer's transaction is waited for so long. */
 const BUSY_TIMEOUT_MS = 2000;
@@ -16,7 +17,7 @@ export function openSqliteRegistry(path: string): RegistryDatabase {
         return await work(async (sql, parameters) => {
           const statement = database.prepare(sql);
           statement.setReturnArrays(true);
-          return statement.all(...parameters) as unknown as unknown[][];
+          return await runInSlices(rowsOf(statement, parameters));
         });
       } finally {
         database.close();
@@ -28,4 +29,13 @@ export function openSqliteRegistry(path: string): RegistryDatabase {
     },
     close: async () => {},
   };
+}
+
+function* rowsOf(statement: StatementSync, parameters: readonly string[]): Work<DatabaseRow[]> {
+  const rows: DatabaseRow[] = [];
+  for (const row of statement.iterate(...parameters)) {
+    rows.push(row as unknown as DatabaseRow);
+    yield;
+  }
+  return rows;
 }

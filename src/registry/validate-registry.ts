@@ -8,15 +8,7 @@ import {
 import { loadRegistry, type LoadedRegistry } from './load-registry.ts';
 import type { SnapshotOptions } from './registry-snapshot.ts';
 import { runInSlices, type Work } from './run-in-slices.ts';
-
-/**
- * How long the work may hold the event loop at a time. A request waits for at most one slice whenever it needs the loop,
- * which is twice: when it comes, and when the store has answered.
- */
-const SLICE_MS = 0.25;
-
-/** Bytes that are compared at a time, in a small part of a slice. */
-const COMPARED_BYTES = 256 * 1024;
+import { isSameBytes } from './same-bytes.ts';
 
 /** A registry that can be served. */
 export interface ValidRegistry {
@@ -43,7 +35,7 @@ export async function validateRegistry(
   options: ValidationOptions,
   previous: ValidRegistry | undefined,
 ): Promise<ValidRegistry> {
-  return await runInSlices(validate(bytes, options, previous), SLICE_MS);
+  return await runInSlices(validate(bytes, options, previous));
 }
 
 function* validate(
@@ -51,7 +43,7 @@ function* validate(
   options: ValidationOptions,
   previous: ValidRegistry | undefined,
 ): Work<ValidRegistry> {
-  if (previous !== undefined && (yield* isSame(bytes, previous.loaded.bytes))) return previous;
+  if (previous !== undefined && (yield* isSameBytes(bytes, previous.loaded.bytes))) return previous;
   if (bytes.length === 0) throw unusable('it is empty');
   let loaded: LoadedRegistry;
   try {
@@ -75,16 +67,6 @@ function* validate(
     ? previous.collisions
     : yield* findCollisions(snapshot, options.hashFeatureField);
   return { loaded, collisions, problems: [...loaded.duplicates, ...references, ...collisions] };
-}
-
-function* isSame(left: Uint8Array, right: Uint8Array): Work<boolean> {
-  if (left.length !== right.length) return false;
-  for (let at = 0; at < left.length; at += COMPARED_BYTES) {
-    const end = at + COMPARED_BYTES;
-    if (Buffer.compare(left.subarray(at, end), right.subarray(at, end)) !== 0) return false;
-    yield;
-  }
-  return true;
 }
 
 function unusable(reason: string, cause?: unknown): SideboardError {
