@@ -16,6 +16,7 @@ import type { Logger } from './telemetry/logger.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observeOnlineStore } from './telemetry/observed-online-store.ts';
 import { observeTransformation } from './telemetry/observed-transformation.ts';
+import { createVectorCounter } from './telemetry/vector-counter.ts';
 import { openTransformation } from './transformation/open-transformation.ts';
 
 /** Each is some names and two moments. */
@@ -75,6 +76,7 @@ export async function openFeatureEngine(
     limits,
     semantics: config.semantics,
     onRetrieved: createAnswerCounter(metrics),
+    onVectors: createVectorCounter(metrics.registry),
   });
   const writer = createFeatureWriter({
     registry,

@@ -193,7 +193,14 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   telemetry: {
     // It wraps calls and names their status codes; it knows no protocol.
-    may: ['errors.ts', 'port/listen.ts', 'call/request-timing.ts', 'version.ts', 'grpc/status.ts'],
+    may: [
+      'errors.ts',
+      'port/listen.ts',
+      'call/request-timing.ts',
+      'version.ts',
+      'grpc/status.ts',
+      'retrieval/vector-result.ts',
+    ],
     mayForTypes: [
       'auth/audit-record.ts',
       'config/config.ts',

@@ -27,6 +27,7 @@ import type {
 import type { RetrievedFeatures } from './retrieved-features.ts';
 import { requestedObjects } from './requested-objects.ts';
 import { settleRows, SettlingRoom } from './row-status.ts';
+import type { OnVectors } from './vector-result.ts';
 
 /** What a feature reader is made of. */
 export interface FeatureReaderOptions {
@@ -43,6 +44,8 @@ export interface FeatureReaderOptions {
   readonly authorize?: Authorize | undefined;
   /** Hears of every answer before it is written. */
   readonly onRetrieved?: (retrieved: RetrievedFeatures) => void;
+  /** Hears what became of precomputed vectors. */
+  readonly onVectors?: OnVectors | undefined;
 }
 
 const NOBODY: FunctionRunners = { delegates: false, computes: false };
@@ -139,6 +142,7 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
     return readByVectors({ vectors, group: groups[0]! }, bound[0]!.keys, {
       store,
       limits: limitsOfRead,
+      onVectors: options.onVectors,
     });
   }
 

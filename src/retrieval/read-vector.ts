@@ -10,6 +10,7 @@ import {
 import type { StoredCells } from '../online-store/online-store.ts';
 import { readTag } from './read-wire.ts';
 import type { EntityGroupPlan } from './retrieval-plan.ts';
+import { VECTOR_MISSING, VECTOR_STALE, VECTOR_UNUSABLE, VECTOR_USED } from './vector-result.ts';
 import { FIRST_TIMESTAMP_CELL, VECTOR_CELL, type VectorPlan } from './vector-plan.ts';
 
 /** `Value.bytes_val`. */
@@ -29,31 +30,37 @@ const EVENT_TIMESTAMP_TAG = 0x12;
  *
  * @param found cells of `vectors.prepared`.
  * @param cells of the group, all `ABSENT`; the entity's buffer is that of `found`.
+ * @returns an index into `VECTOR_RESULTS`.
  */
 export function readVector(
   { vectors, group }: { readonly vectors: VectorPlan; readonly group: EntityGroupPlan },
   found: StoredCells,
   entity: number,
   cells: Pick<StoredCells, 'starts' | 'ends'>,
-): boolean {
+): number {
   const bytes = found.buffers[entity]!;
   const at = entity * vectors.prepared.width;
   const start = found.starts[at + VECTOR_CELL]!;
   const end = found.ends[at + VECTOR_CELL]!;
-  if (start < 0 || start === end || bytes[start] !== BYTES_VALUE_TAG) return false;
+  if (start < 0 || start === end) return VECTOR_MISSING;
+  if (bytes[start] !== BYTES_VALUE_TAG) return VECTOR_UNUSABLE;
   const vectorStart = skipLength(bytes, start + 1, end);
-  if (vectorStart < 0 || payloadEnd(bytes, start + 1, vectorStart, end) !== end) return false;
+  if (vectorStart < 0 || payloadEnd(bytes, start + 1, vectorStart, end) !== end) {
+    return VECTOR_UNUSABLE;
+  }
   const first = entity * group.prepared.width;
   for (const [view, { timestampCell }] of group.views.entries()) {
     const stored = at + FIRST_TIMESTAMP_CELL + view;
-    if (found.starts[stored]! < 0) return false;
+    // The row is gone that it was made of.
+    if (found.starts[stored]! < 0) return VECTOR_STALE;
     cells.starts[first + timestampCell] = found.starts[stored]!;
     cells.ends[first + timestampCell] = found.ends[stored]!;
   }
   const valuesStart = readNames(vectors, bytes, vectorStart, end);
-  if (valuesStart < 0) return false;
+  if (valuesStart < 0) return VECTOR_UNUSABLE;
   const target = { group, first, ...cells };
-  return readFields(vectors, bytes, valuesStart, end, target) && isComplete(target);
+  const result = readFields(vectors, bytes, valuesStart, end, target);
+  return result === VECTOR_USED && !isComplete(target) ? VECTOR_UNUSABLE : result;
 }
 
 /** Where one entity's values go. */
@@ -93,46 +100,49 @@ function readNames(
   return at;
 }
 
-/** Puts values into their cells and compares event timestamps. `false` where it is damaged, or of other rows. */
+/** Puts values into their cells and compares event timestamps. @returns an index into `VECTOR_RESULTS` */
 function readFields(
   vectors: VectorPlan,
   bytes: Uint8Array,
   start: number,
   end: number,
   { first, group, starts, ends }: Target,
-): boolean {
+): number {
   const { cellOfIndex } = vectors.experience;
   let confirmed = 0;
   let index = 0;
   let at = start;
   while (at < end) {
     const afterTag = skipTag(bytes, at, end);
-    if (afterTag < 0) return false;
+    if (afterTag < 0) return VECTOR_UNUSABLE;
     const tag = readTag(bytes, at);
     const next = skipPayload(bytes, afterTag, end, tag, MAX_NESTING);
     // Names that stand between values are lawful, and nobody writes them so.
-    if (next < 0 || tag === NAME_TAG) return false;
+    if (next < 0 || tag === NAME_TAG) return VECTOR_UNUSABLE;
     if (tag === VALUE_TAG) {
       const cell = cellOfIndex[index++] ?? -1;
       const valueStart = skipLength(bytes, afterTag, end);
       if (cell >= 0) {
-        if (!isValueMessage(bytes, valueStart, next)) return false;
+        if (!isValueMessage(bytes, valueStart, next)) return VECTOR_UNUSABLE;
         starts[first + cell] = valueStart;
         ends[first + cell] = next;
       }
     } else if (tag === TIMESTAMP_TAG) {
       const target = { first, group, starts, ends };
       const view = confirmedView(vectors, bytes, skipLength(bytes, afterTag, end), next, target);
-      if (view === OF_OTHER_ROWS) return false;
+      if (view === OF_OTHER_ROWS) return VECTOR_STALE;
+      if (view === DAMAGED) return VECTOR_UNUSABLE;
       if (view >= 0) confirmed++;
     }
     at = next;
   }
-  return index === cellOfIndex.length && confirmed === group.views.length;
+  const isWhole = index === cellOfIndex.length && confirmed === group.views.length;
+  return isWhole ? VECTOR_USED : VECTOR_UNUSABLE;
 }
 
 const OF_NO_VIEW = -1;
 const OF_OTHER_ROWS = -2;
+const DAMAGED = -3;
 
 /** The view whose stored event timestamp the vector repeats. */
 function confirmedView(
@@ -148,10 +158,10 @@ function confirmedView(
   let at = start;
   while (at < end) {
     const afterTag = skipTag(bytes, at, end);
-    if (afterTag < 0) return OF_OTHER_ROWS;
+    if (afterTag < 0) return DAMAGED;
     const tag = readTag(bytes, at);
     const next = skipPayload(bytes, afterTag, end, tag, MAX_NESTING);
-    if (next < 0) return OF_OTHER_ROWS;
+    if (next < 0) return DAMAGED;
     if (tag === VIEW_NAME_TAG) {
       const nameStart = skipLength(bytes, afterTag, end);
       for (const candidate of viewNames) {

@@ -13,6 +13,7 @@ import type { Selection } from './retrieval-request.ts';
  * with all features of the service and the event timestamps that they are of.
  */
 export interface VectorPlan {
+  readonly serviceName: string;
   /** Cells: the vector, its own event timestamp, then the event timestamp of each view of the plan's only group. */
   readonly prepared: PreparedRead;
   /** `view__feature` → cell of the group. */
@@ -83,6 +84,7 @@ export function compileVectorPlan(
     ],
   });
   return {
+    serviceName: service.name,
     prepared,
     cellOfName,
     viewNames: [...viewNames].map(([name, view]) => ({ name: Buffer.from(name), view })),

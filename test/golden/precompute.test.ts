@@ -53,8 +53,18 @@ describeWithShared('vectors that Feast precomputed', () => {
     ]);
   });
 
+  /** What the metrics say became of the vectors of `pre`. */
+  const counted = async (): Promise<unknown> => {
+    const text = await (await fetch(`http://127.0.0.1:${server.adminPort}/metrics`)).text();
+    const line =
+      /^feature_server_precomputed_vectors_total\{feature_service="pre",result="(\w+)"\} (\d+)$/gm;
+    return Object.fromEntries([...text.matchAll(line)].map(([, result, n]) => [result, Number(n)]));
+  };
+
   test('give way to rows that were written later', async () => {
+    expect(await counted()).toEqual({ used: 2 });
     await change(FAST_TIMESTAMP, OTHER_MOMENT);
     expect(await read('pre')).toEqual([77, 1]);
+    expect(await counted()).toEqual({ used: 3, stale: 1 });
   });
 });

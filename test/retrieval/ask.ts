@@ -111,6 +111,7 @@ export function fixtureOf(
     readonly store?: MemoryOnlineStore;
     readonly entityKeyVersion?: 2 | 3;
     readonly onRetrieved?: FeatureReaderOptions['onRetrieved'];
+    readonly onVectors?: FeatureReaderOptions['onVectors'];
     readonly transform?: FeatureReaderOptions['transform'];
   } = {},
 ): Fixture {
@@ -122,6 +123,7 @@ export function fixtureOf(
     limits: { ...LIMITS, ...overrides.limits },
     semantics: { ...SEMANTICS, ...overrides.semantics },
     transform: overrides.transform,
+    onVectors: overrides.onVectors,
     runners: { delegates: overrides.transform !== undefined, computes: false },
     ...(overrides.onRetrieved === undefined ? {} : { onRetrieved: overrides.onRetrieved }),
   });

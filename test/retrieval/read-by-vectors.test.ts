@@ -8,6 +8,7 @@ import { encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import type { EntityRead, OnlineStore } from '../../src/online-store/online-store.ts';
 import { FIELD_STATUS } from '../../src/retrieval/retrieved-features.ts';
+import { VECTOR_RESULTS } from '../../src/retrieval/vector-result.ts';
 import { createMemoryOnlineStore, type MemoryOnlineStore } from '../support/memory-online-store.ts';
 import {
   ask,
@@ -77,10 +78,13 @@ let store: MemoryOnlineStore;
 /** Keys of each read, by the width of what is read of them. */
 let reads: (readonly [width: number, keyCount: number])[];
 let world: Fixture;
+/** What became of vectors, by result. */
+let results: Record<string, number>;
 
 beforeEach(() => {
   store = createMemoryOnlineStore();
   reads = [];
+  results = {};
   const watched: OnlineStore = {
     ...store,
     read(asked: readonly EntityRead[], options) {
@@ -88,7 +92,16 @@ beforeEach(() => {
       return store.read(asked, options);
     },
   };
-  world = fixtureOf(WORLD, { store: watched as MemoryOnlineStore });
+  world = fixtureOf(WORLD, {
+    store: watched as MemoryOnlineStore,
+    onVectors: (serviceName, counts) => {
+      expect(serviceName).toBe('quick');
+      for (const [index, count] of counts.entries()) {
+        if (count > 0)
+          results[VECTOR_RESULTS[index]!] = (results[VECTOR_RESULTS[index]!] ?? 0) + count;
+      }
+    },
+  });
 });
 
 function putRow(id: bigint): void {
@@ -127,6 +140,7 @@ test('a vector that agrees with the rows is read instead of them', async () => {
   putVector(1n, vector());
   expect(await read(1n)).toEqual(all(VECTOR));
   expect(reads).toEqual([[VECTOR_WIDTH, 1]]);
+  expect(results).toEqual({ used: 1 });
 });
 
 test('names may come in any order, differ between vectors, and be of other services', async () => {
@@ -148,14 +162,15 @@ test('names may come in any order, differ between vectors, and be of other servi
   expect(reads).toEqual([[VECTOR_WIDTH, 2]]);
 });
 
-const UNUSABLE: readonly (readonly [string, () => Uint8Array | undefined])[] = [
-  ['is missing', () => undefined],
-  ['is null', () => new Uint8Array(0)],
-  ['is of an older row', () => vector({ at: { ...AT, stats: AT.stats - 1n } })],
-  ['is of a newer row', () => vector({ at: { ...AT, profile: AT.profile + 1n } })],
-  ['does not say of which row', () => vector({ at: { stats: AT.stats } })],
+const UNUSABLE: readonly (readonly [string, result: string, () => Uint8Array | undefined])[] = [
+  ['is missing', 'missing', () => undefined],
+  ['is null', 'missing', () => new Uint8Array(0)],
+  ['is of an older row', 'stale', () => vector({ at: { ...AT, stats: AT.stats - 1n } })],
+  ['is of a newer row', 'stale', () => vector({ at: { ...AT, profile: AT.profile + 1n } })],
+  ['does not say of which row', 'unusable', () => vector({ at: { stats: AT.stats } })],
   [
     'lacks a feature',
+    'unusable',
     () =>
       vector({
         names: ['stats__trips', 'about__age'],
@@ -165,9 +180,14 @@ const UNUSABLE: readonly (readonly [string, () => Uint8Array | undefined])[] = [
         ],
       }),
   ],
-  ['lacks a value', () => vector({ values: [['int64Val', 5n], undefined, ['int64Val', 6n]] })],
+  [
+    'lacks a value',
+    'unusable',
+    () => vector({ values: [['int64Val', 5n], undefined, ['int64Val', 6n]] }),
+  ],
   [
     'has fewer values than names',
+    'unusable',
     () =>
       vector({
         values: [
@@ -176,12 +196,12 @@ const UNUSABLE: readonly (readonly [string, () => Uint8Array | undefined])[] = [
         ],
       }),
   ],
-  ['is cut off', () => encoded(['bytesVal', vector().subarray(2, -3)])],
-  ['is of another type', () => encoded(['stringVal', 'vector'])],
+  ['is cut off', 'unusable', () => encoded(['bytesVal', vector().subarray(2, -3)])],
+  ['is of another type', 'unusable', () => encoded(['stringVal', 'vector'])],
 ];
 
 describe('where a vector', () => {
-  test.each(UNUSABLE)('%s, the rows are read, of that entity alone', async (_, bytes) => {
+  test.each(UNUSABLE)('%s, the rows are read, of that entity alone', async (_, result, bytes) => {
     for (const id of [1n, 2n, 3n]) putRow(id);
     const unusable = bytes();
     if (unusable !== undefined) putVector(2n, unusable);
@@ -196,12 +216,14 @@ describe('where a vector', () => {
       [VECTOR_WIDTH, 3],
       [ROW_WIDTH, 1],
     ]);
+    expect(results).toEqual({ used: 2, [result]: 1 });
   });
 });
 
 test('an entity without rows is not found, whatever its vector says', async () => {
   putVector(1n, vector());
   expect((await read(1n))['age']).toEqual([[undefined, NOT_FOUND, 0n]]);
+  expect(results).toEqual({ stale: 1 });
 });
 
 test('vectors of other services, and services without any, are left alone', async () => {
@@ -212,6 +234,7 @@ test('vectors of other services, and services without any, are left alone', asyn
     [ROW.name, PRESENT, AT.stats],
   ]);
   expect(reads).toEqual([[ROW_WIDTH, 1]]);
+  expect(results).toEqual({});
 });
 
 test('where nothing is precomputed it looks ever less often, and notices what comes', async () => {
@@ -219,6 +242,7 @@ test('where nothing is precomputed it looks ever less often, and notices what co
   for (let turn = 0; turn < 100; turn++) expect(await read(1n)).toEqual(all(ROW));
   const looks = reads.filter(([width]) => width === VECTOR_WIDTH).length;
   expect([looks, reads.length]).toEqual([6, 106]);
+  expect(results).toEqual({ missing: 6, skipped: 94 });
   putVector(1n, vector());
   for (let turn = 0; turn < 64; turn++) await read(1n);
   expect(await read(1n)).toEqual(all(VECTOR));
