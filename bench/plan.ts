@@ -115,7 +115,7 @@ export const PARTS: { readonly [Name in PartName]: Part<Name> } = {
   registry: {
     most: { seconds: 3 },
     measure: measureRegistryReloads,
-    estimate: ({ rounds, seconds }) => rounds * (7 + 2 * reloadSeconds(seconds)),
+    estimate: ({ rounds, seconds }) => rounds * (7 + 3 * reloadSeconds(seconds)),
   },
   overload: {
     measure: measureOverloads,

@@ -92,8 +92,12 @@ function storedRow(id: number, view: number): WriteRow {
   };
 }
 
-/** A serialized feast.core.Registry with the official views and as many more like them as asked for. */
-export function encodeRegistry(views: number, revision: number): Uint8Array {
+/**
+ * A serialized feast.core.Registry with the official views and as many more like them as asked for.
+ *
+ * @param changedViews so many of the first views are of this revision, the others of revision 0.
+ */
+export function encodeRegistry(views: number, revision: number, changedViews = views): Uint8Array {
   const source = {
     name: 'source',
     type: 'BATCH_FILE',
@@ -118,7 +122,7 @@ export function encodeRegistry(views: number, revision: number): Uint8Array {
         entities: [JOIN_KEY],
         entityColumns: [entityColumn],
         features: featureNames(view).map((name) => ({ name, valueType: 'INT64' })),
-        tags: { revision: String(revision) },
+        tags: { revision: String(view < changedViews ? revision : 0) },
         ttl: '315360000s',
         batchSource: source,
         online: true,

@@ -1,6 +1,7 @@
 import { GrpcCallError, openGrpcClient } from '../load/grpc-client.ts';
 import { runOpenLoop, type Latencies } from '../load/open-loop.ts';
 import { SERVING_PATH, encodeRequest, entityIds, references } from '../data/official-layout.ts';
+import { usageOf } from '../machine/processes.ts';
 import { readMetric } from '../machine/read-metric.ts';
 import { encodeRegistry, type SeededRepo } from '../data/seed.ts';
 import { startSideboard } from '../../test/support/sideboard-process.ts';
@@ -8,14 +9,21 @@ import { startSideboard } from '../../test/support/sideboard-process.ts';
 /** A run by the clock, and how many requests the server refused in it as one too many. */
 export interface ReloadRun extends Latencies {
   readonly refused: number;
+  /** Of all threads of the server, milliseconds per second; absent in results of before it was measured. */
+  readonly cpuMsPerSecond?: number;
 }
 
-/** Latencies of the same load with a registry that stays, and with one that is rewritten every second. */
+/**
+ * Latencies of the same load with a registry that stays, with one that is rewritten every second with other definitions
+ * throughout, and with one where each time one view is another.
+ */
 export interface RegistryReloadFigures {
   readonly views: number;
   readonly ratePerSecond: number;
   readonly still: ReloadRun;
   readonly reloading: ReloadRun;
+  /** Absent in results of before it was measured. */
+  readonly touched?: ReloadRun;
   /** Reloads that the server counted during the second run; about one per second, or the comparison says nothing. */
   readonly reloads: number;
 }
@@ -42,6 +50,7 @@ export async function measureRegistryReload(
   await repo.writeRegistry(views, 0);
   // Every view of each is new, so that a reload takes nothing over from the one before.
   const revisions = [1, 2, 3].map((revision) => encodeRegistry(views, revision));
+  const touches = [4, 5, 6].map((revision) => encodeRegistry(views, revision, 1));
   const server = await startSideboard({
     repoPath: repo.path,
     core,
@@ -54,6 +63,7 @@ export async function measureRegistryReload(
   );
   const load = async (forSeconds: number): Promise<ReloadRun> => {
     let refused = 0;
+    const cpuBeforeUs = usageOf(server.pid).cpuUs;
     const latencies = await runOpenLoop({
       client,
       path: SERVING_PATH,
@@ -65,23 +75,31 @@ export async function measureRegistryReload(
         refused += 1;
       },
     });
-    return { ...latencies, refused };
+    const cpuMs = (usageOf(server.pid).cpuUs - cpuBeforeUs) / 1000;
+    return { ...latencies, refused, cpuMsPerSecond: cpuMs / forSeconds };
+  };
+  const loadWhileRewriting = async (contents: readonly Uint8Array[]): Promise<ReloadRun> => {
+    let written = 0;
+    let writing = Promise.resolve();
+    const rewrite = setInterval(() => {
+      const next = contents[written++ % contents.length];
+      if (next !== undefined) writing = repo.writeRegistryBytes(next);
+    }, 1000);
+    try {
+      return await load(seconds);
+    } finally {
+      clearInterval(rewrite);
+      await writing;
+    }
   };
   try {
     await load(4);
     const still = await load(seconds);
     const before = await readMetric(server, RELOADS, CHANGED);
-    let written = 0;
-    let writing = Promise.resolve();
-    const rewrite = setInterval(() => {
-      const next = revisions[written++ % revisions.length];
-      if (next !== undefined) writing = repo.writeRegistryBytes(next);
-    }, 1000);
-    const reloading = await load(seconds);
-    clearInterval(rewrite);
-    await writing;
+    const reloading = await loadWhileRewriting(revisions);
     const reloads = (await readMetric(server, RELOADS, CHANGED)) - before;
-    return { views, ratePerSecond: RATE_PER_SECOND, still, reloading, reloads };
+    const touched = await loadWhileRewriting(touches);
+    return { views, ratePerSecond: RATE_PER_SECOND, still, reloading, touched, reloads };
   } finally {
     client.close();
     await server.stop();
