@@ -59,18 +59,17 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
   let isServing = false;
   let isLooking = false;
 
-  /** In a burst the pace of late is that of before it, and says nothing. */
-  const isTooLong = (now: number): boolean => {
-    const waitMs = patience.waitMs(now);
-    if (line.waitedMs(now) > waitMs) return true;
-    return patience.isOverloaded && limit.msUntilLeft(line.count) > waitMs;
+  /** How long one who comes now will wait at least. In a burst the pace of late is that of before it, and says nothing. */
+  const expectedWaitMs = (now: number): number => {
+    const waitedMs = line.waitedMs(now);
+    return patience.isOverloaded ? Math.max(waitedMs, limit.msUntilLeft(line.count)) : waitedMs;
   };
 
   const wait = (entrant: Entrant, now: number): void => {
     const isTooMuch =
       limit.workCount + line.count >= maxRequests ||
       (line.count > 0 && line.bytes + entrant.messageBytes > maxWaitingBytes);
-    if (isTooMuch || isTooLong(now)) {
+    if (isTooMuch || expectedWaitMs(now) > patience.waitMs(now)) {
       patience.refused();
       entrant.refuse(refusals.tooMany(now, limit.current));
       return;
@@ -128,7 +127,7 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
       patience.came();
       const { deadlineAtMs } = entrant;
       if (deadlineAtMs !== Infinity) {
-        const expectedMs = limit.expectedMs(now) + limit.msUntilLeft(line.count);
+        const expectedMs = limit.expectedMs(now) + expectedWaitMs(now);
         if (now + expectedMs > deadlineAtMs && now < deadlineAtMs) {
           entrant.refuse(refusals.tooLate(expectedMs));
           return;

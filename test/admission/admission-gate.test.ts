@@ -95,6 +95,29 @@ test('a burst is waited out; in an overload the line is short', () => {
   expect(refusedAtMs.length).toBeGreaterThan(200);
 });
 
+test('a burst after slow traffic is measured by nothing of before', () => {
+  const { gate, enter } = openGate({ maxRequests: 1000, maxWaitingBytes: 1e6 });
+  // One every ten milliseconds.
+  for (let nowMs = 0; nowMs < 2000; nowMs += 10) enter(nowMs).leave(nowMs + 1);
+  const burst = Array.from({ length: 500 }, () => enter(2000, 2900));
+  expect(burst.every(({ refusal }) => refusal === undefined)).toBe(true);
+  expect(gate.waitingCount).toBe(500 - 64);
+});
+
+test('an overload is forgotten when nobody has come for a while', () => {
+  const { enter } = openGate({ maxRequests: 1000, maxWaitingBytes: 1e6 });
+  let inside = Array.from({ length: 64 }, () => enter(0));
+  for (let nowMs = 1; nowMs < 300; nowMs++) {
+    inside[0]!.leave(nowMs);
+    const came = [enter(nowMs), enter(nowMs), enter(nowMs)];
+    inside = [...inside.slice(1), ...came].filter(({ refusal }) => refusal === undefined);
+  }
+  for (const each of inside) if (each.letInAtMs !== undefined) each.leave(301);
+  for (const each of inside.slice(64)) if (each.letInAtMs !== undefined) each.leave(302);
+  const burst = Array.from({ length: 300 }, () => enter(5000));
+  expect(burst.filter(({ refusal }) => refusal !== undefined)).toEqual([]);
+});
+
 test('who has waited for too long is refused, and so is whose deadline has passed', () => {
   const { enter } = openGate({ maxRequests: 100 });
   const inside = Array.from({ length: 64 }, () => enter(0));
