@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import { startSideboard, type SideboardProcess } from '../../test/support/sideboard-process.ts';
 import { GrpcCallError } from '../load/grpc-client.ts';
 import { openLoadClient, type LoadClient } from '../load/load-client.ts';
@@ -18,6 +19,12 @@ export interface OverloadStep {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly rssMiB: number;
+  /** Share of its core that the server used. */
+  readonly busyShare?: number;
+  /** CPU of the server per refused call: what is left when answers cost what they cost at capacity. */
+  readonly cpuUsPerRefusal?: number;
+  /** How late the client sent, p99: with much of it the client is what is measured. */
+  readonly lateP99Ms?: number;
 }
 
 /** A ladder of loads against one server. */
@@ -25,6 +32,10 @@ export interface OverloadFigures {
   readonly scenario: string;
   /** Requests per second that it answers when some callers always wait. */
   readonly capacityPerSecond: number;
+  /** CPU of the server per answer then. */
+  readonly cpuUsPerAnswer?: number;
+  /** Settings of the server, for the reader. */
+  readonly settings?: string;
   readonly steps: readonly OverloadStep[];
 }
 
@@ -44,8 +55,12 @@ const CONNECTIONS = 4;
 const CALLERS = 8;
 const WARM_UP_SECONDS = 2;
 const RESOURCE_EXHAUSTED = 8;
-/** As strict as it goes: nobody may wait for others for longer than a read takes. */
-const STRICT = { SIDEBOARD_ADMISSION_LATENCY_MS: '0', SIDEBOARD_ADMISSION_MIN_REQUESTS: '2' };
+/** Strict: in an overload nobody waits for others for longer than a read takes. */
+const STRICT = { SIDEBOARD_ADMISSION_LATENCY_MS: '0', SIDEBOARD_ADMISSION_MIN_REQUESTS: '8' };
+/** Refusals fewer than this share of all calls tell nothing of what one costs. */
+const MANY_REFUSED = 0.5;
+/** The client gives way to Redis on the core that they share, as if it had a machine of its own. */
+const CLIENT_NICE = 10;
 
 /**
  * Finds the capacity of a server, then sends half of it up to ten times as much by the clock, step after step without a
@@ -64,20 +79,25 @@ export async function measureOverload(options: OverloadOptions): Promise<Overloa
     connections: CONNECTIONS,
   } as const;
   const use = { repoPath, core, target };
-  const capacityPerSecond = await withServer({ ...use, env: {} }, async (_server, client) => {
+  // For good: who is not root cannot take it back, and this process does nothing but make load.
+  setPriority(CLIENT_NICE);
+  const capacity = await withServer({ ...use, env: {} }, async ({ pid }, client) => {
     await runClosed(client, { underWay: CALLERS, seconds: WARM_UP_SECONDS });
-    return (await runClosed(client, { underWay: CALLERS, seconds })).answeredPerSecond;
+    const before = usageOf(pid);
+    const { calls, answeredPerSecond } = await runClosed(client, { underWay: CALLERS, seconds });
+    const cpuUsPerAnswer = (usageOf(pid).cpuUs - before.cpuUs) / calls;
+    return { capacityPerSecond: answeredPerSecond, cpuUsPerAnswer };
   });
   const steps = await withServer({ ...use, env: STRICT }, async (server, client) => {
     await runClosed(client, { underWay: 2, seconds: WARM_UP_SECONDS });
     const figures: OverloadStep[] = [];
     for (const factor of FACTORS) {
-      const ratePerSecond = capacityPerSecond * factor;
-      figures.push(await measureStep(server, client, { factor, ratePerSecond, seconds }));
+      figures.push(await measureStep(server, client, { ...capacity, factor, seconds }));
     }
     return figures;
   });
-  return { scenario: scenario.name, capacityPerSecond, steps };
+  const settings = 'admission_latency_ms: 0, admission_min_requests: 8';
+  return { scenario: scenario.name, ...capacity, settings, steps };
 }
 
 interface Use {
@@ -103,16 +123,18 @@ async function withServer<T>(
 
 interface StepOptions {
   readonly factor: number;
-  readonly ratePerSecond: number;
+  readonly capacityPerSecond: number;
+  readonly cpuUsPerAnswer: number;
   readonly seconds: number;
 }
 
 async function measureStep(
   server: SideboardProcess,
   client: LoadClient,
-  { factor, ratePerSecond, seconds }: StepOptions,
+  { factor, capacityPerSecond, cpuUsPerAnswer, seconds }: StepOptions,
 ): Promise<OverloadStep> {
   let refused = 0;
+  const before = usageOf(server.pid);
   const startedAtMs = performance.now();
   const countRefused: LoadClient = {
     send: (index, done) =>
@@ -122,8 +144,13 @@ async function measureStep(
       }),
     close: () => {},
   };
+  const ratePerSecond = capacityPerSecond * factor;
   const paced = await runPaced(countRefused, { ratePerSecond, seconds });
   const tookSeconds = (performance.now() - startedAtMs) / 1000;
+  const after = usageOf(server.pid);
+  const cpuUs = after.cpuUs - before.cpuUs;
+  const { count } = paced.latencies;
+  const isRefusing = refused > MANY_REFUSED * (count + refused);
   return {
     factor,
     sentPerSecond: (paced.latencies.count + paced.failed) / tookSeconds,
@@ -132,6 +159,9 @@ async function measureStep(
     failed: paced.failed - refused,
     p50Ms: paced.latencies.p50Ms,
     p99Ms: paced.latencies.p99Ms,
-    rssMiB: usageOf(server.pid).rssBytes / 2 ** 20,
+    rssMiB: after.rssBytes / 2 ** 20,
+    busyShare: cpuUs / 1e6 / tookSeconds,
+    ...(isRefusing ? { cpuUsPerRefusal: (cpuUs - count * cpuUsPerAnswer) / refused } : {}),
+    lateP99Ms: paced.lateP99Ms,
   };
 }

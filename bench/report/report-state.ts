@@ -39,7 +39,7 @@ export function registryTable(rounds: Parts['registry']): string {
 /** What a server does with more than it can answer. */
 export function overloadTables(figures: Parts['overload']): string {
   return figures
-    .map(({ scenario, capacityPerSecond, steps }) => {
+    .map(({ scenario, capacityPerSecond, cpuUsPerAnswer, settings, steps }) => {
       const normalMs = steps[0]?.p99Ms ?? Number.NaN;
       const table = markdownTable(
         [
@@ -51,6 +51,9 @@ export function overloadTables(figures: Parts['overload']): string {
           'p99 ms',
           'p99, of half load',
           'RSS MiB',
+          'server, of its core',
+          'its CPU us per refusal',
+          'client late p99 ms',
         ],
         steps.map((step) => [
           `${step.factor} x`,
@@ -61,10 +64,15 @@ export function overloadTables(figures: Parts['overload']): string {
           figure(step.p99Ms),
           `${figure(step.p99Ms / normalMs)} x`,
           figure(step.rssMiB),
+          step.busyShare === undefined ? '–' : percent(step.busyShare),
+          step.cpuUsPerRefusal === undefined ? '–' : figure(step.cpuUsPerRefusal),
+          step.lateP99Ms === undefined ? '–' : figure(step.lateP99Ms),
         ]),
       );
       const failed = steps.reduce((sum, step) => sum + step.failed, 0);
-      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s. Sent by the clock, or as fast as the client can beside Redis on its core; \`admission_latency_ms: 0\`, \`admission_min_requests: 2\`. Neither answered nor refused: ${failed}.\n\n${table}`;
+      const cost = cpuUsPerAnswer === undefined ? '' : `, ${figure(cpuUsPerAnswer)} us of CPU each`;
+      const strict = settings ?? 'admission_latency_ms: 0, admission_min_requests: 2';
+      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s${cost}. Sent by the clock, or as fast as the client can beside Redis on its core; \`${strict}\`. Neither answered nor refused: ${failed}.\n\n${table}`;
     })
     .join('\n\n');
 }
