@@ -7,14 +7,16 @@ import { WaitingLine, type Entrant } from './waiting-line.ts';
 /** While somebody waits it is looked at so often whether requests in work are stuck. */
 const LOOK_MS = 10;
 
-/** So many in work at once are no overload yet. */
-const FEW_REQUESTS = 64;
+/** So many are in work at once before anything is measured, … */
+const FIRST_LIMIT = 64;
+/** … and so many whatever latency says, if they are small: as is asked for, within these. */
+const LEAST_LIMIT = { min: 8, max: 32 };
 
 /** How strict a gate is. */
 export interface AdmissionOptions {
   /** How long a request may wait to be let in while more come than can be answered, milliseconds; a burst may always. */
   readonly latencyMs: number;
-  /** So many requests are in work at once whatever latency says, if they are small. */
+  /** So many requests in work and waiting are never too many. */
   readonly minRequests: number;
   /** Requests in work and waiting together. */
   readonly maxRequests: number;
@@ -48,9 +50,13 @@ export interface AdmissionGate {
 
 export function createAdmissionGate(options: AdmissionOptions, nowMs: number): AdmissionGate {
   const { latencyMs, minRequests, maxRequests, maxWaitingBytes, busyMs, later } = options;
-  const initial = Math.min(Math.max(minRequests, FEW_REQUESTS), maxRequests);
   const limit = new ConcurrencyLimit(
-    { initial, min: minRequests, max: maxRequests, busyMs },
+    {
+      initial: Math.min(FIRST_LIMIT, maxRequests),
+      min: Math.min(Math.max(minRequests, LEAST_LIMIT.min), LEAST_LIMIT.max, maxRequests),
+      max: maxRequests,
+      busyMs,
+    },
     nowMs,
   );
   const patience = new Patience(latencyMs, nowMs);
@@ -65,12 +71,13 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
     return patience.isOverloaded ? Math.max(waitedMs, limit.msUntilLeft(line.count)) : waitedMs;
   };
 
+  const areMany = (): boolean => limit.workCount + line.count >= minRequests;
+
   const wait = (entrant: Entrant, now: number): void => {
     const isTooMuch =
       limit.workCount + line.count >= maxRequests ||
       (line.count > 0 && line.bytes + entrant.messageBytes > maxWaitingBytes);
-    if (isTooMuch || expectedWaitMs(now) > patience.waitMs(now)) {
-      patience.refused();
+    if (isTooMuch || (areMany() && expectedWaitMs(now) > patience.waitMs(now))) {
       entrant.refuse(refusals.tooMany(now, limit.current));
       return;
     }
@@ -94,10 +101,9 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
         if (now >= entrant.deadlineAtMs) {
           takeOut(entrant, now);
           entrant.refuse(deadlineExceeded('before its turn came'));
-        } else if (now - sinceMs > 2 * patience.waitMs(now)) {
+        } else if (areMany() && now - sinceMs > 2 * patience.waitMs(now)) {
           // The process or the store stood still meanwhile, or what looked like a burst was none.
           takeOut(entrant, now);
-          patience.refused();
           entrant.refuse(refusals.tooMany(now, limit.current));
         } else {
           if (!limit.tryEnter(now)) return;

@@ -8,10 +8,8 @@ const WINDOW_MS = 100;
 const WINDOW_REQUESTS = 20;
 /** It begins when somebody was waiting all the time, but for a moment, … */
 const BEGIN_SHARE = 0.95;
-/** … and goes on while that is so for this share of the time, … */
-const STAY_SHARE = 0.5;
-/** … or more than this share of those who come is refused. */
-const REFUSED_SHARE = 0.1;
+/** … and goes on while somebody is for this share of the time. One that refuses most and idles between two bursts is none. */
+const STAY_SHARE = 0.2;
 
 /**
  * How long one may wait to be let in. A burst is waited out: afterwards the line is empty, and all have their answers. A line
@@ -27,7 +25,6 @@ export class Patience {
   private waitingSinceMs = -1;
   private waitingMs = 0;
   private cameCount = 0;
-  private refusedCount = 0;
 
   /** @param latencyMs how long one may wait in an overload */
   constructor(latencyMs: number, nowMs: number) {
@@ -39,11 +36,6 @@ export class Patience {
   /** Somebody has come. */
   came(): void {
     this.cameCount += 1;
-  }
-
-  /** Somebody was refused. */
-  refused(): void {
-    this.refusedCount += 1;
   }
 
   /** The first one waits. */
@@ -72,13 +64,9 @@ export class Patience {
       this.waitingMs += nowMs - this.waitingSinceMs;
       this.waitingSinceMs = nowMs;
     }
-    const waitingShare = this.waitingMs / lastedMs;
-    this.isOverloaded = this.isOverloaded
-      ? waitingShare > STAY_SHARE || this.refusedCount > this.cameCount * REFUSED_SHARE
-      : waitingShare > BEGIN_SHARE;
+    this.isOverloaded = this.waitingMs / lastedMs > (this.isOverloaded ? STAY_SHARE : BEGIN_SHARE);
     this.windowSinceMs = nowMs;
     this.waitingMs = 0;
     this.cameCount = 0;
-    this.refusedCount = 0;
   }
 }

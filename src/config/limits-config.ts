@@ -10,7 +10,7 @@ export interface LimitsConfig {
   readonly maxConcurrentRequests: number;
   /** How long reads may wait for their turn in an overload; 0 = as short as it goes. */
   readonly admissionLatencyMs: number;
-  /** So many small reads are in work at once whatever latency says. */
+  /** So many reads, in work or waiting, are never an overload. */
   readonly admissionMinRequests: number;
   /** Of the messages of reads that wait for their turn. */
   readonly maxWaitingBytes: number;

@@ -57,7 +57,7 @@ export const SETTINGS = [
     kind: count(),
     default: 64,
     unit: 'requests',
-    doc: 'Small reads in work at once whatever latency says (of large ones as many as take 4 ms of CPU); more where the store is what they wait for. Further ones wait for their turn.',
+    doc: 'So many reads, in work and waiting for their turn, are never an overload, however long they take. Set it to `max_concurrent_requests` to have that limit alone.',
   },
   {
     name: 'max_waiting_bytes',

@@ -95,6 +95,16 @@ test('a burst is waited out; in an overload the line is short', () => {
   expect(refusedAtMs.length).toBeGreaterThan(200);
 });
 
+test('few are never an overload, however long they take', () => {
+  const { enter } = openGate({ minRequests: 100, maxRequests: 1000, maxWaitingBytes: 1e6 });
+  const inside = Array.from({ length: 64 }, () => enter(0));
+  const waiting = Array.from({ length: 36 }, () => enter(1));
+  const [last] = [enter(1000), inside[0]!.leave(2000)];
+  expect(waiting.map(({ refusal }) => refusal).filter(Boolean)).toEqual([]);
+  expect(waiting[0]!.letInAtMs).toBe(2000);
+  expect(last.refusal?.code).toBe('OVERLOADED');
+});
+
 test('a burst after slow traffic is measured by nothing of before', () => {
   const { gate, enter } = openGate({ maxRequests: 1000, maxWaitingBytes: 1e6 });
   // One every ten milliseconds.
