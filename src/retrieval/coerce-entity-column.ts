@@ -4,9 +4,13 @@ import { readValue } from '../feast-encoding/value-reader.ts';
 import { createScannedValue, scanValue } from '../feast-encoding/value-scan.ts';
 import { isEntityKeyType, ValueType, valueTypeName } from '../feast-encoding/value-type.ts';
 import { writeValue } from '../feast-encoding/value-writer.ts';
-import { coerceEntityValue } from './coerce-entity-value.ts';
+import { coerceEntityValue, isOutOfRange } from './coerce-entity-value.ts';
 import { packColumn } from './request-from-columns.ts';
-import { invalidEntityValue, unsupportedJoinKeyType } from './retrieval-errors.ts';
+import {
+  entityValueOutOfRange,
+  invalidEntityValue,
+  unsupportedJoinKeyType,
+} from './retrieval-errors.ts';
 import type { EntityColumnPlan } from './retrieval-plan.ts';
 import type { EntityColumn } from './retrieval-request.ts';
 
@@ -53,6 +57,9 @@ function convertColumn(column: EntityColumn, valueType: number, lossy: boolean):
     }
     const value = coerceEntityValue(typed, valueType, lossy);
     if (value === undefined) {
+      if (isOutOfRange(typed, valueType)) {
+        throw entityValueOutOfRange({ name, row }, valueTypeName(valueType));
+      }
       const convertsLossy = coerceEntityValue(typed, valueType, true) !== undefined;
       const [from, to] = [valueTypeName(typed.type), valueTypeName(valueType)];
       throw invalidEntityValue({ name, row }, from, to, convertsLossy);

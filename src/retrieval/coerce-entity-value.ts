@@ -43,6 +43,21 @@ export function coerceEntityValue(
   }
 }
 
+/** Whether a value that `coerceEntityValue` does not convert is an integer beyond what its target type holds. */
+export function isOutOfRange(typed: TypedValue, targetType: number): boolean {
+  switch (targetType) {
+    case ValueType.INT32:
+    case ValueType.INT64:
+    case ValueType.UNIX_TIMESTAMP:
+      // Integers of JSON beyond 64 bits come as text.
+      return typed.type === ValueType.STRING
+        ? DECIMAL_DIGITS.test(typed.value as string)
+        : toInteger(typed, false) !== undefined;
+    default:
+      return false;
+  }
+}
+
 function toInteger({ type, value }: TypedValue, lossy: boolean): bigint | undefined {
   switch (type) {
     case ValueType.INT32:

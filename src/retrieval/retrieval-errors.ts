@@ -157,6 +157,17 @@ export function invalidEntityValue(
   );
 }
 
+/** @param row counted from 0. */
+export function entityValueOutOfRange(
+  { name, row }: { readonly name: string; readonly row: number },
+  typeName: string,
+): SideboardError {
+  return new SideboardError(
+    'INVALID_ENTITY_VALUE',
+    `Entity column ${name}, row ${row}: the number is out of the range of ${typeName}, which its join key is declared as`,
+  );
+}
+
 export function requestDataNotFound(names: readonly string[], view: string): SideboardError {
   return new SideboardError(
     'REQUEST_DATA_NOT_FOUND',

@@ -156,6 +156,19 @@ describe('POST /get-online-features', () => {
     }
   });
 
+  it('says of a number that is too large what is wrong with it', async () => {
+    const server = await start();
+    for (const number of ['9223372036854775808', '-9223372036854775809', '1'.repeat(50), '1e19']) {
+      const response = await post(server, `{"entities":{"driver_id":[1,${number}]},${ALL}}`);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toBe(
+        'Entity column driver_id, row 1: the number is out of the range of INT64, which its join key is declared as',
+      );
+    }
+    const last = await post(server, `{"entities":{"driver_id":[9223372036854775807]},${ALL}}`);
+    expect(last.status).toBe(200);
+  });
+
   it('takes gzip and gives it for long answers', async () => {
     const server = await start();
     const ids = Array.from({ length: 2000 }, () => 1001).join(',');

@@ -5,7 +5,7 @@ import { coerceEntityColumn } from '../../src/retrieval/coerce-entity-column.ts'
 import { coerceEntityValue } from '../../src/retrieval/coerce-entity-value.ts';
 import { pythonNumberText } from '../../src/retrieval/python-number-text.ts';
 import { packColumn } from '../../src/retrieval/request-from-columns.ts';
-import { codeOf, encoded, type ValueInit } from './ask.ts';
+import { codeOf, encoded, errorOf, type ValueInit } from './ask.ts';
 
 const { BYTES, STRING, INT32, INT64, UNIX_TIMESTAMP } = ValueType;
 const coerce = (init: ValueInit, type: number, lossy = false) =>
@@ -98,6 +98,20 @@ describe('columns', () => {
     const echoed = column(['doubleVal', 1.5]);
     const echo = { requestColumn: 0, valueType: 0, isJoinKey: false };
     expect(coerceEntityColumn(echoed, echo, false)).toBe(echoed);
+  });
+
+  test.each([
+    [ValueType.INT32, ['int64Val', 2n ** 31n], true],
+    [ValueType.INT32, ['doubleVal', -3e9], true],
+    [ValueType.UNIX_TIMESTAMP, ['stringVal', '9'.repeat(19)], true],
+    [ValueType.INT64, ['stringVal', '1.5'], false],
+    [ValueType.INT64, ['doubleVal', Number.NaN], false],
+    [ValueType.INT64, ['boolVal', true], false],
+    [ValueType.STRING, ['bytesVal', new Uint8Array(1)], false],
+  ] as const)('out of range or not: %#', async (valueType, value, isBeyond) => {
+    const plan = { ...int64Column, valueType };
+    const { message } = await errorOf(() => coerceEntityColumn(column(value), plan, false));
+    expect(/the number is out of the range of/.test(message)).toBe(isBeyond);
   });
 
   test('are converted as a whole, nulls stay', () => {

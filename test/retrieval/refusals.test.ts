@@ -87,6 +87,21 @@ describe('what is refused', () => {
     }
   });
 
+  test.each([
+    ['INT64', 'driver_id', ['stringVal', '18446744073709551616']],
+    ['INT64', 'driver_id', ['stringVal', `-${'9'.repeat(60)}`]],
+    ['INT64', 'driver_id', ['doubleVal', 1e30]],
+    ['INT64', 'driver_id', ['doubleVal', 2 ** 63]],
+  ] as const)('a number beyond %s is said to be one: %#', async (type, name, entity) => {
+    const { code, message } = await errorOf(() =>
+      ask(fixture, { features: ['stats:trips'], entities: { [name]: [entity] } }),
+    );
+    expect([code, message]).toEqual([
+      'INVALID_ENTITY_VALUE',
+      `Entity column ${name}, row 0: the number is out of the range of ${type}, which its join key is declared as`,
+    ]);
+  });
+
   test('only the missing join keys are named', async () => {
     const { message } = await errorOf(() =>
       ask(fixture, { features: ['pair:cnt', 'stats:trips'], entities: id }),
