@@ -4,7 +4,7 @@ import {
   writeEntityBytes,
   writeScannedEntityValue,
 } from '../feast-encoding/entity-key.ts';
-import { createScannedValue, scanValue, type ScannedValue } from '../feast-encoding/value-scan.ts';
+import { createScannedValue, scanValue } from '../feast-encoding/value-scan.ts';
 import { ValueType } from '../feast-encoding/value-type.ts';
 import { isNullType } from './coerce-entity-column.ts';
 import type { EntityGroupPlan } from './retrieval-plan.ts';
@@ -26,6 +26,9 @@ const MAX_VALUE_GROWTH = ENTITY_VALUE_HEADER_BYTES + 8;
 
 const NO_BYTES = new Uint8Array(0);
 
+/** Looked at as soon as it is written. */
+const scanned = createScannedValue();
+
 /**
  * Serializes the entity keys of a group, all into one slab, and drops the repeated ones.
  *
@@ -39,12 +42,12 @@ export function bindEntities(
   const slab = Buffer.allocUnsafe(slabBytes(group, columns, rowCount));
   const entityOfRow = new Int32Array(rowCount);
   const keys: Uint8Array[] = [];
-  const keyStarts = new Int32Array(rowCount + 1);
-  const table = rowCount > 1 ? createTable(rowCount) : NO_TABLE;
-  const scanned = createScannedValue();
+  // A single row is no repetition of another.
+  const table = rowCount > 1 ? createTable(rowCount) : NO_NUMBERS;
+  const keyStarts = rowCount > 1 ? new Int32Array(rowCount + 1) : NO_NUMBERS;
   let end = 0;
   for (let row = 0; row < rowCount; row++) {
-    const after = writeKey(slab, end, group, columns, row, scanned);
+    const after = writeKey(slab, end, group, columns, row);
     if (after < 0) {
       entityOfRow[row] = -1;
       continue;
@@ -53,7 +56,7 @@ export function bindEntities(
     entityOfRow[row] = entity;
     if (entity === keys.length) {
       keys.push(slab.subarray(end, after));
-      keyStarts[keys.length] = after;
+      if (rowCount > 1) keyStarts[keys.length] = after;
       end = after;
     }
   }
@@ -89,7 +92,6 @@ function writeKey(
   group: EntityGroupPlan,
   columns: readonly EntityColumn[],
   row: number,
-  scanned: ScannedValue,
 ): number {
   const { keyColumns } = group;
   at = copyBytes(slab, at, group.keyPrefix);
@@ -117,7 +119,7 @@ function createTable(rowCount: number): Int32Array {
   return new Int32Array(2 ** Math.ceil(Math.log2(rowCount * 2)));
 }
 
-const NO_TABLE = new Int32Array(0);
+const NO_NUMBERS = new Int32Array(0);
 
 /**
  * The entity whose key equals the one at `[keyStarts[count], end)`; `count`, and now in the table, where there is none.

@@ -14,6 +14,9 @@ import {
 import type { EntityColumnPlan } from './retrieval-plan.ts';
 import type { EntityColumn } from './retrieval-request.ts';
 
+/** Looked at as soon as it is written. */
+const scanned = createScannedValue();
+
 /**
  * Gives every value of an entity column the type that its join key is declared with. A column that has it already, as
  * nearly all do, is returned as it is; nulls stay nulls.
@@ -28,7 +31,6 @@ export function coerceEntityColumn(
 ): EntityColumn {
   if (!plan.isJoinKey) return column;
   const { bytes, starts, ends } = column;
-  const scanned = createScannedValue();
   let converts = false;
   for (let row = 0; row < starts.length; row++) {
     scanValue(bytes, starts[row]!, ends[row]!, scanned);
@@ -72,7 +74,6 @@ function convertColumn(column: EntityColumn, valueType: number, lossy: boolean):
 /** JSON nests lists and objects deeper than a message can be: of those the type alone is known, and no key has it. */
 function readEntityValue(encoded: Uint8Array): TypedValue {
   if (isValueMessage(encoded, 0, encoded.length)) return readValue(encoded);
-  const scanned = createScannedValue();
   scanValue(encoded, 0, encoded.length, scanned);
   return { type: scanned.valueType, value: null };
 }

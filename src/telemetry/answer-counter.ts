@@ -42,8 +42,10 @@ const PRESENT = STATUS_LABELS.indexOf('present');
 
 /** As many statuses as any answer had so far, all of them PRESENT. */
 let allPresent: Buffer = Buffer.alloc(4096, PRESENT);
+/** So many are counted before a native comparison has begun. */
+const FEW = 64;
 
-/** Counts the statuses in `[start, end)`. Mostly all are PRESENT, which one comparison tells. */
+/** Counts the statuses in `[start, end)`. Mostly all are PRESENT, which one comparison tells where they are many. */
 function countStatuses(
   statuses: Uint8Array,
   start: number,
@@ -51,11 +53,13 @@ function countStatuses(
   counts: Uint32Array,
 ): void {
   const count = end - start;
-  if (count > allPresent.length) allPresent = Buffer.alloc(2 * count, PRESENT);
-  counts.fill(0);
-  if (allPresent.compare(statuses, start, end, 0, count) === 0) {
-    counts[PRESENT] = count;
-    return;
+  for (let status = 0; status < counts.length; status++) counts[status] = 0;
+  if (count > FEW) {
+    if (count > allPresent.length) allPresent = Buffer.alloc(2 * count, PRESENT);
+    if (allPresent.compare(statuses, start, end, 0, count) === 0) {
+      counts[PRESENT] = count;
+      return;
+    }
   }
   for (let at = start; at < end; at++) counts[statuses[at]!]!++;
 }
