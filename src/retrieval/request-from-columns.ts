@@ -1,4 +1,4 @@
-import { TextSelectionId } from './selection-id.ts';
+import { DecodedSelectionId } from './selection-id.ts';
 import type { EntityColumn, RetrievalRequest, Selection } from './retrieval-request.ts';
 
 /** A column as JSON callers build it: one encoded `feast.types.Value` per row, empty = null. */
@@ -24,19 +24,9 @@ export function requestFromColumns(
 ): RetrievalRequest {
   const entityColumnNames = columns.map((column) => column.name);
   const contextColumnNames = contextColumns.map((column) => column.name);
-  const whole: Selection = Object.freeze({ ...selection, entityColumnNames, contextColumnNames });
+  const whole: Selection = { ...selection, entityColumnNames, contextColumnNames };
   return {
-    // A NUL cannot begin an encoded request, so no identity of decodeRequest equals one of these.
-    selectionId: new TextSelectionId(
-      `\0${JSON.stringify([
-        selection.featureService ?? null,
-        selection.features,
-        selection.fullFeatureNames,
-        selection.includeVersionMetadata,
-        entityColumnNames,
-        contextColumnNames,
-      ])}`,
-    ),
+    selectionId: new DecodedSelectionId(whole),
     selection: () => whole,
     columns: columns.map(packColumn),
     contextColumns: contextColumns.map(packColumn),

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { EntityColumn } from './retrieval-request.ts';
+import type { EntityColumn, Selection } from './retrieval-request.ts';
 
 /**
  * Identity of a selection: equal identities mean equal selections. Different spellings of one selection may have different
@@ -14,16 +14,26 @@ export interface SelectionId {
   toString(): string;
 }
 
-/** An identity that is a text. */
-export class TextSelectionId implements SelectionId {
-  private readonly text: string;
+/** The identity of a selection that has been decoded. */
+export class DecodedSelectionId implements SelectionId {
+  private readonly selection: Selection;
 
-  constructor(text: string) {
-    this.text = text;
+  constructor(selection: Selection) {
+    this.selection = selection;
   }
 
   equals(kept: SelectionId): boolean {
-    return kept instanceof TextSelectionId && kept.text === this.text;
+    if (!(kept instanceof DecodedSelectionId)) return false;
+    const { selection } = this;
+    const other = kept.selection;
+    return (
+      selection.featureService === other.featureService &&
+      selection.fullFeatureNames === other.fullFeatureNames &&
+      selection.includeVersionMetadata === other.includeVersionMetadata &&
+      areSameTexts(selection.features, other.features) &&
+      areSameTexts(selection.entityColumnNames, other.entityColumnNames) &&
+      areSameTexts(selection.contextColumnNames, other.contextColumnNames)
+    );
   }
 
   keep(): SelectionId {
@@ -31,8 +41,23 @@ export class TextSelectionId implements SelectionId {
   }
 
   toString(): string {
-    return this.text;
+    const { selection } = this;
+    // A NUL cannot begin an encoded request, so no `EncodedSelectionId` has such a text.
+    return `\0${JSON.stringify([
+      selection.featureService ?? null,
+      selection.features,
+      selection.fullFeatureNames,
+      selection.includeVersionMetadata,
+      selection.entityColumnNames,
+      selection.contextColumnNames,
+    ])}`;
   }
+}
+
+function areSameTexts(texts: readonly string[], others: readonly string[]): boolean {
+  if (texts.length !== others.length) return false;
+  for (let i = 0; i < texts.length; i++) if (texts[i] !== others[i]) return false;
+  return true;
 }
 
 type Named = Pick<EntityColumn, 'name'>;

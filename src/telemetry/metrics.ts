@@ -144,17 +144,18 @@ export function createMetrics(): Metrics {
     registers,
   });
 
-  const series = new Map<string, RequestSeries>();
+  // By endpoint and code: a text of both would be made, and hashed, for each request.
+  const series = new Map<string, Map<string, RequestSeries>>();
   const seriesOf = (endpoint: string, code: string, ok: boolean): RequestSeries => {
-    const id = `${endpoint} ${code}`;
-    let found = series.get(id);
+    const byCode = series.get(endpoint) ?? new Map<string, RequestSeries>();
+    let found = byCode.get(code);
     if (found === undefined) {
       found = {
         total: requestTotal(endpoint, ok ? 'success' : 'error'),
         latency: requestLatency.tallyOf(endpoint),
         rpc: rpcDuration.tallyOf(endpoint, code),
       };
-      series.set(id, found);
+      series.set(endpoint, byCode.set(code, found));
     }
     return found;
   };
