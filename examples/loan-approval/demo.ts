@@ -12,6 +12,7 @@ import { loadConfig } from '../../src/config/load-config.ts';
 import { materializationWindow } from '../../src/ingestion/materialization-window.ts';
 import type { RunningServer } from '../../src/server.ts';
 import { askEveryProtocol } from './demo/ask-every-protocol.ts';
+import { askForTerms } from './demo/ask-for-terms.ts';
 import { measureLatency } from './demo/measure-latency.ts';
 import { nextCommands } from './demo/next-commands.ts';
 import { printStep, say } from './demo/print-step.ts';
@@ -56,7 +57,9 @@ async function runDemo(options: DemoOptions): Promise<void> {
   const data = await printStep('Generate a year of data (a seeded generator, Parquet)', () =>
     generate(repoPath),
   );
-  await printStep('Apply the definitions of features.ts to the registry', () => apply(config));
+  await printStep('Apply the definitions of features.ts and loan-terms.ts to the registry', () =>
+    apply(config),
+  );
   await printStep('Materialize: the latest row per entity goes to the online store', () =>
     materialize(config),
   );
@@ -65,6 +68,9 @@ async function runDemo(options: DemoOptions): Promise<void> {
     const address = `http://127.0.0.1:${server.address.port}`;
     await printStep('Ask for the feature service loan_decision', () =>
       askEveryProtocol(address, data),
+    );
+    await printStep('Ask for loan_terms: some of it is computed when it is asked for', () =>
+      askForTerms(address, data),
     );
     await printStep('Measure over gRPC, one call after the other', () =>
       measureLatency(address, data.applicant),

@@ -36,13 +36,30 @@ async function runOnce(args: readonly string[] = []): Promise<string> {
   expect(stdout).toMatch(/1 row x 13 features: \d+ calls, p50 \d/);
   expect(stdout).toMatch(/100 rows x 13 features: \d+ calls, p50 \d/);
   expect(stdout).toContain('grpcurl -plaintext');
+  expectComputed(stdout);
   return stdout;
+}
+
+/** What the table of loan_terms shows is what the function in loan-terms.ts has to make of what the table before it shows. */
+function expectComputed(stdout: string): void {
+  const [, decision = '', terms = ''] = stdout.split(/^\d+\. Ask for .*$/m);
+  const rowOf = (table: string, feature: string): readonly string[] =>
+    new RegExp(`│ ${feature} +│(.*)│`)
+      .exec(table)![1]!
+      .split('│')
+      .map((cell) => cell.trim().split(' ', 1)[0]!);
+  const dues = ['credit_card_due', 'mortgage_due', 'student_loan_due', 'vehicle_loan_due'];
+  const debt = dues.reduce((sum, due) => sum + Number(rowOf(decision, due)[0]), 0);
+  expect(rowOf(terms, 'debt')).toEqual([String(debt), String(debt), 'null']);
+  const [one, other, unknown] = rowOf(terms, 'years_of_local_income');
+  expect(Number(one) / Number(other)).toBeCloseTo((debt + 10_000) / (debt + 500_000), 10);
+  expect(unknown).toBe('null');
 }
 
 describe('npm run demo', () => {
   it('shows the whole way on SQLite, and the second time nothing is left to define', async () => {
     const first = await runOnce();
-    expect(first).toContain('Applied: 9 created');
+    expect(first).toContain('Applied: 12 created');
     expect(first).toMatch(/credit_history .*│ +30,000 │ +10,000 │/);
     const second = await runOnce();
     expect(second).toContain('Nothing to change');
@@ -101,6 +118,10 @@ describe('npm run demo', () => {
       );
       expect(json.exitCode, json.stderr).toBe(0);
       expect(json.stdout).toContain('SAN FRANCISCO');
+      const terms = /get --server \S+ --feature-service loan_terms .*/.exec(output)?.[0] ?? '';
+      const computed = await runSideboard([...terms.split(' '), '--json']);
+      expect(computed.exitCode, computed.stderr).toBe(0);
+      expect(computed.stdout).toContain('years_of_local_income');
       child.kill('SIGINT');
       expect(await exited).toBe(0);
     } finally {

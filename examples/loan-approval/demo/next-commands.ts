@@ -20,6 +20,9 @@ Next, in another terminal:
   # Ask from the shell
   npx sideboard get --server http://localhost:${port} --feature-service loan_decision zipcode=94109 dob_ssn=${applicant}
 
+  # Computed on demand: amount comes with the request
+  npx sideboard get --server http://localhost:${port} --feature-service loan_terms zipcode=94109 dob_ssn=${applicant} amount=250000
+
   # Feast's JSON, as Feast's own server answers it
   curl -s localhost:${port}/get-online-features -H 'content-type: application/json' -d '${json}'
 
