@@ -19,6 +19,8 @@ const CONFIG: TracingConfig = {
   timeoutMs: 100,
   ratio: 0,
   followsCaller: true,
+  compression: 'none',
+  tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
   resource: {},
 };
 

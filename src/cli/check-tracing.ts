@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { request as requestHttp, type IncomingMessage } from 'node:http';
+import { request as requestHttps } from 'node:https';
 import type { TracingConfig } from '../config/config.ts';
 import type { Finding } from './check.ts';
 import { isLoopback } from './check-network.ts';
@@ -37,20 +41,32 @@ async function askReceiver({
   url,
   headers,
   timeoutMs,
+  tls,
 }: TracingConfig): Promise<string | undefined> {
   try {
-    const response = await fetch(url, {
+    // `fetch` trusts no authorities but those it knows.
+    const call = new URL(url).protocol === 'https:' ? requestHttps : requestHttp;
+    const sent = call(url, {
       method: 'POST',
-      headers: { ...headers, 'content-type': 'application/x-protobuf' },
-      body: new Uint8Array(0),
+      headers: { ...headers, 'content-type': 'application/x-protobuf', 'content-length': 0 },
       signal: AbortSignal.timeout(Math.min(timeoutMs, PROBE_TIMEOUT_MS)),
+      ca: contentOf(tls.caFile),
+      cert: contentOf(tls.certFile),
+      key: contentOf(tls.keyFile),
     });
-    await response.body?.cancel();
-    return response.ok ? undefined : `it answers ${response.status}`;
+    const [response] = (await once(sent.end(), 'response')) as [IncomingMessage];
+    response.resume();
+    const { statusCode = 0 } = response;
+    return statusCode >= 200 && statusCode < 300 ? undefined : `it answers ${statusCode}`;
   } catch (error) {
-    const { message, cause } = error as Error;
-    return cause instanceof Error && 'code' in cause ? String(cause.code) : message;
+    const { message, code, cause } = error as NodeJS.ErrnoException;
+    if (cause instanceof Error) return cause.message;
+    return code ?? message;
   }
+}
+
+function contentOf(path: string | undefined): Buffer | undefined {
+  return path === undefined ? undefined : readFileSync(path);
 }
 
 function isInTheOpen({ url, headers }: TracingConfig): boolean {

@@ -227,6 +227,13 @@ export interface TracingConfig {
   /** Sent with every request to it; may hold a secret. */
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  readonly compression: 'none' | 'gzip';
+  /** Files in PEM for https: authorities beside the known ones', our own certificate and its key; absent = none. */
+  readonly tls: {
+    readonly caFile: string | undefined;
+    readonly certFile: string | undefined;
+    readonly keyFile: string | undefined;
+  };
   /** Share of the requests to trace that no caller has decided about, 0 to 1. */
   readonly ratio: number;
   /** Whether a caller's decision is followed; `false` = the share is one of all requests. */

@@ -1,4 +1,6 @@
+import { accessSync, constants } from 'node:fs';
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import type { TracingConfig } from './config.ts';
 import type { ProblemList } from './configuration-error.ts';
 import type { Environment } from './expand-environment.ts';
@@ -28,6 +30,12 @@ export function readTracing(
     url,
     headers: readPairs(headers, headersFrom, problems),
     timeoutMs: typeof timeoutMs === 'number' && timeoutMs > 0 ? timeoutMs : DEFAULT_TIMEOUT_MS,
+    compression: readCompression(env, problems),
+    tls: {
+      caFile: readFile('CERTIFICATE', env, problems),
+      certFile: readFile('CLIENT_CERTIFICATE', env, problems),
+      keyFile: readFile('CLIENT_KEY', env, problems),
+    },
     ...readSampler(values, env, problems),
     resource: {
       'host.name': hostname(),
@@ -40,6 +48,28 @@ export function readTracing(
 /** A variable for traces alone wins over the one for all that OTLP carries; an empty one is none. */
 function otlpVariable(env: Environment, name: string): string | undefined {
   return env[`OTEL_EXPORTER_OTLP_TRACES_${name}`] || env[`OTEL_EXPORTER_OTLP_${name}`] || undefined;
+}
+
+function readCompression(env: Environment, problems: ProblemList): 'none' | 'gzip' {
+  const name = otlpVariable(env, 'COMPRESSION') ?? 'none';
+  if (name === 'gzip' || name === 'none') return name;
+  problems.warnings.push(
+    `OTEL_EXPORTER_OTLP_COMPRESSION ${name} is not known here, only gzip and none; nothing is compressed`,
+  );
+  return 'none';
+}
+
+/** The path of a file that can be read, absolute. */
+function readFile(name: string, env: Environment, problems: ProblemList): string | undefined {
+  const named = otlpVariable(env, name);
+  if (named === undefined) return undefined;
+  const path = resolve(named);
+  try {
+    accessSync(path, constants.R_OK);
+  } catch {
+    problems.addFrom(`OTEL_EXPORTER_OTLP_${name}`, `cannot be read: ${path}`);
+  }
+  return path;
 }
 
 function findUrl(
@@ -60,7 +90,7 @@ function findUrl(
   if (exporter !== 'otlp' || protocol !== 'http/protobuf') {
     const what = exporter === 'otlp' ? `OTLP over ${protocol}` : `the exporter ${exporter}`;
     problems.warnings.push(
-      `nothing is traced: ${what} is not spoken, only OTLP over http/protobuf; set otlp_endpoint to where that is taken`,
+      `nothing is traced: ${what} is not spoken, only OTLP over http/protobuf; set otlp_endpoint to where that is taken (port 4318 of OpenTelemetry's Collector)`,
     );
     return undefined;
   }

@@ -1,4 +1,13 @@
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { readFileSync } from 'node:fs';
+import { OTLPExporterBase } from '@opentelemetry/otlp-exporter-base';
+import {
+  createOtlpHttpExportDelegate,
+  httpAgentFactoryFromOptions,
+} from '@opentelemetry/otlp-exporter-base/node-http';
+import {
+  ProtobufTraceSerializer,
+  TraceExporterMetricsHelper,
+} from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import {
   AlwaysOnSampler,
@@ -6,6 +15,7 @@ import {
   ParentBasedSampler,
   TraceIdRatioBasedSampler,
   TracerProvider,
+  type ReadableSpan,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace';
 import type { TracingConfig } from '../config/config.ts';
@@ -25,18 +35,9 @@ const CLOSE_TIMEOUT_MS = 3_000;
 export function openOtlpTracing(config: TracingConfig, options: TracingOptions): Tracing {
   const { metrics, methodPaths, routePaths, storeKind } = options;
   let queuedCount = 0;
-  const exporter = watchExports(
-    new OTLPTraceExporter({
-      url: config.url,
-      headers: { ...config.headers },
-      timeoutMillis: config.timeoutMs,
-      concurrencyLimit: 1 + MAX_QUEUED_SPANS / MAX_BATCH_SPANS,
-    }),
-    options,
-    (count) => {
-      queuedCount -= count;
-    },
-  );
+  const exporter = watchExports(openExporter(config), options, (count) => {
+    queuedCount -= count;
+  });
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
       'service.name': 'sideboard',
@@ -76,6 +77,39 @@ export function openOtlpTracing(config: TracingConfig, options: TracingOptions):
   };
 }
 
+/**
+ * What `OTLPTraceExporter` of `@opentelemetry/exporter-trace-otlp-proto` is, but for the environment: that one adds the headers
+ * which it finds there to ours, those that are meant for another receiver among them.
+ */
+function openExporter(config: TracingConfig): OTLPExporterBase<ReadableSpan[]> {
+  const { url, timeoutMs, compression, tls } = config;
+  const headers = { ...config.headers, 'Content-Type': 'application/x-protobuf' };
+  const contentOf = (path: string | undefined): Buffer | undefined =>
+    path === undefined ? undefined : readFileSync(path);
+  const options = {
+    url,
+    headers: () => Promise.resolve(headers),
+    timeoutMillis: timeoutMs,
+    concurrencyLimit: 1 + MAX_QUEUED_SPANS / MAX_BATCH_SPANS,
+    compression,
+    agentFactory: httpAgentFactoryFromOptions({
+      keepAlive: true,
+      ca: contentOf(tls.caFile),
+      cert: contentOf(tls.certFile),
+      key: contentOf(tls.keyFile),
+    }),
+  };
+  return new OTLPExporterBase(
+    createOtlpHttpExportDelegate(
+      options,
+      ProtobufTraceSerializer,
+      'otlp_http_span_exporter',
+      TraceExporterMetricsHelper,
+      undefined,
+    ),
+  );
+}
+
 /** The caller decides where it says so; of the other requests a share is traced. */
 function samplerOf({ ratio, followsCaller }: TracingConfig): ParentBasedSampler {
   const root = new TraceIdRatioBasedSampler(ratio);
@@ -90,7 +124,7 @@ function samplerOf({ ratio, followsCaller }: TracingConfig): ParentBasedSampler 
 
 /** Counts what is sent, and says once that it is not taken, and once that it is again. */
 function watchExports(
-  exporter: OTLPTraceExporter,
+  exporter: OTLPExporterBase<ReadableSpan[]>,
   { metrics, logger }: TracingOptions,
   onTaken: (count: number) => void,
 ): SpanExporter {

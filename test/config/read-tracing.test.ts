@@ -77,6 +77,24 @@ test('headers, time and names come from the variables, decoded; ours win', () =>
   expect(read(HERE).tracing).toMatchObject({ headers: {}, timeoutMs: 10_000 });
 });
 
+test('compression and certificates come from the variables', () => {
+  const here = import.meta.filename;
+  const env = {
+    ...HERE,
+    OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+    OTEL_EXPORTER_OTLP_CERTIFICATE: here,
+    OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: here,
+  };
+  expect(read(env)).toMatchObject({
+    tracing: { compression: 'gzip', tls: { caFile: here, certFile: undefined, keyFile: here } },
+    mistakes: [],
+    warnings: [],
+  });
+  const { tracing, warnings } = read({ ...HERE, OTEL_EXPORTER_OTLP_COMPRESSION: 'zstd' });
+  expect(tracing?.compression).toBe('none');
+  expect(warnings).toEqual([expect.stringContaining('zstd')]);
+});
+
 test.each([
   [{}, {}, 0.01, true],
   [{ OTEL_TRACES_SAMPLER: 'always_on' }, {}, 1, false],
@@ -106,6 +124,11 @@ test.each([
     { ...HERE, OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '2' },
     {},
     'OTEL_TRACES_SAMPLER_ARG',
+  ],
+  [
+    { ...HERE, OTEL_EXPORTER_OTLP_CERTIFICATE: '/not/there.pem' },
+    {},
+    'OTEL_EXPORTER_OTLP_CERTIFICATE',
   ],
   [HERE, { trace_ratio: '1.5' }, '--trace-ratio'],
   [{}, { otlp_endpoint: 'http://user:secret@collector' }, 'otlp_endpoint'],

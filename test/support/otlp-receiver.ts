@@ -5,6 +5,7 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
+import { createServer as createSecureServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
@@ -40,13 +41,13 @@ export interface OtlpReceiver {
   close(): Promise<void>;
 }
 
-/** Starts one on loopback. */
-export async function startOtlpReceiver(): Promise<OtlpReceiver> {
+/** Starts one on loopback, in plain text unless it is given what TLS needs. */
+export async function startOtlpReceiver(tls?: ServerOptions): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = [];
   const requests: { path: string; headers: IncomingHttpHeaders }[] = [];
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse): void =>
     void take(request, response);
-  });
+  const server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener);
   const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await buffer(request);
     const { url = '', headers } = request;
@@ -57,7 +58,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const receiver: OtlpReceiver = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
     requests,
     answer: (response) =>

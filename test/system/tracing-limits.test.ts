@@ -1,5 +1,8 @@
 import type { ServerResponse } from 'node:http';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { checkTracing } from '../../src/cli/check-tracing.ts';
 import type { TracingConfig } from '../../src/config/config.ts';
 import type { RequestTrace, TracedCall } from '../../src/call/request-trace.ts';
@@ -7,6 +10,7 @@ import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 import { openTracing, type Tracing } from '../../src/telemetry/open-tracing.ts';
 import { loadYaml } from '../config/repository.ts';
+import { createAuthority } from '../support/certificates.ts';
 import { startOtlpReceiver, type OtlpReceiver } from '../support/otlp-receiver.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -33,6 +37,8 @@ async function open(config: Partial<TracingConfig> = {}): Promise<Tracing> {
     timeoutMs: 500,
     ratio: 1,
     followsCaller: true,
+    compression: 'none' as const,
+    tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
     resource: {},
     ...config,
   };
@@ -85,6 +91,71 @@ test('of a receiver that does not answer no more waits than fits; whole requests
   await waitUntil(async () => (await counts())['failed'] === requestCount * 5 - dropped, {
     what: 'all that waited to have failed',
   });
+});
+
+describe('a receiver that the configuration names', () => {
+  const FOR_OTHERS = {
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=secret-of-another',
+    OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+  };
+  beforeEach(() => {
+    for (const [name, value] of Object.entries(FOR_OTHERS)) vi.stubEnv(name, value);
+  });
+  afterEach(() => vi.unstubAllEnvs());
+
+  test.each(['none', 'gzip'] as const)(
+    'gets what it says and nothing of the environment (%s)',
+    async (compression) => {
+      request(await open({ headers: { 'x-tenant': 'rides' }, compression }));
+      await waitUntil(() => receiver.spans.length === 5, { what: 'the spans' });
+      const { headers } = receiver.requests[0]!;
+      expect(headers).toMatchObject({
+        'x-tenant': 'rides',
+        'content-type': 'application/x-protobuf',
+      });
+      expect(headers['authorization']).toBeUndefined();
+      expect(headers['content-encoding']).toBe(compression === 'gzip' ? 'gzip' : undefined);
+    },
+  );
+});
+
+test('a receiver with a certificate of an authority of its own is sent spans, and shown a certificate', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sideboard-otlp-'));
+  const authority = createAuthority(folder, 'authority');
+  const [server, client] = ['server', 'client'].map((name) =>
+    authority.issue(name, { names: ['IP:127.0.0.1'] }),
+  );
+  const secure = await startOtlpReceiver({
+    cert: readFileSync(server!.certFile),
+    key: readFileSync(server!.keyFile),
+    ca: readFileSync(authority.certFile),
+    requestCert: true,
+    rejectUnauthorized: true,
+  });
+  try {
+    request(
+      await open({
+        url: `${secure.url}/v1/traces`,
+        tls: { caFile: authority.certFile, ...client! },
+      }),
+    );
+    await waitUntil(() => secure.spans.length === 5, { what: 'the spans' });
+    const variables = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: secure.url,
+      OTEL_EXPORTER_OTLP_CERTIFICATE: authority.certFile,
+      OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: client!.certFile,
+    };
+    const withKey = { ...variables, OTEL_EXPORTER_OTLP_CLIENT_KEY: client!.keyFile };
+    const check = (env: Readonly<Record<string, string>>) =>
+      checkTracing(loadYaml('project: rides\n', { env }).tracing);
+    expect(await check(withKey)).toMatchObject([{ level: 'ok' }]);
+    expect(await check({ OTEL_EXPORTER_OTLP_ENDPOINT: secure.url })).toMatchObject([
+      { level: 'warning', message: expect.stringMatching(/takes no traces: \S/) as string },
+    ]);
+  } finally {
+    await secure.close();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a receiver that refuses costs its spans; when it is well again, they are sent again', async () => {
