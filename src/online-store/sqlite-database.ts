@@ -140,11 +140,20 @@ function asStoreError(path: string, error: unknown): unknown {
   const missing = /^no such table: (.*)$/.exec(error.message);
   const detail =
     missing === null
-      ? `SQLite: ${withoutPath(error, path)}`
+      ? `SQLite: ${withoutPath(error, path)}${remedyOf(error)}`
       : `SQLite has no table ${missing[1]}: create it with sideboard apply (or feast apply), then materialize`;
   const cause = new Error(`SQLite file ${path}: ${error.message}`, { cause: error });
   return onlineStoreUnavailable(detail, cause);
 }
+
+function remedyOf(error: Error): string {
+  return (error as { errcode?: unknown }).errcode === CANNOT_OPEN
+    ? '; this process has to be allowed to write to the folder of the database, even to read it'
+    : '';
+}
+
+/** SQLITE_CANTOPEN: a database in WAL mode is opened with files beside it, also by those who read. */
+const CANNOT_OPEN = 14;
 
 /** Errors of the file system name the path that they are about. */
 function withoutPath({ message }: Error, path: string): string {

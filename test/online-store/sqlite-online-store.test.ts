@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -227,6 +227,21 @@ describe('a SQLite file shared with others', () => {
         'online store unavailable: SQLite has no table p_nothing: create it with sideboard apply (or feast apply), then materialize',
       cause: { message: expect.stringContaining(path) as string },
     });
+    await store.close();
+  });
+
+  it('says that SQLite writes beside its file even where it only reads', async () => {
+    const path = newPath();
+    const writer = openSqliteOnlineStore({ path, writerUtcOffsetSeconds: 0 });
+    const { project } = await openView(writer);
+    await writer.close();
+    // As in a folder that may not be written to: the file that it needs cannot be made.
+    mkdirSync(`${path}-wal`);
+    const store = openSqliteOnlineStore({ path, writerUtcOffsetSeconds: 0 });
+    const reading = store.inspect(project, entityKey(1));
+    await expect(reading).rejects.toThrow(
+      /unable to open database file.* allowed to write to the folder/,
+    );
     await store.close();
   });
 
