@@ -74,7 +74,10 @@ export interface ReadOptions {
   readonly onNodeRead?: ((read: NodeRead) => void) | undefined;
 }
 
-/** What one node of a store did for one read. */
+/**
+ * What one node of a store did for one read. The shape of `NodeRead` in `redis/`, said again: the interface of all stores takes
+ * nothing from one of them, and `redis/` nothing from anybody.
+ */
 export interface NodeRead {
   /** `host:port` of the node that answered; of what nobody answered, of the one that was asked, '' = none is known. */
   readonly address: string;
