@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { EncodingError } from './encoding-error.ts';
+import { GrowingBytes } from './growing-bytes.ts';
 import { FieldKind, itemType, memberKind } from './value-schema.ts';
 import { ValueType, valueTypeName } from './value-type.ts';
 import { MAX_VARINT_BYTES, varintSize, writeVarint, writeVarint64 } from './varint.ts';
@@ -23,66 +24,94 @@ export function field(number: number, wireType: number, payload: Uint8Array): Ui
 
 /** The field of a scalar with its tag. @throws EncodingError where `value` is not of `type` */
 export function scalarField(type: number, value: unknown): Uint8Array {
+  if (memberKind(type) === FieldKind.BYTES) {
+    return field(type, WireType.BYTES, scalarPayload(type, value));
+  }
+  scratch.clear(MAX_SCRATCH_BYTES);
+  appendScalar(scratch, type, value);
+  return Buffer.from(scratch.bytes.subarray(0, scratch.at));
+}
+
+const MAX_SCRATCH_BYTES = 64 * 1024;
+const scratch = new GrowingBytes();
+
+/** Writes the field of a scalar with its tag. @throws EncodingError where `value` is not of `type`; nothing is written then */
+export function appendScalar(out: GrowingBytes, type: number, value: unknown): void {
   switch (memberKind(type)) {
     case FieldKind.VARINT:
-      return varintField(type, value);
+      appendVarint(out, type, value);
+      break;
     case FieldKind.FIXED64:
     case FieldKind.FIXED32:
-      return floatField(type, value);
+      appendFloat(out, type, value);
+      break;
     default:
-      return typeof value === 'string'
-        ? textField(type, value)
-        : field(type, wireTypeOf(type), scalarPayload(type, value));
+      if (typeof value === 'string') appendText(out, type, value);
+      else out.put(field(type, wireTypeOf(type), scalarPayload(type, value)));
   }
 }
 
-/** Tag and number of a scalar are put together here, so that a value costs one allocation. */
-const scratch = new Uint8Array(2 * MAX_VARINT_BYTES);
-
-function varintField(type: number, value: unknown): Uint8Array {
-  let at = writeVarint(scratch, 0, type << 3);
+function appendVarint(out: GrowingBytes, type: number, value: unknown): void {
+  out.reserve(2 * MAX_VARINT_BYTES);
+  const { bytes } = out;
+  let at = writeVarint(bytes, out.at, type << 3);
   if (type === ValueType.BOOL) {
     if (typeof value !== 'boolean') {
       throw unfit(type);
     }
-    scratch[at++] = value ? 1 : 0;
+    bytes[at++] = value ? 1 : 0;
   } else {
-    at = writeInteger(scratch, at, type, value);
+    at = writeInteger(bytes, at, type, value);
   }
-  const out = Buffer.allocUnsafe(at);
-  for (let i = 0; i < at; i++) {
-    out[i] = scratch[i]!;
-  }
-  return out;
+  out.at = at;
 }
 
-function floatField(type: number, value: unknown): Uint8Array {
+function appendFloat(out: GrowingBytes, type: number, value: unknown): void {
   if (typeof value !== 'number') {
     throw unfit(type);
   }
   const isDouble = type === ValueType.DOUBLE;
+  out.reserve(MAX_VARINT_BYTES + 8);
   const tag = (type << 3) | (isDouble ? WireType.FIXED64 : WireType.FIXED32);
-  const size = varintSize(tag);
-  const out = Buffer.allocUnsafe(size + (isDouble ? 8 : 4));
-  writeVarint(out, 0, tag);
-  if (isDouble) {
-    out.writeDoubleLE(value, size);
-  } else {
-    out.writeFloatLE(value, size);
-  }
-  return out;
+  const at = writeVarint(out.bytes, out.at, tag);
+  out.at = isDouble ? out.bytes.writeDoubleLE(value, at) : out.bytes.writeFloatLE(value, at);
 }
 
-function textField(type: number, value: string): Uint8Array {
+/** Up to here a loop over the letters beats a native copy. */
+const SHORT_TEXT = 32;
+
+function appendText(out: GrowingBytes, type: number, value: string): void {
   // A lone surrogate has no UTF-8; Feast's serializer refuses it too.
   if (type === ValueType.BYTES || !value.isWellFormed()) {
     throw unfit(type);
   }
   const tag = (type << 3) | WireType.BYTES;
-  const length = Buffer.byteLength(value, 'utf8');
-  const out = Buffer.allocUnsafe(varintSize(tag) + varintSize(length) + length);
-  out.write(value, writeVarint(out, writeVarint(out, 0, tag), length), 'utf8');
-  return out;
+  const isShort = value.length <= SHORT_TEXT;
+  out.reserve(2 * MAX_VARINT_BYTES + 3 * value.length);
+  const { bytes } = out;
+  const after = writeVarint(bytes, out.at, tag);
+  if (isShort) {
+    const end = writeAscii(bytes, after + 1, value);
+    if (end >= 0) {
+      bytes[after] = value.length;
+      out.at = end;
+      return;
+    }
+  }
+  const at = writeVarint(bytes, after, Buffer.byteLength(value, 'utf8'));
+  out.at = at + bytes.write(value, at, 'utf8');
+}
+
+/** Position after the text, or -1 where a letter is none of ASCII. */
+function writeAscii(out: Uint8Array, at: number, text: string): number {
+  for (let i = 0; i < text.length; i++) {
+    const letter = text.charCodeAt(i);
+    if (letter > 0x7f) {
+      return -1;
+    }
+    out[at++] = letter;
+  }
+  return at;
 }
 
 /** Embeddings have thousands of numbers: one allocation for all. */

@@ -6,7 +6,8 @@ const NANOS_PER_SECOND = 1_000_000_000n;
 const SECONDS_TAG = 0x08;
 const NANOS_TAG = 0x10;
 /** Two tags, ten bytes of seconds, five of nanoseconds. */
-const MAX_TIMESTAMP_BYTES = 17;
+export const MAX_TIMESTAMP_BYTES = 17;
+const MAX_UINT32 = 0xffff_ffff;
 
 /**
  * Encodes `google.protobuf.Timestamp`: field 1 seconds (int64), field 2 nanos (int32), zeros left out, so that epoch 0 is
@@ -22,16 +23,34 @@ export function encodeTimestamp(timestampNs: bigint): Uint8Array {
     seconds -= 1n;
   }
   const out = new Uint8Array(MAX_TIMESTAMP_BYTES);
-  let at = 0;
-  if (seconds !== 0n) {
+  return out.slice(0, writeTimestamp(out, 0, seconds, Number(nanos)));
+}
+
+/**
+ * Writes what `encodeTimestamp` gives, `MAX_TIMESTAMP_BYTES` at most.
+ *
+ * @param seconds since the epoch; a whole number, exact.
+ * @param nanos that still count forward before 1970.
+ * @returns the position after it.
+ */
+export function writeTimestamp(
+  out: Uint8Array,
+  at: number,
+  seconds: number | bigint,
+  nanos: number,
+): number {
+  if (seconds !== 0 && seconds !== 0n) {
     out[at++] = SECONDS_TAG;
-    at = writeVarint64(out, at, seconds);
+    at =
+      seconds > 0 && seconds <= MAX_UINT32
+        ? writeVarint(out, at, Number(seconds))
+        : writeVarint64(out, at, BigInt(seconds));
   }
-  if (nanos !== 0n) {
+  if (nanos !== 0) {
     out[at++] = NANOS_TAG;
-    at = writeVarint(out, at, Number(nanos));
+    at = writeVarint(out, at, nanos);
   }
-  return out.slice(0, at);
+  return at;
 }
 
 /**

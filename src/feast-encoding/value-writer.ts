@@ -8,7 +8,9 @@ import type {
   ValueMap,
   ZonedTimestamp,
 } from './typed-value.ts';
+import type { GrowingBytes } from './growing-bytes.ts';
 import {
+  appendScalar,
   field,
   floatList,
   scalarField,
@@ -74,6 +76,16 @@ export function writeValue(type: number, value: FeatureValue | undefined): Uint8
 /** Encodes a value of known type; the inverse of `readValue`. */
 export function writeTypedValue(typed: TypedValue): Uint8Array {
   return writeValue(typed.type, typed.value);
+}
+
+/** Writes what `writeTypedValue` gives; scalars at no cost but their bytes. @throws EncodingError as `writeValue` */
+export function appendTypedValue(out: GrowingBytes, { type, value }: TypedValue): void {
+  const isScalar = memberKind(type) > FieldKind.UNKNOWN && memberKind(type) <= FieldKind.STRING;
+  if (isScalar && type !== ValueType.NULL && value !== null) {
+    appendScalar(out, type, value);
+  } else {
+    out.put(writeValue(type, value));
+  }
 }
 
 function repeated(list: readonly unknown[], type: number): Uint8Array {

@@ -1,7 +1,11 @@
-import type { OnlineStore, ViewLayout, WriteRow } from '../online-store/online-store.ts';
+import { RowSlab } from '../feast-encoding/row-slab.ts';
+import type { OnlineStore, ViewLayout } from '../online-store/online-store.ts';
 
 /** Batches on their way to the store at once: enough to hide a round trip, little to hold in memory. */
 const MAX_BATCHES_IN_FLIGHT = 4;
+
+/** A batch that holds so much goes, however few its rows are. */
+const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 
 /** How long one batch may take. */
 const WRITE_TIMEOUT_MS = 60_000;
@@ -27,8 +31,10 @@ export interface WriteTotals {
 
 /** Gathers rows into batches and keeps a few of them in flight. */
 export interface BatchWriter {
+  /** Where the next row goes; another one after `flushIfFull`. */
+  readonly slab: RowSlab;
   /** Resolves at once, or when there is room again. Rejects when a batch has failed. */
-  add(row: WriteRow): Promise<void> | undefined;
+  flushIfFull(): Promise<void> | undefined;
   /** Writes what is left and waits for all batches. Rejects when one has failed. */
   finish(): Promise<WriteTotals>;
   /** Waits for the batches in flight, however they end; nothing more is written. */
@@ -39,12 +45,14 @@ export function createBatchWriter(options: BatchWriterOptions): BatchWriter {
   const inFlight = new Set<Promise<void>>();
   const totals = { written: 0, stale: 0 };
   let failure: { readonly error: unknown } | undefined;
-  let rows: WriteRow[] = [];
+  const width = options.view.featureNames.length;
+  const idle: RowSlab[] = [];
+  let slab = new RowSlab(width);
 
-  const writeBatch = async (batch: readonly WriteRow[]): Promise<void> => {
+  const writeBatch = async (rows: RowSlab): Promise<void> => {
     try {
       const { written, stale } = await options.store.write(
-        { project: options.project, joinKeys: options.joinKeys, view: options.view, rows: batch },
+        { project: options.project, joinKeys: options.joinKeys, view: options.view, rows },
         { deadlineAtMs: performance.now() + WRITE_TIMEOUT_MS, signal: options.signal },
       );
       totals.written += written;
@@ -53,10 +61,12 @@ export function createBatchWriter(options: BatchWriterOptions): BatchWriter {
     } catch (error) {
       failure ??= { error };
     }
+    rows.clear();
+    idle.push(rows);
   };
   const flush = async (): Promise<void> => {
-    const writing = writeBatch(rows);
-    rows = [];
+    const writing = writeBatch(slab);
+    slab = idle.pop() ?? new RowSlab(width);
     const done = writing.finally(() => inFlight.delete(done));
     inFlight.add(done);
     if (inFlight.size >= MAX_BATCHES_IN_FLIGHT) {
@@ -65,12 +75,13 @@ export function createBatchWriter(options: BatchWriterOptions): BatchWriter {
     throwFailure(failure);
   };
   return {
-    add(row) {
-      rows.push(row);
-      return rows.length < options.batchRows ? undefined : flush();
+    get slab() {
+      return slab;
     },
+    flushIfFull: () =>
+      slab.length < options.batchRows && slab.out.at < MAX_BATCH_BYTES ? undefined : flush(),
     async finish() {
-      if (rows.length > 0) {
+      if (slab.length > 0) {
         await flush();
       }
       await Promise.all(inFlight);
@@ -78,7 +89,7 @@ export function createBatchWriter(options: BatchWriterOptions): BatchWriter {
       return { ...totals };
     },
     async abandon() {
-      rows = [];
+      slab.clear();
       await Promise.all(inFlight);
     },
   };

@@ -164,19 +164,18 @@ async function writeLatestRows(
       chunk !== null && chunk.rowCount > 0;
       chunk = await latest.rows.fetchChunk()
     ) {
-      for (let row = 0; row < chunk.rowCount; row++) {
-        const result = reader.read(chunk, row);
-        if (!('misfit' in result)) {
-          await writer.add(
-            datedNs === undefined
-              ? result
-              : { ...result, eventTimestampNs: datedNs, createdTimestampNs: datedNs },
-          );
+      const { rowCount } = chunk;
+      for (let row = 0; row < rowCount; row++) {
+        const misfit = reader.read(chunk, row, writer.slab);
+        if (misfit === undefined) {
+          if (datedNs !== undefined) writer.slab.dateLastRow(datedNs);
+          const flushed = writer.flushIfFull();
+          if (flushed !== undefined) await flushed;
           continue;
         }
         misfitCount++;
-        const found = misfits.get(result.misfit) ?? { count: 0, first: [] };
-        misfits.set(result.misfit, found);
+        const found = misfits.get(misfit) ?? { count: 0, first: [] };
+        misfits.set(misfit, found);
         found.count++;
         if (found.first.length < MAX_NAMED_ROWS) {
           found.first.push(positionOf(chunk.getRowValues(row), reader.positionAt));

@@ -1,14 +1,15 @@
 import type { DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api';
 import { DuckDBBlobValue, DuckDBTypeId } from '@duckdb/node-api';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
+import type { GrowingBytes } from '../feast-encoding/growing-bytes.ts';
+import type { RowSlab } from '../feast-encoding/row-slab.ts';
 import {
   compileEntityKeyPrefix,
   serializeEntityValue,
   sortJoinKeys,
 } from '../feast-encoding/entity-key.ts';
-import { writeTypedValue } from '../feast-encoding/value-writer.ts';
+import { appendTypedValue } from '../feast-encoding/value-writer.ts';
 import { ValueType, isEntityKeyType, valueTypeName } from '../feast-encoding/value-type.ts';
-import type { WriteRow } from '../online-store/online-store.ts';
 import type { FieldDefinition, ViewDefinition } from '../registry/registry-model.ts';
 import { invalidSourceData } from './ingestion-error.ts';
 import { compileScalarReader } from './scalar-reader.ts';
@@ -20,6 +21,7 @@ import {
   joinKeyType,
   momentExpression,
 } from './source-queries.ts';
+import { floorDivide } from './text-scalars.ts';
 import { compileValueConversion } from './value-conversion.ts';
 import type { ValueConversion } from './value-conversion.ts';
 
@@ -29,18 +31,20 @@ export interface RowReader {
   readonly joinKeys: readonly FieldDefinition[];
   /** All join keys of the view, in the order of the entity key. */
   readonly sortedJoinKeys: readonly string[];
-  /** Turns one row of `SourceQueries.latestRows` into what is written, or into the feature that does not fit. */
-  readonly read: (chunk: DuckDBDataChunk, row: number) => WriteRow | Misfit;
+  /**
+   * Adds one row of `SourceQueries.latestRows` to those that are written.
+   *
+   * @param slab as wide as the view has features.
+   * @returns `undefined`, or the name of what its declared type cannot hold: then nothing is added.
+   */
+  readonly read: (chunk: DuckDBDataChunk, row: number, slab: RowSlab) => string | undefined;
   /** Column of the chunk where the row's position begins. */
   readonly positionAt: number;
 }
 
-/** A row with a value that its declared type cannot hold. */
-export interface Misfit {
-  readonly misfit: string;
-}
-
-const NANOS_PER_MICRO = 1000n;
+const NANOS_PER_SECOND = 1_000_000_000;
+const MICROS_PER_SECOND = 1_000_000;
+const NANOS_PER_MICRO = 1000;
 
 /** Columns of `latestRows`: event timestamp, created timestamp, join keys, features, position. */
 const EVENT_AT = 0;
@@ -90,46 +94,60 @@ function compileRead(
   view: ViewDefinition,
   columns: SourceColumns,
   conversions: readonly ValueConversion[],
-  writeKey: (chunk: DuckDBDataChunk, row: number) => Uint8Array | undefined,
+  writeKey: KeyWriter,
   featuresAt: number,
 ): RowReader['read'] {
   const eventUnit = columns.eventTimestamp.type.typeId;
   const createdUnit = columns.createdTimestamp?.type.typeId;
-  return (chunk, row) => {
-    const values: Uint8Array[] = [];
+  const keyNames = columns.joinKeys.map(({ name }) => name).join(', ');
+  return (chunk, row, slab) => {
+    slab.beginRow();
     for (let i = 0; i < conversions.length; i++) {
       const value = conversions[i]!(chunk.getColumnVector(featuresAt + i).getItem(row));
       if (value === undefined) {
-        return { misfit: view.features[i]!.name };
+        return view.features[i]!.name;
       }
-      values.push(writeTypedValue(value));
+      slab.beginCell(i + 1);
+      appendTypedValue(slab.out, value);
+      slab.endCell(i + 1);
     }
-    const entityKey = writeKey(chunk, row);
-    if (entityKey === undefined) {
-      return { misfit: columns.joinKeys.map(({ name }) => name).join(', ') };
+    slab.beginCell(0);
+    if (!writeKey(chunk, row, slab.out)) {
+      return keyNames;
     }
-    const created = chunk.getColumnVector(CREATED_AT).getItem(row);
-    return {
-      entityKey,
-      eventTimestampNs: toNanos(chunk.getColumnVector(EVENT_AT).getItem(row), eventUnit),
-      createdTimestampNs: created === null ? undefined : toNanos(created, createdUnit),
-      values,
-    };
+    slab.endCell(0);
+    const event = chunk.getColumnVector(EVENT_AT).getItem(row) as bigint;
+    const eventSeconds = wholeSeconds(event, eventUnit);
+    const created = chunk.getColumnVector(CREATED_AT).getItem(row) as bigint | null;
+    const createdSeconds = created === null ? Number.NaN : wholeSeconds(created, createdUnit);
+    slab.endRow(
+      eventSeconds,
+      restNanos(event, eventSeconds, eventUnit),
+      createdSeconds,
+      created === null ? 0 : restNanos(created, createdSeconds, createdUnit),
+    );
+    return undefined;
   };
 }
+
+/** Writes the entity key of a row; false where a value does not fit. */
+type KeyWriter = (chunk: DuckDBDataChunk, row: number, out: GrowingBytes) => boolean;
 
 /** Entity keys of a view; those of a view without entities are all the same one. */
 function compileKeyWriter(
   joinKeys: readonly FieldDefinition[],
   columns: readonly SourceColumn[],
   version: EntityKeyVersion,
-): (chunk: DuckDBDataChunk, row: number) => Uint8Array | undefined {
+): KeyWriter {
   if (joinKeys.length === 0) {
     const key = Buffer.concat([
       compileEntityKeyPrefix([DUMMY_JOIN_KEY], version),
       serializeEntityValue({ type: ValueType.STRING, value: '' }, DUMMY_JOIN_KEY),
     ]);
-    return () => key;
+    return (_chunk, _row, out) => {
+      out.put(key);
+      return true;
+    };
   }
   const sorted = sortJoinKeys(joinKeys.map(({ name }) => name));
   const prefix = compileEntityKeyPrefix(sorted, version);
@@ -139,18 +157,16 @@ function compileKeyWriter(
     const read = type === ValueType.STRING ? compileScalarReader(type, columns[i]!.type)! : plain;
     return { at: JOIN_KEYS_AT + i, name, type, read };
   });
-  return (chunk, row) => {
-    const bytes: Uint8Array[] = [prefix];
+  return (chunk, row, out) => {
+    out.put(prefix);
     for (const { at, name, type, read } of parts) {
       const value = read(chunk.getColumnVector(at).getItem(row));
       if (value === undefined) {
-        return undefined;
+        return false;
       }
-      bytes.push(
-        serializeEntityValue({ type, value: value as bigint | string | Uint8Array }, name),
-      );
+      out.put(serializeEntityValue({ type, value: value as bigint | string | Uint8Array }, name));
     }
-    return Buffer.concat(bytes);
+    return true;
   };
 }
 
@@ -159,14 +175,31 @@ function plain(value: DuckDBValue): bigint | Uint8Array {
   return value instanceof DuckDBBlobValue ? value.bytes : (value as bigint);
 }
 
-/** Feast keeps microseconds; what is finer is cut off. */
-function toNanos(epoch: DuckDBValue, unit: DuckDBTypeId | undefined): bigint {
-  const count = epoch as bigint;
-  if (unit !== DuckDBTypeId.TIMESTAMP_NS) {
-    return count * NANOS_PER_MICRO;
-  }
-  const rest = count % NANOS_PER_MICRO;
-  return count - (rest < 0n ? rest + NANOS_PER_MICRO : rest);
+type TimeUnit = DuckDBTypeId | undefined;
+
+/** Seconds of an epoch in the unit of its column, rounded down. */
+function wholeSeconds(epoch: bigint, unit: TimeUnit): number {
+  const perSecond = unitsPerSecond(unit);
+  const count = Number(epoch);
+  return Number.isSafeInteger(count)
+    ? Math.floor(count / perSecond)
+    : Number(floorDivide(epoch, BigInt(perSecond)));
+}
+
+/** What an epoch has beyond its seconds. Feast keeps microseconds; what is finer is cut off. */
+function restNanos(epoch: bigint, seconds: number, unit: TimeUnit): number {
+  const perSecond = unitsPerSecond(unit);
+  const count = Number(epoch);
+  const rest = Number.isSafeInteger(count)
+    ? count - seconds * perSecond
+    : Number(epoch - BigInt(seconds) * BigInt(perSecond));
+  return unit === DuckDBTypeId.TIMESTAMP_NS
+    ? rest - (rest % NANOS_PER_MICRO)
+    : rest * NANOS_PER_MICRO;
+}
+
+function unitsPerSecond(unit: TimeUnit): number {
+  return unit === DuckDBTypeId.TIMESTAMP_NS ? NANOS_PER_SECOND : MICROS_PER_SECOND;
 }
 
 function momentMisfits(columns: SourceColumns): string[] {

@@ -3,6 +3,7 @@
  * registries, plans or transports. `test/online-store/contract.ts` is the suite that every store passes.
  */
 import type { CallerSignal } from '../call/caller-signal.ts';
+import { RowSlab, type SlabRow } from '../feast-encoding/row-slab.ts';
 
 /** One feature view as it is stored: the name that its rows are kept under (with `_vN` for versions) and its features. */
 export interface ViewLayout {
@@ -90,23 +91,24 @@ export interface NodeRead {
   readonly isAnswered: boolean;
 }
 
-/** One row to write: all or some features of one view for one entity, as of one moment. */
-export interface WriteRow {
-  /** Serialized entity key, without the project. */
-  readonly entityKey: Uint8Array;
-  /** Nanoseconds since the epoch, UTC. Redis keeps them all, SQLite whole seconds. */
-  readonly eventTimestampNs: bigint;
-  /** Kept by SQLite only; `undefined` = none. */
-  readonly createdTimestampNs?: bigint | undefined;
-  /** Encoded `feast.types.Value`s aligned with `WriteBatch.view.featureNames`; empty = null; `undefined` = leave as is. */
-  readonly values: readonly (Uint8Array | undefined)[];
-}
+/**
+ * One row to write: all or some features of one view for one entity, as of one moment. Redis keeps the nanoseconds of its event
+ * timestamp, SQLite whole seconds; the created timestamp is kept by SQLite only. Its values are aligned with
+ * `WriteBatch.view.featureNames`; empty = null, `undefined` = leave as is.
+ */
+export type WriteRow = SlabRow;
 
 export interface WriteBatch {
   readonly project: string;
   readonly joinKeys: readonly string[];
   readonly view: ViewLayout;
-  readonly rows: readonly WriteRow[];
+  /** Many rows come as a slab, which is left alone until the write has ended. */
+  readonly rows: readonly WriteRow[] | RowSlab;
+}
+
+/** The rows of a batch as a slab. */
+export function slabOf({ rows, view }: WriteBatch): RowSlab {
+  return rows instanceof RowSlab ? rows : RowSlab.of(rows, view.featureNames.length);
 }
 
 /** How a batch ended. `written + stale = rows.length` unless the call rejected. */

@@ -8,7 +8,7 @@ import { storeError, translated } from './redis-errors.ts';
 import type { RedisScript } from './redis-script.ts';
 
 /** Writing may wait for longer than reading: nobody's request hangs on it. */
-const CALL_TIMEOUT_MS = 30_000;
+export const CALL_TIMEOUT_MS = 30_000;
 
 /**
  * Sends commands in their order, each to the node of its key, and waits for all replies.
@@ -26,10 +26,12 @@ export async function callRedis(
   return replies;
 }
 
-/** A script's keys, all of one slot, and its arguments. */
+/** A script with its keys, all of one slot, and its arguments. */
 export interface ScriptCall {
-  readonly keys: readonly Uint8Array[];
-  readonly argument: readonly (string | Uint8Array)[];
+  /** The first of the keys. */
+  readonly key: Uint8Array;
+  /** The whole command, as words or encoded. @param head the command that runs the script, and its hash or source */
+  readonly encode: (head: readonly [string, string]) => RedisCall['words'];
 }
 
 /**
@@ -45,7 +47,9 @@ export async function runScript(
   argumentsOf: readonly (readonly (string | Uint8Array)[])[],
   limits: ReadOptions,
 ): Promise<readonly RedisReply[]> {
-  const calls = keys.map((key, i): ScriptCall => ({ keys: [key], argument: argumentsOf[i]! }));
+  const calls = keys.map((key, i): ScriptCall => {
+    return { key, encode: (head) => [...head, '1', key, ...argumentsOf[i]!] };
+  });
   const replies = await tryScript(client, script, calls, limits);
   if (replies === undefined) {
     return runWithoutScript(client, script, keys, argumentsOf, limits);
@@ -74,17 +78,21 @@ export async function tryScript(
   if (scriptless.has(client)) {
     return undefined;
   }
-  const calls = scriptCalls.map(({ keys, argument }): RedisCall => {
-    const words = ['EVALSHA', script.sha, String(keys.length), ...keys, ...argument];
-    return { key: keys[0]!, words, isRepeatable: true };
-  });
+  const callsBy = (
+    calls: readonly ScriptCall[],
+    head: readonly [string, string],
+  ): readonly RedisCall[] =>
+    calls.map(({ key, encode }) => ({ key, words: encode(head), isRepeatable: true }));
+  const byHash = ['EVALSHA', script.sha] as const;
+  const calls = callsBy(scriptCalls, byHash);
   const replies = [...(await translated(client.callAll(calls, limits, CALL_TIMEOUT_MS)))];
   const unknown = replies.flatMap((reply, i) => (isUnknownScript(reply) ? [i] : []));
   if (unknown.length > 0) {
-    const again = await teach(
-      client,
-      script,
-      unknown.map((i) => calls[i]!),
+    const isTaught = await teach(client, script);
+    const head = isTaught ? byHash : (['EVAL', script.source] as const);
+    const again = callsBy(
+      unknown.map((i) => scriptCalls[i]!),
+      head,
     );
     const answers = await translated(client.callAll(again, limits, CALL_TIMEOUT_MS));
     unknown.forEach((index, i) => (replies[index] = answers[i]!));
@@ -123,22 +131,21 @@ async function runWithoutScript(
   return settled.map((result) => (result.status === 'fulfilled' ? result.value : 0));
 }
 
-/** Gives all nodes the script; the calls again, with the script in them where they may be given none. */
+/** Gives all nodes the script; false where they may be given none, so that it has to go with every call. */
 async function teach(
   client: RedisClient,
   { source }: Pick<RedisScript, 'source'>,
-  calls: readonly RedisCall[],
-): Promise<readonly RedisCall[]> {
+): Promise<boolean> {
   try {
     await Promise.all(
       client.primaries().map((node) => client.callNode(node, ['SCRIPT', 'LOAD', source])),
     );
-    return calls;
+    return true;
   } catch (error) {
     if (!(error instanceof RedisError) || error.code !== 'REPLY') {
       throw storeError(error);
     }
-    return calls.map((call) => ({ ...call, words: ['EVAL', source, ...call.words.slice(2)] }));
+    return false;
   }
 }
 

@@ -23,6 +23,11 @@ export interface WriteConfirmation {
   confirm(): Promise<void>;
 }
 
+/** Whether anything is asked of replicas. */
+export function isConfirmed({ waitReplicas = 0 }: RedisConfirmOptions): boolean {
+  return waitReplicas > 0;
+}
+
 const NOTHING: WriteConfirmation = { confirm: () => Promise.resolve() };
 
 /**
@@ -32,11 +37,12 @@ const NOTHING: WriteConfirmation = { confirm: () => Promise.resolve() };
 export function confirmationOf(
   client: RedisClient,
   keys: readonly Uint8Array[],
-  { waitReplicas = 0, waitTimeoutMs = DEFAULT_TIMEOUT_MS }: RedisConfirmOptions,
+  options: RedisConfirmOptions,
 ): WriteConfirmation {
-  if (waitReplicas === 0) {
+  if (!isConfirmed(options)) {
     return NOTHING;
   }
+  const { waitReplicas = 0, waitTimeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const before = new Map([...primariesOf(client, keys)].map((node) => [node, connectCount(node)]));
   return {
     async confirm() {

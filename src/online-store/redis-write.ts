@@ -1,15 +1,23 @@
 import { Buffer } from 'node:buffer';
 import { hashFeatureField, timestampField } from '../feast-encoding/hash-field.ts';
+import type { RowSlab } from '../feast-encoding/row-slab.ts';
 import { encodeTimestamp } from '../feast-encoding/timestamp.ts';
-import type { ReadOptions, WriteBatch, WriteResult, WriteRow } from './online-store.ts';
+import { slabOf } from './online-store.ts';
+import type { ReadOptions, WriteBatch, WriteResult } from './online-store.ts';
 import type { RedisClient } from '../redis/redis-client.ts';
 import type { RedisReply } from '../redis/decode-reply.ts';
 import { RedisError } from '../redis/redis-error.ts';
 import { redisSlot } from '../redis/redis-slot.ts';
 import type { RedisCall } from '../redis/routed-call.ts';
-import { callRedis, runScript, tryScript } from './redis-call.ts';
-import { confirmationOf, type RedisConfirmOptions } from './redis-confirm.ts';
-import { fieldsAndValues, rowsArguments, scriptArguments } from './redis-row-arguments.ts';
+import { callRedis, runScript, tryScript, type ScriptCall } from './redis-call.ts';
+import { confirmationOf, isConfirmed, type RedisConfirmOptions } from './redis-confirm.ts';
+import { createNewRows } from './redis-create.ts';
+import {
+  encodeWriteRows,
+  encodeWriteRowsOfNode,
+  fieldsAndValues,
+  scriptArguments,
+} from './redis-row-arguments.ts';
 import type { WriteTarget } from './redis-row-arguments.ts';
 import {
   MAX_FEATURES_OF_ROWS,
@@ -51,74 +59,90 @@ export async function writeRedisBatch(
     ),
     ttl: options.keyTtlSeconds === undefined ? '' : String(options.keyTtlSeconds),
   };
+  const slab = slabOf(batch);
+  const all = Array.from({ length: slab.length }, (_, row) => row);
   let written = 0;
-  const portions = portionsOf(batch.rows, MAX_ROWS_IN_FLIGHT, MAX_BYTES_IN_FLIGHT);
-  for (const { first, end } of portions) {
-    const rows = batch.rows.slice(first, end);
-    const keys = rows.map((row) => redisKey(row.entityKey, target.project));
+  for (const rows of portionsOf(slab, all, MAX_ROWS_IN_FLIGHT, MAX_BYTES_IN_FLIGHT)) {
+    const flight: Flight = { client, target, slab, limits };
+    const keys = isConfirmed(options) ? keysOf(flight, rows) : [];
     const confirmation = confirmationOf(client, keys, options);
-    written += options.skipDedup
-      ? await overwrite(client, target, keys, rows, limits)
-      : await writeNewer(client, target, keys, rows, limits);
+    written += options.skipDedup ? await overwrite(flight, rows) : await writeNewer(flight, rows);
     await confirmation.confirm();
   }
-  return { written, stale: batch.rows.length - written };
+  return { written, stale: slab.length - written };
 }
 
+/** What goes to Redis at once. */
+interface Flight {
+  readonly client: RedisClient;
+  readonly target: WriteTarget;
+  readonly slab: RowSlab;
+  readonly limits: ReadOptions;
+}
+
+function keysOf({ slab, target }: Flight, rows: readonly number[]): Buffer[] {
+  return rows.map((row) => redisKey(slab.entityKey(row), target.project));
+}
+
+/** The rows of a slab in their order, as many at once as may be; a large one goes alone. */
 function* portionsOf(
-  rows: readonly WriteRow[],
+  slab: RowSlab,
+  rows: readonly number[],
   maxRows: number,
   maxBytes: number,
-): Generator<{ readonly first: number; readonly end: number }> {
+): Generator<readonly number[]> {
   let first = 0;
   let bytes = 0;
   for (let i = 0; i < rows.length; i++) {
-    let size = 0;
-    for (const value of rows[i]!.values) {
-      size += value?.length ?? 0;
-    }
+    const size = slab.valueBytes(rows[i]!);
     if (i > first && (i - first >= maxRows || bytes + size > maxBytes)) {
-      yield { first, end: i };
+      yield rows.slice(first, i);
       first = i;
       bytes = 0;
     }
     bytes += size;
   }
   if (first < rows.length) {
-    yield { first, end: rows.length };
+    yield rows.slice(first);
   }
 }
 
-async function writeNewer(
-  client: RedisClient,
-  target: WriteTarget,
-  keys: readonly Uint8Array[],
-  rows: readonly WriteRow[],
-  limits: ReadOptions,
-): Promise<number> {
-  if (rows.length === 1 || !isUniform(target, rows)) {
-    return writeSingly(client, target, keys, rows, limits);
+async function writeNewer(flight: Flight, rows: readonly number[]): Promise<number> {
+  const { client, target, slab, limits } = flight;
+  if (rows.length === 1 || !isUniform(target, slab)) {
+    return writeSingly(flight, rows);
   }
+  const left = await createNewRows(client, target, slab, rows, limits);
+  return rows.length - left.length + (await compareAndWrite(flight, left));
+}
+
+async function compareAndWrite(flight: Flight, rows: readonly number[]): Promise<number> {
+  const { client, target, slab, limits } = flight;
   if (client.isCluster) {
-    return writeByNode(client, target, keys, rows, limits);
+    return writeByNode(flight, rows);
   }
-  const portions = [...portionsOf(rows, MAX_ROWS_OF_SCRIPT, MAX_BYTES_OF_SCRIPT)];
-  const calls = portions.map(({ first, end }) => ({
-    keys: keys.slice(first, end),
-    argument: rowsArguments(target, rows.slice(first, end)),
+  const portions = [...portionsOf(slab, rows, MAX_ROWS_OF_SCRIPT, MAX_BYTES_OF_SCRIPT)];
+  const calls = portions.map((portion): ScriptCall => ({
+    key: redisKey(slab.entityKey(portion[0]!), target.project),
+    encode: (head) => encodeWriteRows(head, target, slab, portion),
   }));
   const replies = await tryScript(client, WRITE_ROWS_IF_NEWER, calls, limits);
+  return sumUp(flight, portions, replies);
+}
+
+/** A row that cannot be written stops those after it in its script; alone, each is written or says why not. */
+async function sumUp(
+  flight: Flight,
+  portions: readonly (readonly number[])[],
+  replies: readonly RedisReply[] | undefined,
+): Promise<number> {
   if (replies === undefined) {
-    return writeSingly(client, target, keys, rows, limits);
+    return writeSingly(flight, portions.flat());
   }
   let written = 0;
-  for (const [i, { first, end }] of portions.entries()) {
+  for (const [i, rows] of portions.entries()) {
     const reply = replies[i];
-    // A row that cannot be written stops those after it; alone, each is written or says why not.
-    written +=
-      typeof reply === 'number'
-        ? reply
-        : await writeSingly(client, target, keys.slice(first, end), rows.slice(first, end), limits);
+    written += typeof reply === 'number' ? reply : await writeSingly(flight, rows);
   }
   return written;
 }
@@ -127,52 +151,31 @@ async function writeNewer(
 const slotwise = new WeakSet<RedisClient>();
 
 /** In a cluster, rows of one node go to it together. What it does not take, a slot having moved, is written row by row. */
-async function writeByNode(
-  client: RedisClient,
-  target: WriteTarget,
-  keys: readonly Uint8Array[],
-  rows: readonly WriteRow[],
-  limits: ReadOptions,
-): Promise<number> {
+async function writeByNode(flight: Flight, rows: readonly number[]): Promise<number> {
+  const { client, target, slab, limits } = flight;
   if (slotwise.has(client)) {
-    return writeSingly(client, target, keys, rows, limits);
+    return writeSingly(flight, rows);
   }
-  const portions = portionsByNode(client, keys, rows);
-  const calls = portions.map((portion) => ({
-    keys: portion.keys.slice(0, 1),
-    argument: rowsArguments(target, portion.rows, portion.keys),
+  const portions = portionsByNode(flight, rows);
+  const calls = portions.map((portion): ScriptCall => ({
+    key: redisKey(slab.entityKey(portion[0]!), target.project),
+    encode: (head) => encodeWriteRowsOfNode(head, target, slab, portion),
   }));
   const replies = await tryScript(client, WRITE_ROWS_OF_NODE, calls, limits);
-  let written = 0;
-  for (const [i, portion] of portions.entries()) {
-    const reply = replies?.[i];
-    if (isUnreadableScript(reply)) {
-      slotwise.add(client);
-    }
-    written +=
-      typeof reply === 'number'
-        ? reply
-        : await writeSingly(client, target, portion.keys, portion.rows, limits);
+  if (replies?.some(isUnreadableScript) === true) {
+    slotwise.add(client);
   }
-  return written;
+  return sumUp(flight, portions, replies);
 }
 
 /** Rows that one script takes, all of one node as far as is known; those of one key keep their order. */
-function portionsByNode(
-  client: RedisClient,
-  keys: readonly Uint8Array[],
-  rows: readonly WriteRow[],
-): { readonly keys: readonly Uint8Array[]; readonly rows: readonly WriteRow[] }[] {
-  const byNode = Map.groupBy(rows.keys(), (i) => client.addressOfSlot(redisSlot(keys[i]!)));
-  return [...byNode.values()].flatMap((indexes) => {
-    const nodeKeys = indexes.map((i) => keys[i]!);
-    const nodeRows = indexes.map((i) => rows[i]!);
-    const portions = [...portionsOf(nodeRows, MAX_ROWS_OF_SCRIPT, MAX_BYTES_OF_SCRIPT)];
-    return portions.map(({ first, end }) => ({
-      keys: nodeKeys.slice(first, end),
-      rows: nodeRows.slice(first, end),
-    }));
-  });
+function portionsByNode(flight: Flight, rows: readonly number[]): (readonly number[])[] {
+  const { client, slab, target } = flight;
+  const addressOf = (row: number): string =>
+    client.addressOfSlot(redisSlot(redisKey(slab.entityKey(row), target.project)));
+  return [...Map.groupBy(rows, addressOf).values()].flatMap((ofNode) => [
+    ...portionsOf(slab, ofNode, MAX_ROWS_OF_SCRIPT, MAX_BYTES_OF_SCRIPT),
+  ]);
 }
 
 /** Whether a server does not know what `#!lua` means. */
@@ -181,43 +184,29 @@ function isUnreadableScript(reply: RedisReply | undefined): boolean {
 }
 
 /** Whether each row sets all features, and few enough of them for one script to take several rows. */
-function isUniform({ featureFields }: WriteTarget, rows: readonly WriteRow[]): boolean {
-  return (
-    featureFields.length <= MAX_FEATURES_OF_ROWS &&
-    rows.every(({ values }) => !values.includes(undefined))
-  );
+function isUniform({ featureFields }: WriteTarget, slab: RowSlab): boolean {
+  return featureFields.length <= MAX_FEATURES_OF_ROWS && !slab.isPartial;
 }
 
-async function writeSingly(
-  client: RedisClient,
-  target: WriteTarget,
-  keys: readonly Uint8Array[],
-  rows: readonly WriteRow[],
-  limits: ReadOptions,
-): Promise<number> {
-  const replies = await runScript(
-    client,
-    WRITE_IF_NEWER,
-    keys,
-    rows.map((row) => scriptArguments(target, row)),
-    limits,
-  );
+async function writeSingly(flight: Flight, rows: readonly number[]): Promise<number> {
+  const { client, target, slab, limits } = flight;
+  const argumentsOf = rows.map((row) => scriptArguments(target, slab.row(row)));
+  const keys = keysOf(flight, rows);
+  const replies = await runScript(client, WRITE_IF_NEWER, keys, argumentsOf, limits);
   return replies.filter((reply) => reply === 1).length;
 }
 
 /** One command per entity: commands that are sent again after a break could pass each other. */
 async function overwrite(
-  client: RedisClient,
-  target: WriteTarget,
-  keys: readonly Uint8Array[],
-  rows: readonly WriteRow[],
-  limits: ReadOptions,
+  { client, target, slab, limits }: Flight,
+  rows: readonly number[],
 ): Promise<number> {
   const fieldsOf = new Map<string, { readonly key: Uint8Array; readonly words: Uint8Array[] }>();
-  for (const [i, row] of rows.entries()) {
-    const key = keys[i]!;
-    const name = Buffer.from(key).toString('latin1');
-    const entity = fieldsOf.get(name) ?? { key, words: [] };
+  for (const index of rows) {
+    const row = slab.row(index);
+    const key = redisKey(row.entityKey, target.project);
+    const name = key.toString('latin1');
+    const entity = fieldsOf.get(name) ?? { key, words: [] as Uint8Array[] };
     fieldsOf.set(name, entity);
     // Of a field that occurs twice the last value stays.
     entity.words.push(target.timestampField, encodeTimestamp(row.eventTimestampNs));

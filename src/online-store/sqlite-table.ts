@@ -1,6 +1,8 @@
+import type { Buffer } from 'node:buffer';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { RowSlab } from '../feast-encoding/row-slab.ts';
 import { readValue } from '../feast-encoding/value-reader.ts';
-import { valueNumber, valueText } from './value-text.ts';
+import { storedText, valueNumber } from './value-text.ts';
 
 /** Entities asked for in one statement; a read is made of statements of these sizes, so that few have to be prepared. */
 export const KEYS_PER_STATEMENT = [1, 8, 64, 256] as const;
@@ -65,26 +67,22 @@ export interface RowSeconds {
   readonly created: bigint | number | null;
 }
 
-/**
- * Writes features of an entity to a table, over what it holds of them.
- *
- * @param values aligned with `featureNames`; `undefined` = leave as is.
- */
+/** Writes a row of a slab to a table, over what that holds of its features. @param featureNames of its values, same order */
 export type CellWriter = (
-  entityKey: Uint8Array,
+  slab: RowSlab,
+  row: number,
   featureNames: readonly string[],
-  values: readonly (Uint8Array | undefined)[],
   seconds: RowSeconds,
 ) => void;
 
 /** What is written of a feature beside its row's key and moments; not every table has all of it. */
 const CELL_COLUMNS: readonly {
   readonly name: string;
-  readonly of: (featureName: string, value: Uint8Array) => string | number | Uint8Array | null;
+  readonly of: (featureName: string, value: Buffer) => string | number | Uint8Array | null;
 }[] = [
   { name: 'feature_name', of: (featureName) => featureName },
   { name: 'value', of: (_featureName, value) => value },
-  { name: 'value_text', of: (_featureName, value) => valueText(readValue(value)) },
+  { name: 'value_text', of: (_featureName, value) => storedText(value) },
   { name: 'value_num', of: (_featureName, value) => valueNumber(readValue(value)) },
   { name: 'vector_value', of: () => null },
 ];
@@ -116,7 +114,8 @@ export function prepareWrite(database: DatabaseSync, table: string): CellWriter 
     );
   };
   const statements = new Map<number, StatementSync>();
-  return (entityKey, featureNames, values, { event, created }) => {
+  return (slab, row, featureNames, { event, created }) => {
+    const entityKey = slab.entityKey(row);
     let parameters: SQLInputValue[] = [entityKey, event, created];
     let cellCount = 0;
     const write = (): void => {
@@ -126,7 +125,8 @@ export function prepareWrite(database: DatabaseSync, table: string): CellWriter 
       parameters = [entityKey, event, created];
       cellCount = 0;
     };
-    for (const [i, value] of values.entries()) {
+    for (let i = 0; i < featureNames.length; i++) {
+      const value = slab.cell(row, i + 1);
       if (value === undefined) {
         continue;
       }

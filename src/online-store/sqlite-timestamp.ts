@@ -38,7 +38,16 @@ function readText(text: string): bigint | undefined {
   return BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
 }
 
-/** Whole seconds to store for a moment: rounded towards zero as Feast's `int()` does, in the writer's zone. */
-export function toSqliteSeconds(timestampNs: bigint, writerUtcOffsetSeconds: number): bigint {
-  return timestampNs / NANOS_PER_SECOND - BigInt(writerUtcOffsetSeconds);
+/**
+ * Whole seconds to store for a moment: rounded towards zero as Feast's `int()` does, in the writer's zone.
+ *
+ * @param nanos that count forward, before 1970 too.
+ */
+export function toSqliteSeconds(
+  seconds: number,
+  nanos: number,
+  writerUtcOffsetSeconds: number,
+): bigint {
+  const whole = seconds < 0 && nanos > 0 ? seconds + 1 : seconds;
+  return BigInt(whole - writerUtcOffsetSeconds);
 }

@@ -1,7 +1,8 @@
-import { Buffer } from 'node:buffer';
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-import type { ReadOptions, WriteBatch, WriteResult, WriteRow } from './online-store.ts';
+import type { RowSlab } from '../feast-encoding/row-slab.ts';
+import { slabOf } from './online-store.ts';
+import type { ReadOptions, WriteBatch, WriteResult } from './online-store.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { prepareWrite, quoteIdentifier, sqliteTableName, type CellWriter } from './sqlite-table.ts';
 import { readSqliteTimestamp, toSqliteSeconds } from './sqlite-timestamp.ts';
@@ -29,23 +30,30 @@ export async function writeSqliteBatch(
   options: SqliteWriteOptions,
 ): Promise<WriteResult> {
   const table = sqliteTableName(batch.project, batch.view.storedName);
+  const slab = slabOf(batch);
   let stale = 0;
-  for (let first = 0; first < batch.rows.length; first += ROWS_PER_TRANSACTION) {
-    const rows = inKeyOrder(batch.rows.slice(first, first + ROWS_PER_TRANSACTION));
+  for (let first = 0; first < slab.length; first += ROWS_PER_TRANSACTION) {
+    const rows = inKeyOrder(slab, first, Math.min(first + ROWS_PER_TRANSACTION, slab.length));
     stale += await file.run(limits, (database) =>
       inTransaction(database, () => {
         const target = openTarget(database, table, batch.view.featureNames, options);
-        return rows.filter((row) => !writeRow(target, row)).length;
+        return rows.filter((row) => !writeRow(target, slab, row)).length;
       }),
     );
     await yieldToOthers();
   }
-  return { written: batch.rows.length - stale, stale };
+  return { written: slab.length - stale, stale };
 }
 
 /** Neighbours in the indexes one after the other; rows of one entity keep their order. */
-function inKeyOrder(rows: WriteRow[]): WriteRow[] {
-  return rows.sort((a, b) => Buffer.compare(a.entityKey, b.entityKey));
+function inKeyOrder(slab: RowSlab, first: number, end: number): number[] {
+  const { starts, ends, out, width } = slab;
+  const { bytes } = out;
+  return Array.from({ length: end - first }, (_, i) => first + i).sort((a, b) => {
+    const i = a * (width + 1);
+    const j = b * (width + 1);
+    return bytes.compare(bytes, starts[j], ends[j], starts[i], ends[i]);
+  });
 }
 
 function inTransaction<T>(database: DatabaseSync, work: () => T): T {
@@ -99,19 +107,25 @@ function openTarget(
 }
 
 /** Returns false for a row that is older than what is stored. */
-function writeRow(target: WriteTarget, row: WriteRow): boolean {
+function writeRow(target: WriteTarget, slab: RowSlab, row: number): boolean {
   const { writerUtcOffsetSeconds } = target;
-  const eventSeconds = toSqliteSeconds(row.eventTimestampNs, writerUtcOffsetSeconds);
-  const rowNs = readSqliteTimestamp(eventSeconds, writerUtcOffsetSeconds)!;
-  const newestNs = target.newestNs(row.entityKey);
-  if (newestNs !== undefined && newestNs > rowNs) {
-    return false;
+  const seconds = slab.eventSeconds[row]!;
+  const eventSeconds = toSqliteSeconds(seconds, slab.eventNanos[row]!, writerUtcOffsetSeconds);
+  const entityKey = slab.entityKey(row);
+  const newestNs = target.newestNs(entityKey);
+  if (newestNs !== undefined) {
+    const rowNs = readSqliteTimestamp(eventSeconds, writerUtcOffsetSeconds)!;
+    if (newestNs > rowNs) {
+      return false;
+    }
   }
-  const createdSeconds =
-    row.createdTimestampNs === undefined
-      ? null
-      : toSqliteSeconds(row.createdTimestampNs, writerUtcOffsetSeconds);
-  const seconds = { event: eventSeconds, created: createdSeconds };
-  target.writeCells(row.entityKey, target.featureNames, row.values, seconds);
+  const created = slab.createdSeconds[row]!;
+  const createdSeconds = Number.isNaN(created)
+    ? null
+    : toSqliteSeconds(created, slab.createdNanos[row]!, writerUtcOffsetSeconds);
+  target.writeCells(slab, row, target.featureNames, {
+    event: eventSeconds,
+    created: createdSeconds,
+  });
   return true;
 }

@@ -42,6 +42,84 @@ export function writeKeyPart(out: Uint8Array, at: number, key: Uint8Array): numb
   return writeBytes(out, writeLineEnd(out, at), key);
 }
 
+/** Bytes that `writeCommandHead` writes at most. */
+export const MAX_COMMAND_HEAD_BYTES = 13;
+
+/** Bytes that `writeWord` writes at most, for a word of `length` bytes. */
+export function maxWordBytes(length: number): number {
+  return 15 + length;
+}
+
+/** Writes how many words a command has; returns the position after it. */
+export function writeCommandHead(out: Uint8Array, at: number, wordCount: number): number {
+  out[at] = ASTERISK;
+  return writeLineEnd(out, writeDecimal(out, at + 1, wordCount));
+}
+
+/** Writes the word `source[start, end)`; returns the position after it. */
+export function writeWord(
+  out: Buffer,
+  at: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  at = copyBytes(out, writeWordHead(out, at, end - start), source, start, end);
+  return writeLineEnd(out, at);
+}
+
+/** Writes the word `source[start, end)` + `suffix`; returns the position after it. */
+export function writeJoinedWord(
+  out: Buffer,
+  at: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+  suffix: Uint8Array,
+): number {
+  at = writeWordHead(out, at, end - start + suffix.length);
+  at = copyBytes(out, at, source, start, end);
+  return writeLineEnd(out, copyBytes(out, at, suffix, 0, suffix.length));
+}
+
+/** Writes a word of ASCII; returns the position after it. */
+export function writeTextWord(out: Buffer, at: number, text: string): number {
+  at = writeWordHead(out, at, text.length);
+  return writeLineEnd(out, at + out.write(text, at, 'latin1'));
+}
+
+/** Writes a whole number in decimal as a word; returns the position after it. */
+export function writeNumberWord(out: Buffer, at: number, value: number): number {
+  if (value < 0) {
+    return writeTextWord(out, at, String(value));
+  }
+  at = writeWordHead(out, at, decimalDigits(value));
+  return writeLineEnd(out, writeDecimal(out, at, value));
+}
+
+function writeWordHead(out: Uint8Array, at: number, length: number): number {
+  out[at] = DOLLAR;
+  return writeLineEnd(out, writeDecimal(out, at + 1, length));
+}
+
+/** Copies `source[start, end)` to `at`; returns the position after it. */
+export function copyBytes(
+  out: Uint8Array,
+  at: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  if (end - start > SHORT_LENGTH) {
+    out.set(source.subarray(start, end), at);
+    return at + end - start;
+  }
+  for (let i = start; i < end; i++) {
+    out[at++] = source[i]!;
+  }
+  return at;
+}
+
 function writeLineEnd(out: Uint8Array, at: number): number {
   out[at] = CR;
   out[at + 1] = LF;

@@ -60,7 +60,9 @@ export class OutgoingCommands {
         due.push(PASSED_OVER, nowMs);
       }
       at = command.encode(this.out, at);
-      due.push(command, nowMs);
+      for (let reply = command.count ?? 1; reply > 0; reply--) {
+        due.push(command, nowMs);
+      }
     }
     this.commands = count === commands.length ? [] : commands.slice(count);
     if (this.commands.length === 0) {

@@ -1,6 +1,7 @@
 import { callNode } from './call-command.ts';
 import type { ReadPolicy } from './choose-node.ts';
 import { openClusterTopology } from './cluster-topology.ts';
+import { callTrain, type TrainResult } from './command-train.ts';
 import { CommandRouter, type RouterCounts } from './command-router.ts';
 import type { ConnectionOptions, CredentialsProvider } from './connection-options.ts';
 import type { RedisReply } from './decode-reply.ts';
@@ -83,6 +84,19 @@ export interface RedisClient {
     limits: CallLimits,
     timeoutMs: number,
   ): Promise<readonly RedisReply[]>;
+  /**
+   * Sends commands back to back to the primary of a slot and waits for all answers; nobody follows where it sends them.
+   *
+   * @param bytes of `count` commands.
+   * @throws RedisError
+   */
+  callTrain(
+    slot: number,
+    bytes: Uint8Array,
+    count: number,
+    limits: CallLimits,
+    timeoutMs: number,
+  ): Promise<TrainResult>;
   /** Asks one node, for administration. @param timeoutMs absent = as long as a read may take. @throws RedisError */
   callNode(
     node: RedisNode,
@@ -140,6 +154,10 @@ export async function openRedisClient(options: RedisClientOptions): Promise<Redi
     },
     readHashes: (reads, limits) => reader.read(reads, limits),
     callAll: (calls, limits, timeoutMs) => callAll(router, calls, limits, timeoutMs, runtime),
+    callTrain(slot, bytes, count, limits, timeoutMs) {
+      const primary = opened.shardOf(slot)?.primary;
+      return callTrain(primary?.bulk, { bytes, count }, limits, timeoutMs, runtime);
+    },
     async measureShapes(fields, keys) {
       const slotOf = (key: Uint8Array): number => (opened.isCluster ? redisSlot(key) : 0);
       const shard = opened.shardOf(slotOf(keys[0]!));

@@ -11,6 +11,8 @@ export interface RedisCommand {
   readonly isOver: boolean;
   /** Whether `ASKING` goes before it: the slot is on its way to the node that it is sent to. */
   readonly isAsking: boolean;
+  /** Commands that it is: each is answered, and told of, by itself; absent = one. */
+  readonly count?: number;
   /** Bytes that `encode` writes. */
   encodedLength(): number;
   /** Writes the command at `at`; returns its end. */

@@ -88,7 +88,7 @@ export class RedisLink {
   /** Takes a command to be sent in this turn; false where too many are pending. */
   send(command: RedisCommand): boolean {
     const bytes = command.encodedLength();
-    if (!this.hasRoomFor(1, bytes)) {
+    if (!this.hasRoomFor(command.count ?? 1, bytes)) {
       return false;
     }
     this.take(command, bytes);
@@ -99,7 +99,8 @@ export class RedisLink {
   sendAll(commands: readonly RedisCommand[]): boolean {
     const sizes = commands.map((command) => command.encodedLength());
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    if (!this.hasRoomFor(commands.length, bytes)) {
+    const count = commands.reduce((sum, command) => sum + (command.count ?? 1), 0);
+    if (!this.hasRoomFor(count, bytes)) {
       return false;
     }
     commands.forEach((command, i) => this.take(command, sizes[i]!));

@@ -11,8 +11,8 @@ import type { RoutedCommand } from './routed-command.ts';
 /** One command on one key. */
 export interface RedisCall {
   readonly key: Uint8Array;
-  /** The command's words, name and key among them. */
-  readonly words: readonly (string | Uint8Array)[];
+  /** The command's words, name and key among them; or all of it, encoded. */
+  readonly words: readonly (string | Uint8Array)[] | Uint8Array;
   /** Whether any copy of the data may answer. */
   readonly isRead?: boolean;
   /** Whether doing it twice is the same as doing it once. */
@@ -41,7 +41,7 @@ export class RoutedCall implements RoutedCommand {
     this.slot = router.topology.isCluster ? redisSlot(call.key) : 0;
     this.isRead = call.isRead ?? false;
     this.isRepeatable = call.isRepeatable ?? this.isRead;
-    this.bytes = encodeCommand(call.words);
+    this.bytes = call.words instanceof Uint8Array ? call.words : encodeCommand(call.words);
     this.router = router;
     this.onEnd = onEnd;
   }

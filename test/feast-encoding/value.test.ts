@@ -4,12 +4,17 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ValueSchema } from '../../gen/feast/types/Value_pb.ts';
 import { EncodingError } from '../../src/feast-encoding/encoding-error.ts';
-import type { ScalarMapPair } from '../../src/feast-encoding/typed-value.ts';
+import { GrowingBytes } from '../../src/feast-encoding/growing-bytes.ts';
+import type { ScalarMapPair, TypedValue } from '../../src/feast-encoding/typed-value.ts';
 import { isValueMessage } from '../../src/feast-encoding/value-check.ts';
 import { readValue } from '../../src/feast-encoding/value-reader.ts';
 import { createScannedValue, scanValue } from '../../src/feast-encoding/value-scan.ts';
 import { ValueType, valueTypeName, valueTypeNumber } from '../../src/feast-encoding/value-type.ts';
-import { writeTypedValue, writeValue } from '../../src/feast-encoding/value-writer.ts';
+import {
+  appendTypedValue,
+  writeTypedValue,
+  writeValue,
+} from '../../src/feast-encoding/value-writer.ts';
 import { describeWithShared } from '../support/shared.ts';
 import { goldenLines } from './golden-lines.ts';
 import { protobufJson } from './protobuf-json.ts';
@@ -181,6 +186,43 @@ describe('scanValue', () => {
         expect(bits).toBe(value);
       }),
     );
+  });
+});
+
+describe('appendTypedValue', () => {
+  it('writes behind what is there what writeTypedValue gives', () => {
+    const texts = fc.string({ unit: 'binary', maxLength: 80 });
+    const strings = texts.map((value) => ({ type: ValueType.STRING, value }));
+    const ascii = fc.string({ maxLength: 40 }).map((value) => ({ type: ValueType.JSON, value }));
+    const others = typedBytes.map((bytes) => readValue(bytes));
+    const nothing = fc.constantFrom(
+      { type: ValueType.NULL, value: null },
+      { type: ValueType.INT64, value: null },
+      { type: ValueType.INVALID, value: null },
+    );
+    const any: fc.Arbitrary<TypedValue> = fc.oneof(strings, ascii, others, nothing);
+    fc.assert(
+      fc.property(fc.array(any, { maxLength: 200 }), (values) => {
+        const out = new GrowingBytes();
+        for (const value of values) appendTypedValue(out, value);
+        const expected = Buffer.concat(values.map((value) => writeTypedValue(value)));
+        expect(out.bytes.subarray(0, out.at).equals(expected)).toBe(true);
+      }),
+    );
+  });
+
+  it('leaves the end where it was when a value does not fit', () => {
+    const out = new GrowingBytes();
+    const unfit = [
+      { type: ValueType.STRING, value: '\ud800' },
+      { type: ValueType.INT32, value: 2n ** 31n },
+      { type: ValueType.DOUBLE, value: 'x' },
+      { type: ValueType.BOOL, value: 1 },
+    ];
+    for (const value of unfit) {
+      expect(() => appendTypedValue(out, value)).toThrow(EncodingError);
+      expect(out.at).toBe(0);
+    }
   });
 });
 

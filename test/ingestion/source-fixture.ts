@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll } from 'vitest';
 import { parseEntityKey } from '../../src/feast-encoding/parse-entity-key.ts';
+import { RowSlab } from '../../src/feast-encoding/row-slab.ts';
 import type { TypedValue } from '../../src/feast-encoding/typed-value.ts';
 import { readValue } from '../../src/feast-encoding/value-reader.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
@@ -123,19 +124,15 @@ export async function readLatest(
     );
     await database.connection.run(queries.chooseLatest);
     const result = await database.connection.stream(queries.latestRows);
-    const rows: ReadRow[] = [];
+    const slab = new RowSlab(view.features.length);
     const misfits: string[] = [];
     for await (const chunk of result) {
       for (let row = 0; row < chunk.rowCount; row++) {
-        const read = reader.read(chunk, row);
-        if ('misfit' in read) {
-          misfits.push(read.misfit);
-        } else {
-          rows.push(toReadRow(read));
-        }
+        const misfit = reader.read(chunk, row, slab);
+        if (misfit !== undefined) misfits.push(misfit);
       }
     }
-    return { rows, misfits };
+    return { rows: slab.rows().map(toReadRow), misfits };
   } finally {
     await database.close();
   }

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { performance } from 'node:perf_hooks';
 import { cancelled, deadlineExceeded } from '../../src/errors.ts';
 import { decodeTimestamp, encodeTimestamp } from '../../src/feast-encoding/timestamp.ts';
+import { slabOf } from '../../src/online-store/online-store.ts';
 import type {
   EntityRead,
   OnlineStore,
@@ -106,10 +107,9 @@ function readEntities(
   return storedCells(cells, prepared.width);
 }
 
-function writeRows(
-  entities: Map<string, Fields>,
-  { project, view, rows }: WriteBatch,
-): WriteResult {
+function writeRows(entities: Map<string, Fields>, batch: WriteBatch): WriteResult {
+  const { project, view } = batch;
+  const rows = slabOf(batch).rows();
   let written = 0;
   for (const { entityKey, eventTimestampNs, values } of rows) {
     const key = storeKey(entityKey, project);
@@ -122,7 +122,7 @@ function writeRows(
     fields.set(fieldOf(view.storedName), encodeTimestamp(eventTimestampNs));
     for (const [index, value] of values.entries()) {
       if (value !== undefined)
-        fields.set(fieldOf(view.storedName, view.featureNames[index]), value);
+        fields.set(fieldOf(view.storedName, view.featureNames[index]), Buffer.from(value));
     }
   }
   return { written, stale: rows.length - written };

@@ -1,0 +1,194 @@
+import { Buffer } from 'node:buffer';
+import type { RowSlab } from '../feast-encoding/row-slab.ts';
+import { MAX_TIMESTAMP_BYTES, writeTimestamp } from '../feast-encoding/timestamp.ts';
+import {
+  MAX_COMMAND_HEAD_BYTES,
+  maxWordBytes,
+  writeCommandHead,
+  writeJoinedWord,
+  writeTextWord,
+  writeWord,
+} from '../redis/encode-command.ts';
+import { DumpedHash, MAX_DUMPED_WORD_BYTES, maxDumpBytes } from '../redis/hash-dump.ts';
+import type { RedisClient } from '../redis/redis-client.ts';
+import { redisSlot } from '../redis/redis-slot.ts';
+import type { ReadOptions } from './online-store.ts';
+import { CALL_TIMEOUT_MS } from './redis-call.ts';
+import { translated } from './redis-errors.ts';
+import type { WriteTarget } from './redis-row-arguments.ts';
+
+/** Fewer rows at once are not worth a try. */
+const MIN_ROWS = 100;
+/** Rows of a batch that are tried where the last ones were there already: their entities may be new again. */
+const TRIAL_ROWS = 10;
+/** Fields of a hash that Redis keeps as a listpack by its defaults. */
+const MAX_FIELDS = 128;
+/** What a server says where the hash is there already; everything else means that it does not take what we send. */
+const IS_THERE = /^BUSYKEY/;
+/** Said of a slot or of the moment, not of the command. */
+const PASSING =
+  /^(?:MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|NOAUTH|OOM|BUSY|MISCONF)\b/;
+const SHARE_WORTH_IT = 0.5;
+
+/** What is known of a Redis: whether it lets us create hashes, and how many of a view's entities were new last time. */
+interface Experience {
+  isRefused: boolean;
+  /** By project and view. */
+  readonly newShares: Map<string, number>;
+}
+
+const experiences = new WeakMap<RedisClient, Experience>();
+
+/**
+ * Creates the hashes of entities that Redis knows nothing of: a row whose entity is new needs no look at what is stored.
+ * `RESTORE` does that in one step and fails where there is anything, and costs Redis less than half of `HSET`.
+ *
+ * @param rows of the slab, each with all values.
+ * @returns the rows that are not written by this: they have to be compared with what is stored.
+ * @throws SideboardError as `callRedis`
+ */
+export async function createNewRows(
+  client: RedisClient,
+  target: WriteTarget,
+  slab: RowSlab,
+  rows: readonly number[],
+  limits: ReadOptions,
+): Promise<readonly number[]> {
+  const experience = experienceOf(client);
+  if (experience.isRefused || rows.length < MIN_ROWS || !isSmall(target)) {
+    return rows;
+  }
+  const view = viewKey(target);
+  const isWorthIt = (experience.newShares.get(view) ?? 1) >= SHARE_WORTH_IT;
+  const tried = rows.slice(0, isWorthIt ? rows.length : TRIAL_ROWS);
+  const left = rows.slice(tried.length);
+  const small = tried.filter((row) => isShort(slab, row));
+  left.push(...tried.filter((row) => !isShort(slab, row)));
+  if (small.length === 0) {
+    return rows;
+  }
+  const notCreated = await createAll(client, target, slab, small, limits);
+  experience.newShares.set(view, 1 - notCreated.length / small.length);
+  left.push(...notCreated);
+  return left.sort((a, b) => a - b);
+}
+
+function experienceOf(client: RedisClient): Experience {
+  const known = experiences.get(client) ?? { isRefused: false, newShares: new Map() };
+  experiences.set(client, known);
+  return known;
+}
+
+function viewKey({ project, timestampField }: WriteTarget): string {
+  return `${Buffer.from(project).toString('latin1')} ${Buffer.from(timestampField).toString('latin1')}`;
+}
+
+/** Whether hashes of this view alone are listpacks, with no field in them twice. */
+function isSmall({ timestampField, featureFields, ttl }: WriteTarget): boolean {
+  const names = [timestampField, ...featureFields].map((field) =>
+    Buffer.from(field).toString('latin1'),
+  );
+  return (
+    names.length <= MAX_FIELDS &&
+    new Set(names).size === names.length &&
+    timestampField.length <= MAX_DUMPED_WORD_BYTES &&
+    (ttl === '' || Number(ttl) > 0)
+  );
+}
+
+function isShort(slab: RowSlab, row: number): boolean {
+  const first = row * (slab.width + 1) + 1;
+  for (let i = first; i < first + slab.width; i++) {
+    if (slab.ends[i]! - slab.starts[i]! > MAX_DUMPED_WORD_BYTES) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** @returns the rows that were not created. */
+async function createAll(
+  client: RedisClient,
+  target: WriteTarget,
+  slab: RowSlab,
+  rows: readonly number[],
+  limits: ReadOptions,
+): Promise<number[]> {
+  const trains = [...bySlotOfNode(client, target, slab, rows)].map(async ([slot, ofNode]) => {
+    const bytes = encodeCreate(target, slab, ofNode);
+    const train = client.callTrain(slot, bytes, ofNode.length, limits, CALL_TIMEOUT_MS);
+    const { isDone, refusals } = await translated(train);
+    const texts = [...new Set(refusals.values())];
+    if (texts.some((text) => !IS_THERE.test(text) && !PASSING.test(text))) {
+      experienceOf(client).isRefused = true;
+    }
+    return ofNode.filter((_row, i) => !isDone[i]!);
+  });
+  return (await Promise.all(trains)).flat();
+}
+
+/** Rows by the node that they go to, which is named by any of its slots. */
+function bySlotOfNode(
+  client: RedisClient,
+  { project }: WriteTarget,
+  slab: RowSlab,
+  rows: readonly number[],
+): Map<number, number[]> {
+  if (!client.isCluster) {
+    return new Map([[0, [...rows]]]);
+  }
+  const slotOfNode = new Map<string, number>();
+  const groups = new Map<number, number[]>();
+  for (const row of rows) {
+    const slot = redisSlot(Buffer.concat([slab.entityKey(row), project]));
+    const address = client.addressOfSlot(slot);
+    const named = slotOfNode.get(address) ?? slot;
+    slotOfNode.set(address, named);
+    const group = groups.get(named) ?? [];
+    groups.set(named, group);
+    group.push(row);
+  }
+  return groups;
+}
+
+/** The event timestamp is put together here. */
+const timestamp = new Uint8Array(MAX_TIMESTAMP_BYTES);
+
+function encodeCreate(target: WriteTarget, slab: RowSlab, rows: readonly number[]): Buffer {
+  const { project, timestampField, featureFields, ttl } = target;
+  const ttlMs = ttl === '' ? '0' : String(Number(ttl) * 1000);
+  const fieldBytes = featureFields.reduce((sum, field) => sum + field.length, 0);
+  const words = 2 * (featureFields.length + 1);
+  const common = timestampField.length + MAX_TIMESTAMP_BYTES + fieldBytes;
+  const around = MAX_COMMAND_HEAD_BYTES + 4 * maxWordBytes(0) + 'RESTORE'.length + ttlMs.length;
+  let size = 0;
+  for (const row of rows) {
+    const dump = maxDumpBytes(words, common + slab.valueBytes(row));
+    size += around + slab.keyBytes(row) + project.length + dump;
+  }
+  const out = Buffer.allocUnsafeSlow(size);
+  // A hash is put together here first: its length goes before it.
+  const longest = rows.reduce((max, row) => Math.max(max, slab.valueBytes(row)), 0);
+  const dump = Buffer.allocUnsafe(maxDumpBytes(words, common + longest));
+  const { starts, ends, width } = slab;
+  const { bytes } = slab.out;
+  let at = 0;
+  for (const row of rows) {
+    const keyAt = row * (width + 1);
+    at = writeCommandHead(out, at, 4);
+    at = writeTextWord(out, at, 'RESTORE');
+    at = writeJoinedWord(out, at, bytes, starts[keyAt]!, ends[keyAt]!, project);
+    at = writeTextWord(out, at, ttlMs);
+    const hash = new DumpedHash(dump, 0);
+    hash.add(timestampField, 0, timestampField.length);
+    const moment = writeTimestamp(timestamp, 0, slab.eventSeconds[row]!, slab.eventNanos[row]!);
+    hash.add(timestamp, 0, moment);
+    for (let i = 0; i < featureFields.length; i++) {
+      const field = featureFields[i]!;
+      hash.add(field, 0, field.length);
+      hash.add(bytes, starts[keyAt + 1 + i]!, ends[keyAt + 1 + i]!);
+    }
+    at = writeWord(out, at, dump, 0, hash.finish());
+  }
+  return out.subarray(0, at);
+}
