@@ -53,6 +53,14 @@ describe('deploy/', () => {
     }
   });
 
+  test('the image gives Node the flags that the command has', () => {
+    const main = readFileSync(join(ROOT, 'src/main.ts'), 'utf8').split('\n', 1)[0]!;
+    const flags = main.split(' ').filter((word) => word.startsWith('--'));
+    expect(flags.length).toBeGreaterThan(1);
+    const entry = JSON.parse(/^ENTRYPOINT (.+)$/m.exec(dockerfile)![1]!) as string[];
+    expect(entry.slice(1, -1)).toEqual(flags);
+  });
+
   test('the image runs what the build emits', () => {
     const { compilerOptions } = JSON.parse(
       readFileSync(join(ROOT, 'tsconfig.build.json'), 'utf8'),
