@@ -106,8 +106,9 @@ async function readProject(
     } catch (error) {
       // Kinds of objects that came with later versions of Feast, and what this caller may not see.
       const isNeeded = method === 'ListPermissions' && needsPermissions;
-      if (isOptional(method) && !isNeeded && isRefusal(error)) continue;
-      throw error;
+      if (!isOptional(method) || !isRefusal(error)) throw error;
+      if (isNeeded) throw new PermissionsRefused();
+      continue;
     }
     await runInSlices(addObjects(objects, field, answer));
   }
@@ -207,6 +208,9 @@ function authorityOptions({ tls }: RemoteRegistryPlace): Record<string, string> 
       };
 }
 
+/** Permissions are to be enforced, and the server does not tell them: that is not the same as that there are none. */
+class PermissionsRefused extends Error {}
+
 function isOptional(method: string): boolean {
   return (
     method === 'ListLabelViews' || method === 'ListPermissions' || method === 'ListDataSources'
@@ -223,6 +227,9 @@ async function isSame(bytes: Uint8Array, last: Uint8Array | undefined): Promise<
 }
 
 function explain(error: unknown): string {
+  if (error instanceof PermissionsRefused) {
+    return 'the registry server does not list its permissions for this caller (ListPermissions), which auth is to enforce';
+  }
   const { code, path } = error as { readonly code?: string | number; readonly path?: string };
   switch (code) {
     case 'ENOENT':

@@ -14,6 +14,7 @@ import {
   ListEntitiesResponseSchema,
   ListFeatureServicesResponseSchema,
   ListFeatureViewsResponseSchema,
+  ListPermissionsResponseSchema,
 } from '../../gen/feast/registry/RegistryServer_pb.ts';
 import type { RemoteRegistryPlace } from '../../src/config/registry-place.ts';
 import { hashFeatureField } from '../../src/feast-encoding/hash-field.ts';
@@ -197,6 +198,49 @@ describe('a registry server', () => {
     });
     const registry = await open({ address: `127.0.0.1:${port}` });
     expect(viewsOf(registry)).toEqual(['v', 'w']);
+  });
+
+  test('that does not show its permissions is an error only where they are to be enforced', async () => {
+    const calls = callsOf(() => registryOf(['stats']));
+    for (const code of [status.PERMISSION_DENIED, status.UNIMPLEMENTED]) {
+      const refusing: Calls = {
+        ...calls,
+        ListPermissions: () => {
+          throw Object.assign(new Error('not for you'), { code });
+        },
+      };
+      const { port } = await serve(refusing);
+      const address = `127.0.0.1:${port}`;
+      await expect(open({ address, needsPermissions: true })).rejects.toMatchObject({
+        code: 'REGISTRY_UNAVAILABLE',
+        message: expect.stringContaining('ListPermissions') as string,
+      });
+      expect(viewsOf(await open({ address }))).toEqual(['stats']);
+    }
+  });
+
+  test('keeps the permissions that are in force when it shows them no more', async () => {
+    const policy = { roleBasedPolicy: { roles: ['reader'] } };
+    const spec = { name: 'readers', project: '', types: [], actions: [], policy };
+    let shows = true;
+    let views = ['stats'];
+    const { port } = await serve({
+      ...callsOf(() => registryOf(views)),
+      ListPermissions() {
+        if (!shows) throw Object.assign(new Error('no'), { code: status.PERMISSION_DENIED });
+        const listed = create(ListPermissionsResponseSchema, {
+          permissions: [{ spec: spec as never }],
+        });
+        return toBinary(ListPermissionsResponseSchema, listed);
+      },
+    });
+    const registry = await open({ address: `127.0.0.1:${port}`, needsPermissions: true });
+    const namesOf = () => registry.current().permissions.map(({ name }) => name);
+    expect(namesOf()).toEqual(['readers']);
+    shows = false;
+    views = ['stats', 'more'];
+    await expect(registry.refresh()).rejects.toThrow('ListPermissions');
+    expect([viewsOf(registry), namesOf()]).toEqual([['stats'], ['readers']]);
   });
 
   test('is shown the token, and a new one when its file changes', async () => {
