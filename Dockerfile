@@ -1,12 +1,13 @@
 # The server as an image: `docker build -t sideboard .`, then
 # `docker run -p 6566:6566 -v $PWD/my_repo:/repo:ro sideboard` with a feature_store.yaml in my_repo.
+# Without :ro, and owned by user 1000, where the online store is SQLite in it: a reader has to write beside its file.
 
 # Everything that building and the examples need; also what deploy/compose.yaml runs its one-shot commands in.
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 # No scripts: the npm package `node` (for machines with an older Node) would fetch a second runtime, buf its compiler.
-RUN npm ci --ignore-scripts
+RUN --mount=type=cache,target=/var/cache/npm npm ci --cache /var/cache/npm --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY proto proto
 COPY gen gen
@@ -19,9 +20,8 @@ FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 # The image has its own Node: the copy that npm brings for older machines stays out (100 MB).
-RUN npm ci --omit=dev --ignore-scripts \
-  && rm -rf node_modules/node node_modules/node-bin-* node_modules/.bin \
-  && npm cache clean --force
+RUN --mount=type=cache,target=/var/cache/npm npm ci --cache /var/cache/npm --omit=dev --ignore-scripts \
+  && rm -rf node_modules/node node_modules/node-bin-* node_modules/.bin
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \
