@@ -59,12 +59,9 @@ export class AbsenceCheck {
     if (!this.isWordOfReplica(connection)) {
       return false;
     }
-    if (connection === primary.reads && command.absence === 'asking-primary') {
-      // It was a replica when it was asked first.
-      return false;
-    }
     command.outstanding--;
-    if (command.absence === 'not-said') {
+    // Where nobody is left to answer, the one that was asked as the primary has become a replica.
+    if (command.absence === 'not-said' || command.outstanding === 0) {
       if (!primary.isAway(this.runtime.now())) {
         command.absence = 'asking-primary';
         this.ways.sendTo(command, primary);

@@ -158,10 +158,13 @@ export class RedisConnection {
     if (!this.isReady) return;
     // Answers come in the order of the questions: those after `OK` are of the new mode.
     if (isWanted) this.mayBeReplica = true;
+    const { link } = this;
     const changed = (): void => {
       if (change === this.modeChanges) this.mayBeReplica = isWanted;
     };
-    callNode(this, [isWanted ? 'READONLY' : 'READWRITE']).then(changed, () => {});
+    // A new connection begins in that mode.
+    const failed = (error: RedisError): void => void (isWanted || link?.close(error));
+    callNode(this, [isWanted ? 'READONLY' : 'READWRITE']).then(changed, failed);
   }
 
   private wait(command: RedisCommand): void {
