@@ -1,3 +1,4 @@
+import { measureAddedLatency } from './parts/added-latency.ts';
 import { loadScenarios, type Scenario } from './data/scenario.ts';
 import type { SeededRepo } from './data/seed.ts';
 import { GHZ_CAVEAT } from './load/ghz.ts';
@@ -95,6 +96,11 @@ export const PARTS: { readonly [Name in PartName]: Part<Name> } = {
     most: { rounds: 2, seconds: 2 },
     measure: measureRedisReads,
     estimate: ({ rounds, seconds }) => 29 * (rounds * (3 + 2 * seconds) + 4),
+  },
+  added: {
+    most: { seconds: 3 },
+    measure: measureAddedLatency,
+    estimate: ({ seconds }) => 8 + 11 * seconds,
   },
   shards: {
     most: { seconds: 3 },

@@ -5,6 +5,7 @@ import { encodeCommand } from '../../src/redis/encode-command.ts';
 import { prepareHashFields, type ReadShape } from '../../src/redis/hash-fields.ts';
 import { nodeRuntime } from '../../src/redis/node-runtime.ts';
 import { openRedisClient } from '../../src/redis/redis-client.ts';
+import type { RedisRuntime } from '../../src/redis/redis-runtime.ts';
 
 /** What is read: the same fields of some hashes of a single node. */
 export interface HashesToRead {
@@ -12,6 +13,8 @@ export interface HashesToRead {
   /** Sets of keys that reads take in turn, all of one size. */
   readonly keySets: readonly (readonly Buffer[])[];
   readonly fields: readonly Buffer[];
+  /** For our own client; the real one by default. */
+  readonly runtime?: RedisRuntime;
 }
 
 /** A client that reads all hashes of a set at once. */
@@ -50,7 +53,7 @@ export async function openReadClient(
 async function openOurs(what: HashesToRead, shape: ReadShape): Promise<ReadClient> {
   const credentials = async () => ({});
   const client = await openRedisClient({
-    runtime: nodeRuntime,
+    runtime: what.runtime ?? nodeRuntime,
     kind: 'redis',
     nodes: [{ host: '127.0.0.1', port: what.port }],
     credentials,

@@ -59,12 +59,17 @@ export const REDIS_BARS: readonly Bar[] = [
       return { measured, isMet: over <= 1500 };
     }),
   ),
-  readBar('1x50 at half load: p99 under 0.3 ms over the bare Redis round trip', (reads) => {
-    const ours = of(reads, 'sideboard', '1x50', 'halfLoadP99Us');
-    const bare = of(reads, 'bare socket', '1x50', 'halfLoadP99Us');
-    const measured = `${figure((ours - bare) / 1000)} ms over: ${figure(ours)} us, bare ${figure(bare)} us`;
-    return { measured, isMet: ours - bare < 300 };
-  }),
+  {
+    bar: '1x50 at half load: p99 under 0.3 ms over the bare Redis round trip',
+    part: 'added',
+    judge: ({ added }) => {
+      const p99 = added?.fromDue.find(({ share }) => share === 0.99);
+      if (added === undefined || p99 === undefined) return undefined;
+      const interval = `with a likelihood of 95 % ${figure(p99.fromUs)} to ${figure(p99.toUs)}`;
+      const measured = `${figure(p99.addedUs)} us over (${interval}): ${figure(p99.oursUs)} us, bare ${figure(p99.bareUs)} us; in our client p99 ${figure(added.own.p99Us)} us`;
+      return added.isSound ? { measured, isMet: p99.toUs < 300 } : { measured };
+    },
+  },
   readBar(
     'what a read of 100 hashes allocates does not grow with the number of values',
     (reads) => {

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { barsTables } from './bars.ts';
 import { doctorTable, shardsTable, workersTable } from './report-cores.ts';
+import { addedTable } from './report-added.ts';
 import { latencyTables, writePlots } from './report-latency.ts';
 import { ghzTable, loadTable, peersTable } from './report-load.ts';
 import { redisTable } from './report-redis.ts';
@@ -68,6 +69,7 @@ const SECTIONS = [
   section('workers', 'Two workers', workersTable),
   section('echo', 'The transport alone', echoTable),
   section('redis', 'The Redis client beside others', redisTable),
+  section('added', 'What our Redis client adds', addedTable),
   section('shards', 'From one shard to three', shardsTable),
   section('doctor', 'What the doctor promises', doctorTable),
   section('writes', 'Rows written one by one, many at once, as a stream', writesTable),

@@ -1,3 +1,4 @@
+import type { AddedLatencyFigures } from '../parts/added-latency.ts';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ColdStartFigures } from '../parts/cold-start.ts';
@@ -36,6 +37,7 @@ export interface Parts {
   readonly overload: readonly OverloadFigures[];
   readonly faults: FaultReport;
   readonly redis: readonly ReadRow[];
+  readonly added: AddedLatencyFigures;
   readonly profile: readonly ProfileFigures[];
   readonly writes: readonly WriteFigures[];
   readonly scaling: readonly ScalingFigures[];
