@@ -65,19 +65,16 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
   let isServing = false;
   let isLooking = false;
 
-  /** How long one who comes now will wait at least. In a burst the pace of late is that of before it, and says nothing. */
-  const expectedWaitMs = (now: number): number => {
-    const waitedMs = line.waitedMs(now);
-    return patience.isOverloaded ? Math.max(waitedMs, limit.msUntilLeft(line.count)) : waitedMs;
-  };
-
   const areMany = (): boolean => limit.workCount + line.count >= minRequests;
+
+  const isTooLong = (now: number): boolean =>
+    patience.expectedMs(line.waitedMs(now), line.count) > patience.waitMs(now);
 
   const wait = (entrant: Entrant, now: number): void => {
     const isTooMuch =
       limit.workCount + line.count >= maxRequests ||
       (line.count > 0 && line.bytes + entrant.messageBytes > maxWaitingBytes);
-    if (isTooMuch || (areMany() && expectedWaitMs(now) > patience.waitMs(now))) {
+    if (isTooMuch || (areMany() && isTooLong(now))) {
       entrant.refuse(refusals.tooMany(now, limit.current));
       return;
     }
@@ -133,7 +130,8 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
       patience.came();
       const { deadlineAtMs } = entrant;
       if (deadlineAtMs !== Infinity) {
-        const expectedMs = limit.expectedMs(now) + expectedWaitMs(now);
+        // At least: who may make it is let in, and hears of its deadline when it passes.
+        const expectedMs = limit.expectedMs(now) + line.waitedMs(now);
         if (now + expectedMs > deadlineAtMs && now < deadlineAtMs) {
           entrant.refuse(refusals.tooLate(expectedMs));
           return;
@@ -148,6 +146,7 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
     },
     leave(now, enteredAtMs, isMeasured): void {
       limit.leave(now, enteredAtMs, isMeasured);
+      patience.left();
       if (line.count > 0) serveLine(now);
     },
     withdraw(entrant, now): void {

@@ -69,7 +69,6 @@ export class ConcurrencyLimit {
   private readonly work: WorkCount;
   /** What a request keeps the process busy for; 0 = unknown. */
   private costMs = 0;
-  private leftPerMs = 0;
   private readonly options: ConcurrencyLimitOptions;
   private readonly baseline: LatencyBaseline;
   private limit: number;
@@ -160,11 +159,6 @@ export class ConcurrencyLimit {
     return Math.min(this.lastMeanMs, before, beforeThat);
   }
 
-  /** How long it takes at the pace of late until so many have left, milliseconds. */
-  msUntilLeft(count: number): number {
-    return this.leftPerMs === 0 ? 0 : count / this.leftPerMs;
-  }
-
   /** What the limit never falls below. */
   private get floor(): number {
     const { min } = this.options;
@@ -186,7 +180,6 @@ export class ConcurrencyLimit {
     this.learnCost((busyMs - window.busyBeforeMs) / window.leftCount);
     const wantedMs = this.baseline.ms * TOLERANCE + SLACK_MS;
     const perMs = window.leftCount / lastedMs;
-    this.leftPerMs = perMs;
     // With one in work on average, as when a request came after an idle hour, none waited for another.
     const isPressed = window.refusedAny || (meanMs > wantedMs && perMs * meanMs > 1);
     if (isPressed !== this.wasPressed) this.moodSinceMs = window.startedAtMs;

@@ -19,12 +19,17 @@ export class Patience {
   private readonly overloadMs: number;
   private readonly burstMs: number;
   /** As of the last window that has ended. */
-  isOverloaded = false;
+  private isOverloaded = false;
   private windowSinceMs: number;
   /** Since when somebody waits; below 0 = nobody does. */
   private waitingSinceMs = -1;
   private waitingMs = 0;
   private cameCount = 0;
+  /** Those that left while somebody waited, and how long that was. */
+  private leftCount = 0;
+  private leftInMs = 0;
+  /** In an overload, by as many as tell more than a pause of the store does; 0 = not known yet. */
+  private msPerTurn = 0;
 
   /** @param latencyMs how long one may wait in an overload */
   constructor(latencyMs: number, nowMs: number) {
@@ -36,6 +41,21 @@ export class Patience {
   /** Somebody has come. */
   came(): void {
     this.cameCount += 1;
+  }
+
+  /** Somebody has left. */
+  left(): void {
+    if (this.waitingSinceMs >= 0) this.leftCount += 1;
+  }
+
+  /**
+   * How long one who comes now will wait at least. In a burst nothing is known but how long the first one has waited.
+   *
+   * @param waitedMs how long the first one has
+   * @param count how many wait
+   */
+  expectedMs(waitedMs: number, count: number): number {
+    return this.isOverloaded ? Math.max(waitedMs, count * this.msPerTurn) : waitedMs;
   }
 
   /** The first one waits. */
@@ -65,8 +85,17 @@ export class Patience {
       this.waitingSinceMs = nowMs;
     }
     this.isOverloaded = this.waitingMs / lastedMs > (this.isOverloaded ? STAY_SHARE : BEGIN_SHARE);
+    this.learnPace();
     this.windowSinceMs = nowMs;
     this.waitingMs = 0;
     this.cameCount = 0;
+  }
+
+  private learnPace(): void {
+    this.leftInMs += this.waitingMs;
+    if (this.isOverloaded && this.leftCount < WINDOW_REQUESTS) return;
+    this.msPerTurn = this.isOverloaded ? this.leftInMs / this.leftCount : 0;
+    this.leftInMs = 0;
+    this.leftCount = 0;
   }
 }

@@ -114,6 +114,27 @@ test('a burst after slow traffic is measured by nothing of before', () => {
   expect(gate.waitingCount).toBe(500 - 64);
 });
 
+test('how long one will wait is reckoned by the pace while others waited', () => {
+  const { enter } = openGate({ latencyMs: 3000, maxRequests: 1000, maxWaitingBytes: 1e6 });
+  for (let nowMs = 0; nowMs < 2000; nowMs += 50) enter(nowMs).leave(nowMs + 1);
+  // From now on one leaves and one comes every two milliseconds, and five hundred wait.
+  const inside = Array.from({ length: 564 }, () => enter(2000));
+  for (let i = 0; i < 200; i++) {
+    inside[i]!.leave(2002 + 2 * i);
+    const next = enter(2002 + 2 * i);
+    expect(next.refusal).toBeUndefined();
+    inside.push(next);
+  }
+});
+
+test('a store that stands still for a moment is no reason to think that it will', () => {
+  const { enter } = openGate({ latencyMs: 3000, maxRequests: 1000, maxWaitingBytes: 1e6 });
+  for (let i = 0; i < 500; i++) enter(0);
+  // Nobody leaves.
+  const refusals = Array.from({ length: 400 }, (_, i) => enter(i, i + 10_000).refusal);
+  expect(refusals.filter(Boolean)).toEqual([]);
+});
+
 test('an overload is forgotten when nobody has come for a while', () => {
   const { enter } = openGate({ maxRequests: 1000, maxWaitingBytes: 1e6 });
   let inside = Array.from({ length: 64 }, () => enter(0));
