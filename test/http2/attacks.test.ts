@@ -71,6 +71,12 @@ function createScene(
   };
 }
 
+/** Points that an engine made at that time may have given back since: it does once a second, one for each millisecond. */
+function earnedSince(createdAtMs: number): number {
+  const elapsedMs = performance.now() - createdAtMs;
+  return elapsedMs < 1000 ? 0 : Math.ceil(elapsedMs);
+}
+
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Sends piece after piece, as fast as they are taken, until the server hangs up. Returns how many there were. */
@@ -125,13 +131,14 @@ describe('a flood ends in ENHANCE_YOUR_CALM and hurts nobody else:', () => {
     ['frames of unknown types', 10_100, (i) => frame(100 + (i % 100), 0, 0, [1])],
     ['GOAWAY', 1100, () => frame(7, 0, 0, Buffer.alloc(8))],
   ])('%s', async (_name, most, piece) => {
+    const createdAtMs = performance.now();
     const scene = createScene({}, () => {});
     // Keeps GOAWAY of the client from closing the connection.
     scene.attacker.send(headers(1, POST, 0));
     const offset = piece(0).readUInt32BE(5) === 1 ? 1 : 0;
     const count = await flood(scene, (i) => piece(i + offset));
     expect((await scene.attacker.failure()).code).toBe(CALM);
-    expect(count).toBeLessThanOrEqual(most + 100);
+    expect(count).toBeLessThanOrEqual(most + 100 + earnedSince(createdAtMs));
     expect(scene.rig.requests.length).toBeLessThan(1200);
   });
 
@@ -140,11 +147,12 @@ describe('a flood ends in ENHANCE_YOUR_CALM and hurts nobody else:', () => {
     ['DATA of padding alone', frame(0, PADDED, 1, Buffer.from([200, ...Buffer.alloc(200)]))],
     ['windows of a stream', windowUpdate(1, 1)],
   ])('%s', async (_name, piece) => {
+    const createdAtMs = performance.now();
     const scene = createScene({}, () => {});
     scene.attacker.send(headers(1, POST, 0));
     const count = await flood(scene, () => piece);
     expect((await scene.attacker.failure()).code).toBe(CALM);
-    expect(count).toBeLessThanOrEqual(10_200);
+    expect(count).toBeLessThanOrEqual(10_200 + earnedSince(createdAtMs));
   });
 
   it('DATA for a stream that was reset', async () => {
@@ -168,11 +176,12 @@ describe('a flood ends in ENHANCE_YOUR_CALM and hurts nobody else:', () => {
     ],
     ['without', frame(9, 0, 1)],
   ])('CONTINUATION without end, %s', async (_name, piece) => {
+    const createdAtMs = performance.now();
     const scene = createScene();
     scene.attacker.send(frame(1, 0, 1, plainBlock(GET)));
     const count = await flood(scene, () => piece);
     expect((await scene.attacker.failure()).code).toBe(CALM);
-    expect(count).toBeLessThanOrEqual(10_200);
+    expect(count).toBeLessThanOrEqual(10_200 + earnedSince(createdAtMs));
     expect(scene.rig.requests.every(({ head }) => head.path === '/victim')).toBe(true);
   });
 
