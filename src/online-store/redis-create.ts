@@ -27,7 +27,7 @@ const MAX_FIELDS = 128;
 const IS_THERE = /^BUSYKEY/;
 /** Said of a slot or of the moment, not of the command. */
 const PASSING =
-  /^(?:MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|NOAUTH|OOM|BUSY|MISCONF)\b/;
+  /^(?:MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|NOREPLICAS|NOAUTH|OOM|BUSY|MISCONF)\b/;
 const SHARE_WORTH_IT = 0.5;
 
 /** What is known of a Redis: whether it lets us create hashes, and how many of a view's entities were new last time. */
@@ -67,8 +67,8 @@ export async function createNewRows(
   if (small.length === 0) {
     return rows;
   }
-  const notCreated = await createAll(client, target, slab, small, limits);
-  experience.newShares.set(view, 1 - notCreated.length / small.length);
+  const { notCreated, thereCount } = await createAll(client, target, slab, small, limits);
+  experience.newShares.set(view, 1 - thereCount / small.length);
   left.push(...notCreated);
   return left.sort((a, b) => a - b);
 }
@@ -106,25 +106,30 @@ function isShort(slab: RowSlab, row: number): boolean {
   return true;
 }
 
-/** @returns the rows that were not created. */
+/** @returns the rows that were not created, and of how many of them the entity was there. */
 async function createAll(
   client: RedisClient,
   target: WriteTarget,
   slab: RowSlab,
   rows: readonly number[],
   limits: ReadOptions,
-): Promise<number[]> {
+): Promise<{ readonly notCreated: readonly number[]; readonly thereCount: number }> {
+  let thereCount = 0;
   const trains = [...bySlotOfNode(client, target, slab, rows)].map(async ([slot, ofNode]) => {
     const bytes = encodeCreate(target, slab, ofNode);
     const train = client.callTrain(slot, bytes, ofNode.length, limits, CALL_TIMEOUT_MS);
     const { isDone, refusals } = await translated(train);
-    const texts = [...new Set(refusals.values())];
-    if (texts.some((text) => !IS_THERE.test(text) && !PASSING.test(text))) {
-      experienceOf(client).isRefused = true;
+    for (const text of refusals.values()) {
+      if (IS_THERE.test(text)) {
+        thereCount++;
+      } else if (!PASSING.test(text)) {
+        experienceOf(client).isRefused = true;
+      }
     }
     return ofNode.filter((_row, i) => !isDone[i]!);
   });
-  return (await Promise.all(trains)).flat();
+  const notCreated = (await Promise.all(trains)).flat();
+  return { notCreated, thereCount };
 }
 
 /** Rows by the node that they go to, which is named by any of its slots. */

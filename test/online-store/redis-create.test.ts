@@ -117,6 +117,25 @@ describe.each(TOPOLOGIES)('rows of new entities in %s', (_, kind, start) => {
     expect(await view.timestampOf(entityKey(399))).toBe(NEW_YEAR_NS + SECOND_NS);
   });
 
+  it('are created again once a node has the replicas that it wants', async ({ skip }) => {
+    skip(!takesListpacks, 'Redis before 7.0');
+    const own = await open();
+    try {
+      const view = await openView(own, ['f']);
+      const rows = IDS.map((id) => row(entityKey(id), NEW_YEAR_NS, int64(1n)));
+      await onNodes((client) => client.config('SET', 'min-replicas-to-write', '1'));
+      await expect(view.write(rows)).rejects.toThrow();
+      await onNodes((client) => client.config('SET', 'min-replicas-to-write', '0'));
+      const created = await callsWhile('restore', async () => {
+        expect(await view.write(rows)).toEqual({ written: 400, stale: 0 });
+      });
+      expect(created).toEqual({ done: 400, failed: 0 });
+    } finally {
+      await onNodes((client) => client.config('SET', 'min-replicas-to-write', '0'));
+      await own.close();
+    }
+  });
+
   it('are judged by their time where the entity is there, with this view or another', async () => {
     const { project, view, ...fixture } = await openView(store);
     const other = { storedName: 'other', featureNames: ['c'] };
