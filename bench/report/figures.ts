@@ -75,7 +75,7 @@ function collectState(parts: Partial<Parts>, collect: Collect): void {
     collect(name, 'us CPU', each.cpuUsPerRow);
   }
   for (const each of parts.materialize ?? []) {
-    collect(`materialize: ${each.store}, ${each.rows} rows`, 's', each.sideboard.seconds);
+    collect(`materialize: ${each.store}, ${each.rows} rows`, 's', each.sideboard.jobSeconds);
   }
   for (const each of parts.cold ?? []) {
     collect('cold: start', 'ms', each.startMs);
