@@ -93,11 +93,15 @@ export class CommandRouter {
     }
     if (command.absence === 'asking-primary') command.absence = 'not-said';
     command.isAsking = false;
-    const [word, , address] = text.split(' ', 3);
+    const [word, slot, address] = text.split(' ', 3);
     switch (word) {
       case 'MOVED':
       case 'ASK':
-        this.redirect(command, word, address ?? '', replyError(text, connection), connection);
+        if (!this.topology.isCluster || Number(slot) === command.slot) {
+          this.redirect(command, word, address ?? '', replyError(text, connection), connection);
+        } else {
+          this.mixedUp(command, connection);
+        }
         break;
       case 'LOADING':
       case 'MASTERDOWN':
@@ -143,6 +147,17 @@ export class CommandRouter {
     }
     this.topology.refresh();
     if (command.isRead) this.lost(command, error, connection);
+    else this.refused(command, error);
+  }
+
+  /** It got the answer of another command: all that its connection owes is lost, and nobody knows what became of it. */
+  private mixedUp(command: RoutedCommand, connection: RedisConnection): void {
+    const { address } = connection;
+    const message = `${address} answered about another slot than it was asked about`;
+    const error = new RedisError('PROTOCOL', message, { address });
+    connection.reconnect(error);
+    if (!command.isRepeatable) this.fail(command, error);
+    else if (command.isRead) this.lost(command, error, connection);
     else this.refused(command, error);
   }
 

@@ -11,6 +11,7 @@ const HALF = 8_192;
 /** Keys by the half of the slots that theirs is in. */
 const LOW = keysOf((slot) => slot < HALF);
 const LOW_KEY = Buffer.from(LOW[0]!);
+const LOW_SLOT = redisSlot(LOW_KEY);
 const HIGH = keysOf((slot) => slot >= HALF);
 
 function keysOf(wanted: (slot: number) => boolean): string[] {
@@ -206,7 +207,7 @@ describe('redirections', () => {
     const send = (to: string) =>
       clusterHandler(([name]) => {
         const isOver = to === 'a' && world.now() >= newsAtMs;
-        return name === 'HMGET' && !isOver ? `-${word} ${redisSlot(LOW_KEY)} ${to}:1\r\n` : null;
+        return name === 'HMGET' && !isOver ? `-${word} ${LOW_SLOT} ${to}:1\r\n` : null;
       });
     nodes.a.handler = send('b');
     nodes.b.handler = send('a');
@@ -219,7 +220,7 @@ describe('redirections', () => {
     let moves = 5;
     nodes.a.handler = nodes.b.handler = clusterHandler(([name]) => {
       if (name !== 'HMGET' || moves < 0) return null;
-      if (moves-- > 0) return `-MOVED ${redisSlot(LOW_KEY)} ${moves % 2 === 0 ? 'b' : 'a'}:1\r\n`;
+      if (moves-- > 0) return `-MOVED ${LOW_SLOT} ${moves % 2 === 0 ? 'b' : 'a'}:1\r\n`;
       nodes.a.breakAll();
       nodes.b.breakAll();
       return undefined;
@@ -229,8 +230,12 @@ describe('redirections', () => {
 
   test('MOVED that goes in circles ends', async () => {
     const client = await open();
-    nodes.a.handler = clusterHandler(([name]) => (name === 'HMGET' ? '-MOVED 1 b:1\r\n' : null));
-    nodes.b.handler = clusterHandler(([name]) => (name === 'HMGET' ? '-MOVED 1 a:1\r\n' : null));
+    nodes.a.handler = clusterHandler(([name]) =>
+      name === 'HMGET' ? `-MOVED ${LOW_SLOT} b:1\r\n` : null,
+    );
+    nodes.b.handler = clusterHandler(([name]) =>
+      name === 'HMGET' ? `-MOVED ${LOW_SLOT} a:1\r\n` : null,
+    );
     const startedAtMs = world.now();
     await expect(read(client, [LOW[0]!])).rejects.toMatchObject({
       message: expect.stringMatching(/send each other slot/) as string,
@@ -239,12 +244,12 @@ describe('redirections', () => {
   });
 
   test.each([
-    'MOVED 1 nowhere',
-    'MOVED 1 b:70000',
-    'MOVED 1 b:x',
-    'MOVED 1',
-    'ASK 1 b:',
-    'MOVED 1 :',
+    `MOVED ${LOW_SLOT} nowhere`,
+    `MOVED ${LOW_SLOT} b:70000`,
+    `MOVED ${LOW_SLOT} b:x`,
+    `MOVED ${LOW_SLOT}`,
+    `ASK ${LOW_SLOT} b:`,
+    `MOVED ${LOW_SLOT} :`,
   ])('%s, which leads nowhere, is an error and connects to nobody', async (error) => {
     const client = await open();
     nodes.a.handler = clusterHandler(([name]) => (name === 'HMGET' ? `-${error}\r\n` : null));
@@ -253,6 +258,28 @@ describe('redirections', () => {
     expect(world.attempts.length).toBe(attempts);
     nodes.a.handler = clusterHandler(() => null);
     expect(await read(client, [LOW[0]!])).toEqual(rows([LOW[0]!]));
+  });
+
+  test('an answer about another slot is that of another command: nothing is written twice for it', async () => {
+    const client = await open();
+    await writeTo(client, LOW[0]!);
+    const connections = world.attempts.length;
+    nodes.a.handler = clusterHandler(([name]) =>
+      name === 'HINCRBY' ? `-MOVED ${LOW_SLOT + 1} b:1\r\n` : null,
+    );
+    const call = (isRepeatable: boolean) => {
+      const words = ['HINCRBY', LOW[0]!, 'f', '1'];
+      const limits = { deadlineAtMs: world.now() + 2_000 };
+      return world.until(client.callAll([{ key: LOW_KEY, words, isRepeatable }], limits, 5_000));
+    };
+    expect(await call(false)).toEqual([
+      expect.objectContaining({ code: 'PROTOCOL', message: expect.stringMatching(/another slot/) }),
+    ]);
+    expect(heard(nodes.a, 'HINCRBY')).toBe(1);
+    expect(heard(nodes.b, 'HINCRBY')).toBe(0);
+    nodes.a.handler = clusterHandler(([name]) => (name === 'HINCRBY' ? ':2\r\n' : null));
+    expect(await call(true)).toEqual([2]);
+    expect(world.attempts.length).toBe(connections + 1);
   });
 
   test('nodes that are announced at no address are left out', async () => {
@@ -269,7 +296,9 @@ describe('redirections', () => {
 
   test('ASK goes to the other node with ASKING right before it, and is not remembered', async () => {
     const client = await open();
-    nodes.a.handler = clusterHandler(([name]) => (name === 'HMGET' ? '-ASK 1 b:1\r\n' : null));
+    nodes.a.handler = clusterHandler(([name, key]) =>
+      name === 'HMGET' ? `-ASK ${redisSlot(Buffer.from(key!))} b:1\r\n` : null,
+    );
     expect(await read(client, LOW.slice(0, 3))).toEqual(rows(LOW.slice(0, 3)));
     const { heard: words } = nodes.b;
     for (const [i, text] of words.entries()) {

@@ -40,6 +40,7 @@ test.each([
   [73_583, 'five cuts of the only node within 220 ms'],
   [300_977, 'a primary that was stopped while its keys moved comes back as a replica'],
   [419_442, 'a primary is asked about a key that has moved, and answers as a replica'],
+  [452_793, 'a write gets the answer of another one, whose slot has moved'],
 ])('schedule %i is got over: %s', async (seed) => {
   await play(seed);
 });
