@@ -79,7 +79,7 @@ export const PORT_SETTINGS = [
     name: 'cors_origins',
     kind: { type: 'list' },
     default: '',
-    doc: 'Origins whose pages may call the JSON routes, Connect and gRPC-Web from a browser, such as `https://shop.example`, separated by commas; `*` is all of them. Empty is none.',
+    doc: 'Origins whose pages may call the JSON routes, Connect and gRPC-Web from a browser, such as `https://shop.example`, separated by commas; `*` is all of them. Empty is none. Browsers never call port 6566, one of those that their `fetch` refuses: give their pages another `port`, or a proxy.',
   },
   {
     name: 'tls_client_names',
