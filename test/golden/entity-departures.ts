@@ -137,7 +137,8 @@ const UNCONVERTIBLE =
 function refuseLossy(answer: GoldenAnswer, golden: GoldenCase): GoldenAnswer | undefined {
   const lossy = lossyValue(golden);
   if (lossy === undefined || isFoundEarlier(answer, golden)) return undefined;
-  const says = new RegExp(`Entity column ${lossy.columnName}, row ${lossy.row}: this \\w+ is no`);
+  const where = `Entity column ${lossy.columnName}, row ${lossy.row}`;
+  const says = new RegExp(`${where}: (?:this \\w+ is no|the number is out of the range of) `);
   return refusal(golden.protocol, { ...INVALID, says });
 }
 

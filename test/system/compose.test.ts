@@ -68,7 +68,7 @@ it('fills the cluster and serves from it', { timeout: 120_000 }, async () => {
       env: { ...process.env, PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env['PATH']}` },
       timeoutMs: 60_000,
     });
-  expect(await run()).toContain('Applied: 9 created');
+  expect(await run()).toContain('Applied: 12 created');
   expect(await run()).toContain('Nothing to change');
 
   // The server's /repo: the configuration, and the volume that `fill` has written to.
