@@ -44,6 +44,6 @@ function isSameSet(left: ReadonlySet<unknown>, right: ReadonlySet<unknown>): boo
 /** `undefined` and absent say the same. */
 function isSameRecord(left: PlainRecord, right: PlainRecord): boolean {
   for (const key in left) if (!isSame(left[key], right[key])) return false;
-  for (const key in right) if (!(key in left) && right[key] !== undefined) return false;
+  for (const key in right) if (!Object.hasOwn(left, key) && right[key] !== undefined) return false;
   return true;
 }

@@ -45,3 +45,11 @@ test.each<[string, unknown, unknown]>([
   expect(isSame(left, right)).toBe(false);
   expect(isSame(right, left)).toBe(false);
 });
+
+test('a tag that is named like a method of every object is a tag', () => {
+  expect(isSame({}, { toString: 'x' })).toBe(false);
+  expect(isSame({ valueOf: 'x' }, {})).toBe(false);
+  expect(isSame({ a: 'x' }, { a: 'x', hasOwnProperty: 'y' })).toBe(false);
+  expect(isSame({ toString: 'x' }, { toString: 'x' })).toBe(true);
+  expect(isSame({ constructor: 'x' }, { constructor: 'x' })).toBe(true);
+});
