@@ -95,7 +95,8 @@ function readNames(
     cellOfIndex.push(cellOfName.get(name) ?? -1);
     at = nameEnd;
   }
-  experience.header = bytes.slice(start, at);
+  // A copy also where they are a `Buffer`, whose `slice` is none: its memory is received into again.
+  experience.header = Uint8Array.from(bytes.subarray(start, at));
   experience.cellOfIndex = Int32Array.from(cellOfIndex);
   return at;
 }

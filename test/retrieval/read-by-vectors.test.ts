@@ -247,3 +247,34 @@ test('where nothing is precomputed it looks ever less often, and notices what co
   for (let turn = 0; turn < 64; turn++) await read(1n);
   expect(await read(1n)).toEqual(all(VECTOR));
 });
+
+test('names are those of the vector, whatever stood in the same memory before', async () => {
+  // As a store that receives one answer after the other into the same buffer.
+  const memory = Buffer.alloc(4096);
+  const received: OnlineStore = {
+    ...store,
+    async read(asked, options) {
+      const groups = await store.read(asked, options);
+      return groups.map((cells) => {
+        memory.set(cells.buffers[0]!);
+        return { ...cells, buffers: cells.buffers.map(() => memory) };
+      });
+    },
+  };
+  world = fixtureOf(WORLD, { store: received as MemoryOnlineStore });
+  putRow(1n);
+  putVector(1n, vector());
+  expect(await read(1n)).toEqual(all(VECTOR));
+  putVector(
+    1n,
+    vector({
+      names: ['about__age', 'stats__name', 'stats__trips'],
+      values: [
+        ['int64Val', VECTOR.age],
+        ['stringVal', VECTOR.name],
+        ['int64Val', VECTOR.trips],
+      ],
+    }),
+  );
+  expect(await read(1n)).toEqual(all(VECTOR));
+});
