@@ -1,6 +1,9 @@
 import type { CallerSignal } from '../call/caller-signal.ts';
 import { cancelled, deadlineExceeded } from '../errors.ts';
 
+/** Timers of Node hold at most this; a later deadline needs none. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * Waits for `work` as long as the caller does; what comes later is dropped.
  *
@@ -24,9 +27,8 @@ export function untilDeadline<T>(
       leave();
       reject(deadlineExceeded('while an on-demand feature view was computed'));
     };
-    const timer = Number.isFinite(deadlineAtMs)
-      ? setTimeout(onDeadline, deadlineAtMs - performance.now())
-      : undefined;
+    const leftMs = deadlineAtMs - performance.now();
+    const timer = leftMs <= MAX_TIMER_MS ? setTimeout(onDeadline, leftMs) : undefined;
     work.then(resolve, reject).finally(leave);
     if (signal?.aborted === true) onAbort();
     else signal?.addEventListener('abort', onAbort, { once: true });
