@@ -62,8 +62,8 @@ export async function createNewRows(
   const isWorthIt = (experience.newShares.get(view) ?? 1) >= SHARE_WORTH_IT;
   const tried = rows.slice(0, isWorthIt ? rows.length : TRIAL_ROWS);
   const left = rows.slice(tried.length);
-  const small = tried.filter((row) => isShort(slab, row));
-  left.push(...tried.filter((row) => !isShort(slab, row)));
+  const { small, others } = bySize(slab, tried);
+  left.push(...others);
   if (small.length === 0) {
     return rows;
   }
@@ -94,6 +94,27 @@ function isSmall({ timestampField, featureFields, ttl }: WriteTarget): boolean {
     timestampField.length <= MAX_DUMPED_WORD_BYTES &&
     (ttl === '' || Number(ttl) > 0)
   );
+}
+
+/** Rows that can be created, and the others; what comes after one of those for the same entity must not overtake it. */
+function bySize(
+  slab: RowSlab,
+  rows: readonly number[],
+): { readonly small: readonly number[]; readonly others: readonly number[] } {
+  const small: number[] = [];
+  const others: number[] = [];
+  const passedOver = new Set<string>();
+  for (const row of rows) {
+    if (!isShort(slab, row)) {
+      passedOver.add(slab.entityKey(row).toString('latin1'));
+      others.push(row);
+    } else if (passedOver.size > 0 && passedOver.has(slab.entityKey(row).toString('latin1'))) {
+      others.push(row);
+    } else {
+      small.push(row);
+    }
+  }
+  return { small, others };
 }
 
 function isShort(slab: RowSlab, row: number): boolean {

@@ -162,6 +162,19 @@ describe.each(TOPOLOGIES)('rows of new entities in %s', (_, kind, start) => {
     }
   });
 
+  it('are that of the first row where a batch has an entity twice, whichever way each goes', async () => {
+    const view = await openView(store);
+    // The first is too long to be created, the second of the same time is not.
+    const twice = IDS.flatMap((id) => [
+      row(entityKey(id), NEW_YEAR_NS, text('x'.repeat(100)), int64(1)),
+      row(entityKey(id), NEW_YEAR_NS, text('later'), int64(2)),
+    ]);
+    expect(await view.write(twice)).toEqual({ written: 400, stale: 400 });
+    for (const id of IDS) {
+      expect(await view.valuesOf(entityKey(id))).toEqual(['x'.repeat(100), 1n]);
+    }
+  });
+
   it('are tried again a little where the last entities were there, and all where they are new', async ({
     skip,
   }) => {
