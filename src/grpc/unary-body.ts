@@ -73,6 +73,7 @@ export class UnaryBody implements RequestBody, Entrant {
     }
     call.received();
     this.common.entrance.enter(this, this.method.admission);
+    if (this.place !== undefined) this.message = withoutRest(message);
   }
 
   get deadlineAtMs(): number {
@@ -126,6 +127,11 @@ export class UnaryBody implements RequestBody, Entrant {
       this.common.trailersOf(this.call),
     );
   }
+}
+
+/** What waits must not keep a receive buffer that is much larger. */
+function withoutRest(message: Uint8Array): Uint8Array {
+  return 2 * message.length < message.buffer.byteLength ? new Uint8Array(message) : message;
 }
 
 export function cutOff(): GrpcStatusError {

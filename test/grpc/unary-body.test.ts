@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import { createAdmissionGate } from '../../src/admission/admission-gate.ts';
+import { createDispatcher } from '../../src/grpc/dispatch.ts';
+import { FRAME_HEADROOM } from '../../src/grpc/grpc-service.ts';
+import type { ResponseStream } from '../../src/http2/http2-engine.ts';
+
+/** So many are in work before anybody waits. */
+const PLACES = 64;
+
+/** Calls of one method, each of which is in work until it is told its answer. */
+function openCalls() {
+  const inWork: { message: Uint8Array; answer: (framed: Uint8Array) => void }[] = [];
+  const gate = createAdmissionGate(
+    {
+      latencyMs: 1000,
+      minRequests: 1000,
+      maxRequests: 1000,
+      maxWaitingBytes: 1_000_000,
+      busyMs: () => 0,
+      later: () => undefined,
+    },
+    performance.now(),
+  );
+  const { listener } = createDispatcher({
+    services: [
+      {
+        name: 'test.Service',
+        methods: {
+          Read: {
+            kind: 'unary',
+            admission: 'measured',
+            call: (message) => {
+              const { promise, resolve } = Promise.withResolvers<Uint8Array>();
+              inWork.push({ message, answer: resolve });
+              return promise;
+            },
+          },
+        },
+      },
+    ],
+    limits: { maxRequestBytes: 1_000_000, defaultDeadlineMs: 0, maxConcurrentRequests: 1000, gate },
+    observer: {
+      inFlightCount: 0,
+      receivedMessageCount: 0,
+      sentMessageCount: 0,
+      onCallEnd: () => undefined,
+    },
+  });
+  const send = (chunk: Uint8Array): void => {
+    const fields: Record<string, string> = { 'content-type': 'application/grpc' };
+    const body = listener(
+      {
+        method: 'POST',
+        path: '/test.Service/Read',
+        scheme: 'http',
+        authority: 'test',
+        fields: [],
+        header: (name) => fields[name],
+      },
+      deaf(),
+    );
+    body.onData(chunk);
+    body.onEnd();
+  };
+  return { gate, inWork, send };
+}
+
+/** Somebody who is not interested in the answer. */
+function deaf(): ResponseStream {
+  return {
+    respond: () => undefined,
+    write: () => true,
+    end: () => undefined,
+    reply: () => undefined,
+    onDrain: () => undefined,
+    hold: () => undefined,
+    release: () => undefined,
+    reset: () => undefined,
+    peer: 'test',
+  };
+}
+
+/** A message in its frame, where it lies in what has been received. */
+function received(text: string, receivedBytes: number): Uint8Array {
+  const bytes = Buffer.alloc(receivedBytes);
+  bytes[FRAME_HEADROOM - 1] = text.length;
+  bytes.write(text, FRAME_HEADROOM);
+  return bytes.subarray(0, FRAME_HEADROOM + text.length);
+}
+
+test('a message that waits keeps no more than itself of what was received with it', async () => {
+  const { gate, inWork, send } = openCalls();
+  for (let i = 0; i < PLACES; i++) send(received('at once', 65_536));
+  send(received('later', 65_536));
+  expect([inWork.length, gate.waitingCount]).toEqual([PLACES, 1]);
+  // Who need not wait is not copied.
+  expect(inWork[0]!.message.buffer.byteLength).toBe(65_536);
+  inWork[0]!.answer(new Uint8Array(FRAME_HEADROOM));
+  await expect.poll(() => inWork.length).toBe(PLACES + 1);
+  const { message } = inWork.at(-1)!;
+  expect(Buffer.from(message).toString()).toBe('later');
+  expect(message.buffer.byteLength).toBe('later'.length);
+});
