@@ -113,12 +113,14 @@ export interface EnteringRequest<T> {
 /**
  * Runs what a request asks for when it is let in.
  *
- * @throws SideboardError OVERLOADED, DEADLINE_EXCEEDED or CANCELLED while it waited, and what `work` rejects with
+ * @throws SideboardError OVERLOADED, DEADLINE_EXCEEDED or CANCELLED before its turn came, and what `work` rejects with
  */
 export async function runAdmitted<T>(
   entrance: Entrance,
   { call, admission, messageBytes, work }: EnteringRequest<T>,
 ): Promise<T> {
+  // It may have gone while its body was unpacked: a signal that was given is not given again.
+  if (call.signal.aborted) throw cancelled();
   const turn = new Turn(entrance, call, messageBytes);
   entrance.enter(turn, admission);
   await turn.whenCome();
