@@ -119,7 +119,7 @@ export class ConcurrencyLimit {
       this.window.refusedAny = true;
       return false;
     }
-    this.work.add();
+    this.work.add(nowMs);
     return true;
   }
 

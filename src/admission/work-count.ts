@@ -17,6 +17,7 @@ export class WorkCount {
   private older = 0;
   private recentSinceMs: number;
   private olderSinceMs: number;
+  private lastAtMs = -Infinity;
 
   constructor(nowMs: number) {
     this.recentSinceMs = nowMs;
@@ -28,7 +29,9 @@ export class WorkCount {
     return this.recent + this.older;
   }
 
-  add(): void {
+  /** @param nowMs not before that of anybody else */
+  add(nowMs: number): void {
+    this.lastAtMs = nowMs;
     this.total += 1;
     this.recent += 1;
   }
@@ -49,7 +52,8 @@ export class WorkCount {
     const stuckMs =
       aloneMs < Infinity ? Math.max(STUCK_MS, STUCK_FACTOR * aloneMs) : STUCK_UNKNOWN_MS;
     const sinceMs = nowMs - this.recentSinceMs;
-    if (sinceMs < stuckMs) return;
+    // Those of one moment stay together: it alone says which generation one was counted in.
+    if (sinceMs < stuckMs || nowMs <= this.lastAtMs) return;
     const areAllStuck = sinceMs >= 2 * stuckMs;
     this.older = areAllStuck ? 0 : this.recent;
     this.olderSinceMs = areAllStuck ? nowMs : this.recentSinceMs;
