@@ -129,8 +129,8 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
     enter(entrant, now): void {
       patience.came();
       const { deadlineAtMs } = entrant;
-      if (deadlineAtMs !== Infinity) {
-        // At least: who may make it is let in, and hears of its deadline when it passes.
+      if (deadlineAtMs !== Infinity && areMany()) {
+        // What others took tells of a queue. Few make none: a small read beside large ones may well be faster than they are.
         const expectedMs = limit.expectedMs(now) + line.waitedMs(now);
         if (now + expectedMs > deadlineAtMs && now < deadlineAtMs) {
           entrant.refuse(refusals.tooLate(expectedMs));

@@ -192,8 +192,22 @@ test('the more are refused, the later they are to come back', () => {
   expect(meanPushback(1_000_000, 3000)).toBeLessThanOrEqual(7500);
 });
 
+test('a small read beside large ones is not refused for what they take, while they are few', () => {
+  const { gate, enter } = openGate({ minRequests: 64, maxRequests: 1000 });
+  // Twelve that take 50 ms each are in work at any time.
+  const large: ReturnType<typeof enter>[] = [];
+  for (let nowMs = 0; nowMs < 2000; nowMs += 4) {
+    large.push(enter(nowMs));
+    if (nowMs >= 48) large[nowMs / 4 - 12]!.leave(nowMs);
+  }
+  const small = enter(2000, 2020);
+  expect(small.refusal).toBeUndefined();
+  expect(small.letInAtMs).toBe(2000);
+  expect(gate.refusedCount).toEqual({ limit: 0, deadline: 0 });
+});
+
 test('what cannot make its deadline is refused at once; the first one is always let in', () => {
-  const { gate, enter } = openGate({ minRequests: 64, maxRequests: 64 });
+  const { gate, enter } = openGate({ minRequests: 16, maxRequests: 64 });
   // Reads take 30 ms, for three windows.
   const inside: ReturnType<typeof enter>[] = [];
   let nowMs = 0;
