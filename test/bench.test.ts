@@ -14,6 +14,7 @@ import {
   summarizeLatencies,
 } from '../bench/load/latency-histogram.ts';
 import { loadScenarios } from '../bench/data/scenario.ts';
+import { servedQuantileMs } from '../bench/machine/served-latency.ts';
 import { percentile, spreadOf } from '../bench/report/spread.ts';
 import { verifyReply } from '../bench/data/verify-reply.ts';
 import {
@@ -235,4 +236,22 @@ test('a CPU profile is summed up by function and part, without idle time', () =>
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test('quantiles of what a server has answered are between the bounds of its histogram', () => {
+  const before = new Map([
+    [0.001, 100],
+    [0.01, 100],
+    [Infinity, 100],
+  ]);
+  const after = new Map([
+    [0.001, 150],
+    [0.01, 200],
+    [Infinity, 200],
+  ]);
+  expect(servedQuantileMs(before, after, 0.25)).toBeCloseTo(0.5);
+  expect(servedQuantileMs(before, after, 0.75)).toBeCloseTo(5.5);
+  expect(servedQuantileMs(before, before, 0.5)).toBeNaN();
+  const slow = new Map([...after, [Infinity, 300]]);
+  expect(servedQuantileMs(before, slow, 0.99)).toBe(10);
 });

@@ -5,6 +5,7 @@ import { openLoadClient, type LoadClient } from '../load/load-client.ts';
 import { runClosed, runPaced } from '../load/paced-load.ts';
 import { SERVING_PATH, encodeRequest, entityIds, references } from '../data/official-layout.ts';
 import { usageOf } from '../machine/processes.ts';
+import { servedLatencyOf, servedQuantileMs } from '../machine/served-latency.ts';
 import type { Scenario } from '../data/scenario.ts';
 
 /** What one step of load did. Latencies are those of answered requests, from when they were due. */
@@ -18,6 +19,8 @@ export interface OverloadStep {
   readonly failed: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Of the answered ones by the server's own histogram: from the head of a request to the end of its answer, its wait included. */
+  readonly servedP99Ms?: number;
   readonly rssMiB: number;
   /** Share of its core that the server used. */
   readonly busyShare?: number;
@@ -134,6 +137,7 @@ async function measureStep(
   { factor, capacityPerSecond, cpuUsPerAnswer, seconds }: StepOptions,
 ): Promise<OverloadStep> {
   let refused = 0;
+  const servedBefore = await servedLatencyOf(server.adminUrl);
   const before = usageOf(server.pid);
   const startedAtMs = performance.now();
   const countRefused: LoadClient = {
@@ -148,6 +152,7 @@ async function measureStep(
   const paced = await runPaced(countRefused, { ratePerSecond, seconds });
   const tookSeconds = (performance.now() - startedAtMs) / 1000;
   const after = usageOf(server.pid);
+  const servedAfter = await servedLatencyOf(server.adminUrl);
   const cpuUs = after.cpuUs - before.cpuUs;
   const { count } = paced.latencies;
   const isRefusing = refused > MANY_REFUSED * (count + refused);
@@ -159,6 +164,7 @@ async function measureStep(
     failed: paced.failed - refused,
     p50Ms: paced.latencies.p50Ms,
     p99Ms: paced.latencies.p99Ms,
+    servedP99Ms: servedQuantileMs(servedBefore, servedAfter, 0.99),
     rssMiB: after.rssBytes / 2 ** 20,
     busyShare: cpuUs / 1e6 / tookSeconds,
     ...(isRefusing ? { cpuUsPerRefusal: (cpuUs - count * cpuUsPerAnswer) / refused } : {}),

@@ -175,11 +175,12 @@ export const SERVER_BARS: readonly Bar[] = [
     return { text: percent(share), isMet: share >= 0.9 };
   }),
   overloadBar(
-    'beyond capacity p99 of what is let in stays within twice that at half load',
+    'beyond capacity p99 of what is let in, in the server, stays within twice that at half load',
     (each) => {
-      const normal = each.steps[0]?.p99Ms ?? Number.NaN;
-      const times = Math.max(...beyond(each).map((step) => step.p99Ms)) / normal;
-      return { text: `${figure(times)} times`, isMet: times <= 2 };
+      const normal = each.steps[0]?.servedP99Ms ?? Number.NaN;
+      const most = Math.max(...beyond(each).map((step) => step.servedP99Ms ?? Number.NaN));
+      const times = most / normal;
+      return { text: `${figure(times)} times (${figure(most)} ms)`, isMet: times <= 2 };
     },
   ),
   overloadBar('beyond capacity memory stays flat (within a tenth of that at half load)', (each) => {

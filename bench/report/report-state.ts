@@ -40,7 +40,6 @@ export function registryTable(rounds: Parts['registry']): string {
 export function overloadTables(figures: Parts['overload']): string {
   return figures
     .map(({ scenario, capacityPerSecond, cpuUsPerAnswer, settings, steps }) => {
-      const normalMs = steps[0]?.p99Ms ?? Number.NaN;
       const table = markdownTable(
         [
           'load',
@@ -49,7 +48,7 @@ export function overloadTables(figures: Parts['overload']): string {
           'refused /s',
           'p50 ms',
           'p99 ms',
-          'p99, of half load',
+          'p99 in the server, ms',
           'RSS MiB',
           'server, of its core',
           'its CPU us per refusal',
@@ -62,7 +61,7 @@ export function overloadTables(figures: Parts['overload']): string {
           figure(step.refusedPerSecond),
           figure(step.p50Ms),
           figure(step.p99Ms),
-          `${figure(step.p99Ms / normalMs)} x`,
+          step.servedP99Ms === undefined ? '–' : figure(step.servedP99Ms),
           figure(step.rssMiB),
           step.busyShare === undefined ? '–' : percent(step.busyShare),
           step.cpuUsPerRefusal === undefined ? '–' : figure(step.cpuUsPerRefusal),
@@ -72,7 +71,7 @@ export function overloadTables(figures: Parts['overload']): string {
       const failed = steps.reduce((sum, step) => sum + step.failed, 0);
       const cost = cpuUsPerAnswer === undefined ? '' : `, ${figure(cpuUsPerAnswer)} us of CPU each`;
       const strict = settings ?? 'admission_latency_ms: 0, admission_min_requests: 2';
-      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s${cost}. Sent by the clock, or as fast as the client can beside Redis on its core; \`${strict}\`. Neither answered nor refused: ${failed}.\n\n${table}`;
+      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s${cost}. Sent by the clock, or as fast as the client can beside Redis on its core; \`${strict}\`. p50 and p99 are from when a call was due, the client's own lateness included; in the server from the head of a request to the end of its answer, its wait included, by buckets. Neither answered nor refused: ${failed}.\n\n${table}`;
     })
     .join('\n\n');
 }
