@@ -1,8 +1,8 @@
+import { EncodedCommand } from './encoded-command.ts';
 import type { RedisCommand } from './redis-command.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { RedisError } from './redis-error.ts';
 import type { RedisRuntime } from './redis-runtime.ts';
-import type { ReplyReader } from './reply-reader.ts';
 import { Waiting, type CallLimits } from './waiting.ts';
 
 /** How the commands of a train ended. */
@@ -17,33 +17,19 @@ export interface TrainResult {
  * Many small commands of one node that go back to back, as one object. Nobody follows where a node sends them, and none is
  * sent again: that is left to whoever hears that they were not carried out.
  */
-export class CommandTrain implements RedisCommand, TrainResult {
+export class CommandTrain extends EncodedCommand implements RedisCommand, TrainResult {
   isOver = false;
   readonly isAsking = false;
   readonly count: number;
   readonly isDone: boolean[] = [];
   readonly refusals = new Map<number, string>();
-  private readonly bytes: Uint8Array;
   private readonly onEnd: () => void;
 
   /** @param bytes of `count` commands. */
   constructor(bytes: Uint8Array, count: number, onEnd: () => void) {
-    this.bytes = bytes;
+    super(bytes);
     this.count = count;
     this.onEnd = onEnd;
-  }
-
-  encodedLength(): number {
-    return this.bytes.length;
-  }
-
-  encode(out: Uint8Array, at: number): number {
-    out.set(this.bytes, at);
-    return at + this.bytes.length;
-  }
-
-  readReply(reader: ReplyReader): boolean {
-    return reader.skip();
   }
 
   onReply(): void {

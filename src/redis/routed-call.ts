@@ -2,6 +2,7 @@ import type { Absence } from './absence-check.ts';
 import type { CommandRouter } from './command-router.ts';
 import { decodeReply, type RedisReply } from './decode-reply.ts';
 import { encodeCommand } from './encode-command.ts';
+import { EncodedCommand } from './encoded-command.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import type { RedisError } from './redis-error.ts';
 import { redisSlot } from './redis-slot.ts';
@@ -20,7 +21,7 @@ export interface RedisCall {
 }
 
 /** A call on its way. */
-export class RoutedCall implements RoutedCommand {
+export class RoutedCall extends EncodedCommand implements RoutedCommand {
   isOver = false;
   isAsking = false;
   excluded: string[] | undefined = undefined;
@@ -32,31 +33,17 @@ export class RoutedCall implements RoutedCommand {
   readonly slot: number;
   readonly isRead: boolean;
   readonly isRepeatable: boolean;
-  private readonly bytes: Uint8Array;
   private readonly router: CommandRouter;
   private readonly onEnd: (reply: RedisReply) => void;
 
   /** @param onEnd takes the reply, or the error why there is none. */
   constructor(call: RedisCall, router: CommandRouter, onEnd: (reply: RedisReply) => void) {
+    super(call.words instanceof Uint8Array ? call.words : encodeCommand(call.words));
     this.slot = router.topology.isCluster ? redisSlot(call.key) : 0;
     this.isRead = call.isRead ?? false;
     this.isRepeatable = call.isRepeatable ?? this.isRead;
-    this.bytes = call.words instanceof Uint8Array ? call.words : encodeCommand(call.words);
     this.router = router;
     this.onEnd = onEnd;
-  }
-
-  encodedLength(): number {
-    return this.bytes.length;
-  }
-
-  encode(out: Uint8Array, at: number): number {
-    out.set(this.bytes, at);
-    return at + this.bytes.length;
-  }
-
-  readReply(reader: ReplyReader): boolean {
-    return reader.skip();
   }
 
   onReply(reader: ReplyReader): void {

@@ -6,6 +6,7 @@ import type { RunningServer } from '../../src/server.ts';
 import { startApiServer, type ApiServer } from '../support/api-server.ts';
 import { createAuthority, type CertificateAuthority } from '../support/certificates.ts';
 import { createFeatureCaller, type FeatureCaller } from '../support/feature-callers.ts';
+import { permission, unsignedToken } from '../support/auth-fixture.ts';
 import { makeServedRepository, type ServedRepository } from '../support/served-repository.ts';
 import { serveRepository } from '../support/repository-server.ts';
 
@@ -13,16 +14,6 @@ const READ = ['driver_stats:trips'];
 const OWN_TOKEN = 'token-of-the-server';
 const REVIEWS = '/apis/authentication.k8s.io/v1/tokenreviews';
 const BINDINGS = '/apis/rbac.authorization.k8s.io/v1/namespaces/feast/rolebindings';
-
-const unsigned = (claims: object): string =>
-  [{ alg: 'none' }, claims]
-    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
-    .join('.') + '.';
-
-function permission(name: string, actions: readonly string[], policy: object) {
-  const spec = { name, project: 'rides', types: ['FEATURE_VIEW'], actions, policy };
-  return { spec } as { spec: never };
-}
 
 describe('a server with auth type kubernetes', () => {
   let folder: string;
@@ -142,7 +133,7 @@ describe('a server with auth type kubernetes', () => {
   });
 
   test('refuses whom the cluster does not know, whatever the token says of itself', async () => {
-    const forged = unsigned({
+    const forged = unsignedToken({
       sub: 'system:serviceaccount:ml:model',
       'kubernetes.io': { namespace: 'ml', serviceaccount: { name: 'model' } },
       exp: Date.now(),
@@ -193,13 +184,13 @@ describe('a server with auth type kubernetes', () => {
   });
 
   test('lets in servers of Feast by their secret, where there is one', async () => {
-    const token = unsigned({ sub: ':::c2VjcmV0' });
+    const token = unsignedToken({ sub: ':::c2VjcmV0' });
     expect((await callerAt(server, token).read(READ)).code).toBe('Unauthenticated');
     const other = await start({}, { INTRA_COMMUNICATION_BASE64: 'c2VjcmV0' });
     others.push(other);
     expect((await callerAt(other, token).read(READ)).code).toBe('OK');
     for (const sub of [':::c2VjcmV1', '::c2VjcmV0', 'c2VjcmV0', '::::c2VjcmV0', ':::']) {
-      const { code } = await callerAt(other, unsigned({ sub })).read(READ);
+      const { code } = await callerAt(other, unsignedToken({ sub })).read(READ);
       expect([sub, code]).toEqual([sub, 'Unauthenticated']);
     }
   });

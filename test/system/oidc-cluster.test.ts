@@ -11,22 +11,13 @@ import {
   type IdentityProvider,
 } from '../support/identity-provider.ts';
 import { serveRepository } from '../support/repository-server.ts';
+import { permission, unsignedToken } from '../support/auth-fixture.ts';
 import { makeServedRepository, type ServedRepository } from '../support/served-repository.ts';
 import { startSideboard } from '../support/sideboard-process.ts';
 
 const READ = ['driver_stats:trips'];
 const OWN_TOKEN = 'token-of-the-server';
 const SECRET = 'c2VjcmV0';
-
-const unsigned = (claims: object): string =>
-  [{ alg: 'none' }, claims]
-    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
-    .join('.') + '.';
-
-function permission(name: string, actions: readonly string[], policy: object) {
-  const spec = { name, project: 'rides', types: ['FEATURE_VIEW'], actions, policy };
-  return { spec } as { spec: never };
-}
 
 /** Readers have a role, which a token of the provider gives; writers a namespace, which a token of the cluster gives. */
 const PERMISSIONS = [
@@ -90,7 +81,7 @@ describe('a server with auth type oidc in a cluster', () => {
     createFeatureCaller(protocol, `http://127.0.0.1:${at}`, `Bearer ${token}`);
   /** A token of a service account; each test has its own, since answers are remembered. */
   const account = (name: string, claims: object = {}): string =>
-    unsigned({ sub: `system:serviceaccount:ml:${name}`, 'kubernetes.io': {}, ...claims });
+    unsignedToken({ sub: `system:serviceaccount:ml:${name}`, 'kubernetes.io': {}, ...claims });
 
   test.each(['grpc', 'http'] as const)(
     'has tokens of the cluster reviewed, which give a namespace and nothing else: %s',
@@ -134,7 +125,7 @@ describe('a server with auth type oidc in a cluster', () => {
   });
 
   test('lets in servers of Feast by their secret, wherever they call', async () => {
-    const server = unsigned({ preferred_username: SECRET });
+    const server = unsignedToken({ preferred_username: SECRET });
     for (const protocol of ['grpc', 'http'] as const) {
       expect((await caller(server, protocol).read(READ)).code).toBe('OK');
       expect((await caller(server, protocol).write('driver_stats')).code).toBe('OK');
@@ -148,7 +139,7 @@ describe('a server with auth type oidc in a cluster', () => {
       // As servers of a deployment with auth type kubernetes write it.
       { sub: `:::${SECRET}` },
     ]) {
-      const { code } = await caller(unsigned(claims)).read(READ);
+      const { code } = await caller(unsignedToken(claims)).read(READ);
       expect([claims, code]).toEqual([claims, 'Unauthenticated']);
     }
   });
@@ -165,7 +156,7 @@ describe('a server with auth type oidc in a cluster', () => {
     const tokens = {
       reader: await provider.token({ roles: ['reader'] }),
       model,
-      server: unsigned({ preferred_username: SECRET }),
+      server: unsignedToken({ preferred_username: SECRET }),
       expired: await provider.token({ roles: ['reader'], exp: 1 }),
     };
     const expected = {
