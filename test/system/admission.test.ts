@@ -10,6 +10,7 @@ import {
 import { HealthCheckRequestSchema } from '../../gen/grpc/health/v1/health_pb.ts';
 import { createAdmissionGate, type AdmissionGate } from '../../src/admission/admission-gate.ts';
 import { startFeatureServer, type FeatureServer } from '../http/feature-server.ts';
+import { callOverHttp2 } from '../support/grpc-http2-call.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const STRICT = {
@@ -49,31 +50,8 @@ afterEach(async () => {
   await server.close();
 });
 
-/** A gRPC call; resolves to its headers and trailers together. */
-function call(
-  path: string,
-  message: Uint8Array,
-  headers: http2.OutgoingHttpHeaders = {},
-): Promise<http2.IncomingHttpHeaders> {
-  return new Promise((resolve, reject) => {
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': path,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-      ...headers,
-    });
-    let fields: http2.IncomingHttpHeaders = {};
-    stream.on('response', (received) => (fields = { ...fields, ...received }));
-    stream.on('trailers', (received) => (fields = { ...fields, ...received }));
-    stream.on('error', reject);
-    stream.on('close', () => resolve(fields));
-    stream.resume();
-    const prefix = Buffer.alloc(5);
-    prefix.writeUInt32BE(message.length, 1);
-    stream.end(Buffer.concat([prefix, message]));
-  });
-}
+const call = (path: string, message: Uint8Array, headers?: http2.OutgoingHttpHeaders) =>
+  callOverHttp2(session, path, message, headers).answer;
 
 it('one read too many is refused at once with RESOURCE_EXHAUSTED and when to come back', async () => {
   const refused = await call(READ, MESSAGE);

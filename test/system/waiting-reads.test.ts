@@ -16,6 +16,7 @@ import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
 import { createEngine } from '../../src/http2/engine.ts';
 import type { Http2Engine } from '../../src/http2/http2-engine.ts';
 import { startFeatureServer, type FeatureServer } from '../http/feature-server.ts';
+import { callOverHttp2 } from '../support/grpc-http2-call.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const READ = '/feast.serving.ServingService/GetOnlineFeatures';
@@ -71,28 +72,8 @@ afterEach(async () => {
   await server.close();
 });
 
-/** A gRPC call, and its headers and trailers together once it is over. */
-function call(path: string, message: Uint8Array, headers: http2.OutgoingHttpHeaders = {}) {
-  const stream = session.request({
-    ':method': 'POST',
-    ':path': path,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    ...headers,
-  });
-  let fields: http2.IncomingHttpHeaders = {};
-  stream.on('response', (received) => (fields = { ...fields, ...received }));
-  stream.on('trailers', (received) => (fields = { ...fields, ...received }));
-  stream.on('error', () => {});
-  stream.resume();
-  const prefix = Buffer.alloc(5);
-  prefix.writeUInt32BE(message.length, 1);
-  stream.end(Buffer.concat([prefix, message]));
-  const answer = new Promise<http2.IncomingHttpHeaders>((resolve) => {
-    stream.on('close', () => resolve(fields));
-  });
-  return { stream, answer };
-}
+const call = (path: string, message: Uint8Array, headers?: http2.OutgoingHttpHeaders) =>
+  callOverHttp2(session, path, message, headers);
 
 const waiting = (count: number): Promise<void> =>
   waitUntil(() => gate.waitingCount === count, { what: `${count} waiting` });
