@@ -35,9 +35,15 @@ describe('a store whose hashes are packed too wide', () => {
       [...WIDE, NARROW],
       { fraud: WIDE.slice(-2), shops: [NARROW] },
     );
+    await storePacked();
+  });
+
+  const storePacked = async (): Promise<void> => {
+    await client.config('SET', 'hash-max-listpack-entries', '512');
+    await client.flushall();
     for (const view of WIDE) await repository.store(view, ids(150), 600);
     await repository.store(NARROW, ids(150), 600);
-  });
+  };
   afterAll(async () => {
     client?.disconnect();
     await server?.stop();
@@ -65,14 +71,12 @@ describe('a store whose hashes are packed too wide', () => {
     expect(used.filter((name) => writing.has(name.split('|')[0]!))).toEqual([]);
   });
 
-  it('gains what the doctor promised, when its advice is followed', async () => {
-    // What is measured while something else takes the core may tell of no gain: it is measured again.
-    let before = await repository.examine({ useScratch: true });
+  // Times of several examinations are compared: a machine that is busy during one of them is asked again.
+  it('gains what the doctor promised, when its advice is followed', { retry: 4 }, async () => {
+    await storePacked();
+    const before = await repository.examine({ useScratch: true });
     const adviceOf = (report: Examination) =>
       findingsOf(report, 'encoding').find(({ where }) => where === 'customer')!;
-    for (let again = 0; again < 4 && adviceOf(before).level !== 'advice'; again++) {
-      before = await repository.examine({ useScratch: true });
-    }
     const advice = adviceOf(before);
     expect(advice.level).toBe('advice');
     const [, setting, limit] = /CONFIG SET (\S+) (\d+)/.exec(advice.remedy!)!;
