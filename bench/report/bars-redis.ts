@@ -1,4 +1,4 @@
-import type { Bar, Judgement } from './bars.ts';
+import type { Bar, Judgement } from './bar.ts';
 import { figure } from './markdown.ts';
 import type { Parts } from './results.ts';
 import { spreadOf } from './spread.ts';

@@ -1,5 +1,5 @@
 import type { LatencyCurve } from '../parts/latency.ts';
-import type { Bar } from './bars.ts';
+import type { Bar } from './bar.ts';
 import { figure, percent } from './markdown.ts';
 import type { Parts } from './results.ts';
 import { spreadOf } from './spread.ts';

@@ -1,4 +1,4 @@
-import type { Bar } from './bars.ts';
+import type { Bar } from './bar.ts';
 import { figure } from './markdown.ts';
 import type { Parts } from './results.ts';
 

@@ -1,24 +1,10 @@
+import type { Bar } from './bar.ts';
 import { READ_BARS } from './bars-reads.ts';
 import { REDIS_BARS } from './bars-redis.ts';
 import { SERVER_BARS } from './bars-server.ts';
 import { WRITE_BARS } from './bars-writes.ts';
 import { markdownTable } from './markdown.ts';
-import type { PartName, Parts } from './results.ts';
-
-/** What was measured, and whether it is what was promised. `isMet` is absent where this machine cannot tell. */
-export interface Judgement {
-  readonly measured: string;
-  readonly isMet?: boolean;
-}
-
-/** One promise. */
-export interface Bar {
-  readonly bar: string;
-  /** The part that measures it. */
-  readonly part: PartName;
-  /** From the newest figures of each part; `undefined` where they are not there. */
-  readonly judge: (parts: Partial<Parts>, cores: number) => Judgement | undefined;
-}
+import type { Parts } from './results.ts';
 
 const GROUPS: readonly (readonly [title: string, bars: readonly Bar[]])[] = [
   ['Reads beside the servers of today', READ_BARS],

@@ -1,9 +1,9 @@
 import type { AuthConfig } from '../config/auth-config.ts';
 import { isSideboardError } from '../errors.ts';
 import type { PermissionDefinition } from '../registry/registry-model.ts';
-import type { Finding } from './check.ts';
+import type { CheckFinding } from './check-finding.ts';
 
-type AccessFinding = Omit<Finding, 'part'>;
+type AccessFinding = Omit<CheckFinding, 'part'>;
 
 const OPEN = 'open to all: health, reflection, /docs, /redoc, /openapi.json and the admin port';
 
@@ -15,7 +15,7 @@ const OPEN = 'open to all: health, reflection, /docs, /redoc, /openapi.json and 
 export async function checkAccess(
   auth: AuthConfig | undefined,
   permissions: readonly PermissionDefinition[] | undefined,
-): Promise<readonly Finding[]> {
+): Promise<readonly CheckFinding[]> {
   const findings: readonly AccessFinding[] =
     auth === undefined
       ? [

@@ -1,9 +1,9 @@
 import { isIPv4 } from 'node:net';
 import type { ServerConfig, TlsConfig, UnixSocketConfig } from '../config/config.ts';
 import { isSideboardError } from '../errors.ts';
-import type { Finding } from './check.ts';
+import type { CheckFinding } from './check-finding.ts';
 
-type NetworkFinding = Omit<Finding, 'part'>;
+type NetworkFinding = Omit<CheckFinding, 'part'>;
 
 const STEALABLE = 'whoever listens in on it can use the tokens of others';
 const READABLE_BY_ALL = 'whoever reaches it can read every feature';
@@ -16,7 +16,7 @@ const READABLE_BY_ALL = 'whoever reaches it can read every feature';
 export async function checkNetwork(
   server: ServerConfig,
   needsTokens: boolean,
-): Promise<readonly Finding[]> {
+): Promise<readonly CheckFinding[]> {
   const findings = [
     describePort(server, needsTokens),
     ...(server.tls === undefined ? [] : await describeCertificate(server.tls)),

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
 import { functionProblem } from '../transformation/function-problem.ts';
-import type { Finding } from './check.ts';
+import type { CheckFinding } from './check-finding.ts';
 
 const PROBE_TIMEOUT_MS = 3_000;
 
@@ -15,7 +15,7 @@ const DELEGATED_MODE = 'pandas';
 export async function checkOnDemand(
   config: Config,
   { views }: Pick<RegistrySnapshot, 'views'>,
-): Promise<readonly Finding[]> {
+): Promise<readonly CheckFinding[]> {
   const computed = [...views.values()].flatMap(({ name, onDemand }) =>
     onDemand === undefined || onDemand.writeToOnlineStore ? [] : [{ name, ...onDemand }],
   );
@@ -29,7 +29,7 @@ export async function checkOnDemand(
   return findings.map((finding) => ({ part: 'on-demand views', ...finding }));
 }
 
-type PartFinding = Omit<Finding, 'part'>;
+type PartFinding = Omit<CheckFinding, 'part'>;
 
 async function checkEndpoint(endpoint: string | undefined): Promise<readonly PartFinding[]> {
   if (endpoint === undefined) return [];

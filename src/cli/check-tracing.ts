@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { TracingConfig } from '../config/config.ts';
-import type { Finding } from './check.ts';
+import type { CheckFinding } from './check-finding.ts';
 import { isLoopback } from './check-network.ts';
 
 const PROBE_TIMEOUT_MS = 3_000;
@@ -11,12 +11,12 @@ const PROBE_TIMEOUT_MS = 3_000;
 /** Whether the receiver of traces takes them: it is sent a request without spans. A server serves without it, so at worst it is a warning. */
 export async function checkTracing(
   tracing: TracingConfig | undefined,
-): Promise<readonly Finding[]> {
+): Promise<readonly CheckFinding[]> {
   if (tracing === undefined) return [];
   const { url, ratio, followsCaller } = tracing;
   const which = `${ratio * 100} % of the requests${followsCaller ? ' whose caller has not decided' : ''}`;
   const refusal = await askReceiver(tracing);
-  const findings: Omit<Finding, 'part'>[] = [
+  const findings: Omit<CheckFinding, 'part'>[] = [
     refusal === undefined
       ? { level: 'ok', message: `${url} takes traces, of ${which}` }
       : {

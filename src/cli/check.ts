@@ -5,27 +5,13 @@ import { isSideboardError } from '../errors.ts';
 import type { Config } from '../config/config.ts';
 import { settingOverrides } from '../config/setting-flags.ts';
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
+import type { CheckFinding } from './check-finding.ts';
 import { checkAccess } from './check-access.ts';
 import { checkOnDemand } from './check-on-demand.ts';
 import { checkNetwork } from './check-network.ts';
 import { checkTracing } from './check-tracing.ts';
 import { cliConfig, EXIT, printJson } from './context.ts';
 import { addSettingOptions } from './setting-options.ts';
-
-/** One line of the report. */
-export interface Finding {
-  readonly part:
-    | 'configuration'
-    | 'network'
-    | 'registry'
-    | 'access'
-    | 'online store'
-    | 'on-demand views'
-    | 'traces';
-  readonly level: 'ok' | 'warning' | 'error';
-  readonly message: string;
-  readonly remedy?: string;
-}
 
 const MARKS = { ok: 'ok', warning: 'warning', error: 'ERROR' } as const;
 
@@ -50,7 +36,7 @@ Exit codes: 0 it can serve (there may be warnings); 2 something keeps it from se
   });
 }
 
-async function collectFindings(command: Command): Promise<readonly Finding[]> {
+async function collectFindings(command: Command): Promise<readonly CheckFinding[]> {
   let config: Config;
   try {
     config = cliConfig(command, settingOverrides(command.opts()));
@@ -64,7 +50,7 @@ async function collectFindings(command: Command): Promise<readonly Finding[]> {
       level: 'ok',
       message: `project ${config.project}, ${config.configFile ?? 'FEATURE_STORE_YAML_BASE64'}`,
     },
-    ...config.warnings.map((message): Finding => ({
+    ...config.warnings.map((message): CheckFinding => ({
       part: 'configuration',
       level: 'warning',
       message,
@@ -80,14 +66,14 @@ async function collectFindings(command: Command): Promise<readonly Finding[]> {
 
 /** What was found, and the registry where it can be read. */
 interface CheckedRegistry {
-  readonly findings: readonly Finding[];
+  readonly findings: readonly CheckFinding[];
   readonly snapshot?: RegistrySnapshot;
 }
 
 async function checkRegistry(config: Config): Promise<CheckedRegistry> {
   const { openRegistry } = await import('../registry/open-registry.ts');
   const { hashFeatureField } = await import('../feast-encoding/hash-field.ts');
-  const warnings: Finding[] = [];
+  const warnings: CheckFinding[] = [];
   try {
     const registry = await openRegistry(
       { ...config.registry, cacheTtlSeconds: 0, pollIntervalMs: 0, copyPath: undefined },
@@ -108,7 +94,7 @@ async function checkRegistry(config: Config): Promise<CheckedRegistry> {
   }
 }
 
-async function checkOnlineStore({ onlineStore }: Config): Promise<readonly Finding[]> {
+async function checkOnlineStore({ onlineStore }: Config): Promise<readonly CheckFinding[]> {
   // Opening would create it, and a check leaves everything as it is.
   if (onlineStore.kind === 'sqlite' && !existsSync(onlineStore.path)) {
     return [
@@ -124,7 +110,7 @@ async function checkOnlineStore({ onlineStore }: Config): Promise<readonly Findi
   try {
     const store = await openOnlineStore(onlineStore);
     try {
-      return (await store.check()).map((finding): Finding => ({
+      return (await store.check()).map((finding): CheckFinding => ({
         part: 'online store',
         ...finding,
       }));
@@ -141,7 +127,7 @@ function messageOf(error: unknown): string {
   return error.message;
 }
 
-function printFindings(findings: readonly Finding[]): void {
+function printFindings(findings: readonly CheckFinding[]): void {
   const table = new Table({ head: ['part', '', 'finding'], style: { head: [], border: [] } });
   for (const { part, level, message, remedy } of findings) {
     table.push([part, MARKS[level], remedy === undefined ? message : `${message}\n-> ${remedy}`]);

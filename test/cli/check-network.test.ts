@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkNetwork } from '../../src/cli/check-network.ts';
-import type { Finding } from '../../src/cli/check.ts';
+import type { CheckFinding } from '../../src/cli/check-finding.ts';
 import { loadYaml } from '../config/repository.ts';
 import { createAuthority, type CertificateAuthority } from '../support/certificates.ts';
 
@@ -18,7 +18,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 function check(
   settings: Readonly<Record<string, string>>,
   needsTokens = false,
-): Promise<readonly Finding[]> {
+): Promise<readonly CheckFinding[]> {
   const lines = Object.entries(settings).map(
     ([name, value]) => `  ${name}: ${JSON.stringify(value)}\n`,
   );
@@ -28,7 +28,7 @@ function check(
   );
 }
 
-const levels = (findings: readonly Finding[]): string[] => findings.map(({ level }) => level);
+const levels = (findings: readonly CheckFinding[]): string[] => findings.map(({ level }) => level);
 
 describe('sideboard check', () => {
   test('finds nothing open by default', async () => {
