@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { DROP_IN_DEPARTURES, LEFT_DEPARTURES } from '../interop/drop-in-departures.ts';
-import { GUARDED_DEPARTURES } from '../interop/drop-in-guarded-departures.ts';
+import { guardedDeparturesOn } from '../interop/drop-in-guarded-departures.ts';
 import { isDecided, OWN_DECISIONS } from './decisions.ts';
 import { DEPARTURES } from './departures.ts';
 import { ON_DEMAND_DEPARTURES } from './on-demand-departures.ts';
@@ -12,7 +12,7 @@ const NUMBERS = [
   ...WRITE_DEPARTURES,
   ...DROP_IN_DEPARTURES,
   ...LEFT_DEPARTURES,
-  ...GUARDED_DEPARTURES,
+  ...guardedDeparturesOn('redis'),
 ].map(({ number }) => number);
 
 it('every departure has the number of a decision', () => {

@@ -1,4 +1,4 @@
-import type { Outcome, Step } from './drop-in-world.ts';
+import type { Column, Outcome, Step } from './drop-in-world.ts';
 
 /** `expected` gives what our servers have to answer to a step of the script, by Feast's answer and all departures. */
 export interface StepContext {
@@ -80,4 +80,19 @@ export function refused(http: number, feastClass: string, grpc: string): StepDep
     if (/\bSDK\b/.test(step)) return { failed: 'raised', class: feastClass || 'RuntimeError' };
     return { failed: http, class: feastClass };
   };
+}
+
+const NO_TIMES = new Set<unknown>(['1970-01-01T00:00:00Z', 0]);
+
+/** A column of Feast's on Redis where what is not there is NOT_FOUND: no value, and none of these times. */
+export function markMissing(
+  [name, values, statuses, times]: Column,
+  datedBy: readonly unknown[] = times,
+): Column {
+  const marked = statuses.map((status, row) =>
+    (values[row] === null || values[row] === '') && NO_TIMES.has(datedBy[row])
+      ? 'NOT_FOUND'
+      : status,
+  );
+  return [name, values, marked, times];
 }

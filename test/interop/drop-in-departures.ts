@@ -1,4 +1,4 @@
-import { refused, type StepDeparture } from './drop-in-comparison.ts';
+import { markMissing, refused, type StepDeparture } from './drop-in-comparison.ts';
 import type { Column, StoreKind } from './drop-in-world.ts';
 
 /** A place where our servers answer otherwise on purpose. */
@@ -17,25 +17,15 @@ const RAW = ['HTTP read', 'gRPC read'];
 
 const INVALID = refused(400, '', 'INVALID_ARGUMENT');
 
-const NO_TIMES = new Set<unknown>(['1970-01-01T00:00:00Z', 0]);
-
 /** Where Redis held nothing, NOT_FOUND; outputs of on-demand views have no time either, and are left alone. */
 const missing: DropInDeparture['outcome'] = (step, { title, feast, expected }) => {
   const columns = feast.columns ?? [];
   // The SDK throws the times away.
   const dated = step.startsWith('SDK') ? expected(`HTTP read: ${title}`).columns! : columns;
   const timesOf = new Map(dated.map(([name, , , times]) => [name, times]));
-  const marked = columns.map(([name, values, statuses, times]): Column => {
-    const isMissing = (row: number): boolean =>
-      (values[row] === null || values[row] === '') && NO_TIMES.has(timesOf.get(name)![row]);
-    if (/scaled|total|label/.test(name)) return [name, values, statuses, times];
-    return [
-      name,
-      values,
-      statuses.map((status, row) => (isMissing(row) ? 'NOT_FOUND' : status)),
-      times,
-    ];
-  });
+  const marked = columns.map((column) =>
+    /scaled|total|label/.test(column[0]) ? column : markMissing(column, timesOf.get(column[0])),
+  );
   return { ...feast, columns: marked };
 };
 

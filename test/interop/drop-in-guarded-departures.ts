@@ -1,5 +1,5 @@
-import { refused, type StepDeparture } from './drop-in-comparison.ts';
-import type { Outcome } from './drop-in-world.ts';
+import { markMissing, refused, type StepDeparture } from './drop-in-comparison.ts';
+import type { Outcome, StoreKind } from './drop-in-world.ts';
 
 /** Callers of drop-in-permissions.test.ts whose tokens are good. */
 export const KNOWN_CALLERS = [
@@ -89,7 +89,12 @@ const asOverHttp: StepDeparture['outcome'] = (step, { feast, expected }): Outcom
   return code === undefined ? feast : { failed: code, class: '' };
 };
 
-export const GUARDED_DEPARTURES: readonly StepDeparture[] = [
+/** The departures in the order in which they are applied. */
+export function guardedDeparturesOn(kind: StoreKind): readonly StepDeparture[] {
+  return kind === 'redis' ? [...GUARDED_DEPARTURES, MISSING_IN_REDIS] : GUARDED_DEPARTURES;
+}
+
+const GUARDED_DEPARTURES: readonly StepDeparture[] = [
   {
     number: '63',
     about: 'bodies that are no JSON, from callers without a good token',
@@ -151,3 +156,20 @@ export const GUARDED_DEPARTURES: readonly StepDeparture[] = [
     outcome: asOverHttp,
   },
 ];
+
+const MISSING_IN_REDIS: StepDeparture = {
+  number: '12.5',
+  about: 'entities that Redis does not hold',
+  steps: each(
+    KNOWN_CALLERS,
+    ['driver_batch', 'secret_batch', 'labels'].flatMap((name) => [
+      `HTTP read ${name}`,
+      `gRPC read ${name}`,
+    ]),
+  ),
+  isGeneral: true,
+  outcome: (_step, { feast }) =>
+    feast.columns === undefined
+      ? feast
+      : { ...feast, columns: feast.columns.map((column) => markMissing(column)) },
+};

@@ -6,7 +6,7 @@ import { startOpenIdProvider, type OpenIdProvider } from '../support/openid-prov
 import { runPython } from '../support/python.ts';
 import { comparable, expectedOf, idleSteps, unexplained } from './drop-in-comparison.ts';
 import {
-  GUARDED_DEPARTURES,
+  guardedDeparturesOn,
   KNOWN_CALLERS,
   STRANGERS,
   type CallerName,
@@ -21,31 +21,36 @@ import {
   type Played,
   type Side,
   type Step,
+  type StoreKind,
   type World,
 } from './drop-in-world.ts';
 
 const SCRIPT = join(import.meta.dirname, 'python', 'drop_in_permissions.py');
+const KINDS: readonly StoreKind[] = ['redis', 'sqlite'];
 const SECRET = Buffer.from('known to servers alone').toString('base64');
 
 /** The value of the header that says who asks; null = none. */
 type Callers = Readonly<Record<CallerName, string | null>>;
 
+interface Pair {
+  readonly byFeast: Played;
+  readonly byOurs: Played;
+}
+
 /**
  * What the permissions that the real SDK applied come to: the same callers ask Feast's servers and ours, over HTTP, over gRPC
- * and with the SDK. Every answer, every exception class and every stored byte has to be equal, or to be what a numbered
- * departure makes of Feast's.
+ * and with the SDK, on Redis and on SQLite. Every answer, every exception class and every stored byte has to be equal, or to be
+ * what a numbered departure makes of Feast's.
  */
 describe('in the place of Feast’s servers, with permissions', () => {
   let folder: string;
   let provider: OpenIdProvider;
-  let callers: Callers;
-  let byFeast: Played;
-  let byOurs: Played;
+  const worlds: World[] = [];
+  const pairs = new Map<StoreKind, Pair>();
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'sideboard-drop-in-permissions-'));
     provider = await startOpenIdProvider({ reader: ['reader'], writer: ['writer'], nobody: [] });
-    callers = await makeCallers(provider);
     const guard: Guard = {
       auth: `auth:
   type: oidc
@@ -56,53 +61,80 @@ describe('in the place of Feast’s servers, with permissions', () => {
 `,
       env: { INTRA_COMMUNICATION_BASE64: SECRET },
     };
-    const make = (side: Side): Promise<World> => makeWorld(folder, 'sqlite', side, guard);
-    const worlds = [await make('feast'), await make('ours')] as const;
+    const make = async (kind: StoreKind, side: Side): Promise<World> => {
+      const world = await makeWorld(folder, kind, side, guard);
+      worlds.push(world);
+      return world;
+    };
+    for (const kind of KINDS) {
+      await make(kind, 'feast');
+      await make(kind, 'ours');
+    }
     await fillWorlds(worlds, SCRIPT);
-    [byFeast, byOurs] = await Promise.all([play(worlds[0], callers), play(worlds[1], callers)]);
+    for (const kind of KINDS) {
+      const [feast, ours] = worlds.filter((world) => world.kind === kind) as [World, World];
+      // Of this moment, since tokens are good for minutes.
+      const callers = await makeCallers(provider);
+      const [byFeast, byOurs] = await Promise.all([play(feast, callers), play(ours, callers)]);
+      pairs.set(kind, { byFeast, byOurs });
+    }
   });
 
   afterAll(async () => {
+    for (const { redis } of worlds) await redis?.stop();
     await provider?.close();
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('answers and raises what Feast does, or what a departure says', () => {
-    expect(byOurs.steps.map(([name]) => name)).toEqual(byFeast.steps.map(([name]) => name));
-    expect(byFeast.steps.length).toBeGreaterThan(600);
-    const expected = expectedOf(GUARDED_DEPARTURES, byFeast.steps);
-    for (const [name, outcome] of byOurs.steps) {
-      expect.soft(comparable(outcome), name).toEqual(expected(name));
-    }
-    expect(unexplained(byOurs.steps)).toEqual([]);
-  });
+  describe.each(KINDS)('on %s', (kind) => {
+    const departures = guardedDeparturesOn(kind);
 
-  test('departs nowhere without need', () => {
-    expect(idleSteps(GUARDED_DEPARTURES, byFeast.steps)).toEqual([]);
-  });
+    test('answers and raises what Feast does, or what a departure says', () => {
+      const { byFeast, byOurs } = pairs.get(kind)!;
+      expect(byOurs.steps.map(([name]) => name)).toEqual(byFeast.steps.map(([name]) => name));
+      expect(byFeast.steps.length).toBeGreaterThan(600);
+      const expected = expectedOf(departures, byFeast.steps);
+      for (const [name, outcome] of byOurs.steps) {
+        expect.soft(comparable(outcome), name).toEqual(expected(name));
+      }
+      expect(unexplained(byOurs.steps)).toEqual([]);
+    });
 
-  test('lets in whom Feast lets in', () => {
-    const outcomes = new Map(byFeast.steps);
-    const isTurnedAway = (caller: CallerName): boolean =>
-      outcomes.get(`${caller}: HTTP read driver_stats`)?.failed === 401;
-    expect(KNOWN_CALLERS.filter(isTurnedAway)).toEqual([]);
-    expect(STRANGERS.filter((caller) => !isTurnedAway(caller))).toEqual([]);
-    // What the permissions come to: everything, something and nothing at all.
-    const allowed = (caller: CallerName): number =>
-      byFeast.steps.filter(
-        ([name, { failed }]) => name.startsWith(`${caller}: HTTP`) && failed === undefined,
-      ).length;
-    expect(allowed('owner')).toBeGreaterThan(allowed('both'));
-    expect(allowed('both')).toBeGreaterThan(allowed('reader'));
-    expect(allowed('reader')).toBeGreaterThan(allowed('nobody'));
-  });
+    test('departs nowhere without need', () => {
+      expect(idleSteps(departures, pairs.get(kind)!.byFeast.steps)).toEqual([]);
+    });
 
-  test('stores the same bytes and records the same intervals', () => {
-    expect(Object.keys(byFeast.stored).length).toBeGreaterThan(10);
-    expect(byOurs.stored).toEqual(byFeast.stored);
-    expect(byOurs.recorded).toEqual(byFeast.recorded);
+    test('lets in whom Feast lets in', () => {
+      const { steps } = pairs.get(kind)!.byFeast;
+      const outcomes = new Map(steps);
+      const isTurnedAway = (caller: CallerName): boolean =>
+        outcomes.get(`${caller}: HTTP read driver_stats`)?.failed === 401;
+      expect(KNOWN_CALLERS.filter(isTurnedAway)).toEqual([]);
+      expect(STRANGERS.filter((caller) => !isTurnedAway(caller))).toEqual([]);
+      // What the permissions come to: everything, something and nothing at all.
+      const allowed = (caller: CallerName): number =>
+        steps.filter(
+          ([name, { failed }]) => name.startsWith(`${caller}: HTTP`) && failed === undefined,
+        ).length;
+      expect(allowed('owner')).toBeGreaterThan(allowed('both'));
+      expect(allowed('both')).toBeGreaterThan(allowed('reader'));
+      expect(allowed('reader')).toBeGreaterThan(allowed('nobody'));
+    });
+
+    test('stores the same bytes and records the same intervals', () => {
+      const { byFeast, byOurs } = pairs.get(kind)!;
+      expect(storedCells(byFeast)).toBeGreaterThan(10);
+      expect(byOurs.stored).toEqual(byFeast.stored);
+      expect(byOurs.recorded).toEqual(byFeast.recorded);
+    });
   });
 });
+
+/** How many there are: in SQLite each is an entry, in Redis they are the fields of one. */
+function storedCells({ stored }: Played): number {
+  const cells = Object.values(stored) as { readonly fields?: object }[];
+  return cells.reduce((count, { fields = [0] }) => count + Object.keys(fields).length, 0);
+}
 
 async function makeCallers(provider: OpenIdProvider): Promise<Callers> {
   const bearer = async (token: Promise<string>): Promise<string> => `Bearer ${await token}`;
