@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { MAX_NESTING, skipLength, skipPayload, skipTag } from '../feast-encoding/wire.ts';
 import { decodeColumn } from './decode-columns.ts';
-import { decodeSelection } from './decode-selection.ts';
+import { decodeSelection, isOfSelection } from './decode-selection.ts';
 import { readTag } from './read-wire.ts';
 import { invalidRequest, messageTooLarge } from './retrieval-errors.ts';
 import type {
@@ -12,13 +12,14 @@ import type {
 } from './retrieval-request.ts';
 import { EncodedSelectionId, type SelectionId } from './selection-id.ts';
 
-/** Tags of the two maps of a `GetOnlineFeaturesRequest`. Everything else in it is the selection. */
+/** Tags of the two maps of a `GetOnlineFeaturesRequest`. */
 const ENTITIES_TAG = 0x1a;
 const REQUEST_CONTEXT_TAG = 0x2a;
 
 /**
  * Decodes an encoded `feast.serving.GetOnlineFeaturesRequest` in one pass. The selection is not decoded but identified by
- * its bytes and the names of the columns. Entity columns come sorted by name, because a map has no order.
+ * its bytes and the names of the columns, so that fields which nobody here knows make no other selection of it. Entity columns
+ * come sorted by name, because a map has no order.
  *
  * @param message is kept by the request and must not change while it is in use.
  * @throws SideboardError INVALID_REQUEST, MESSAGE_TOO_LARGE, LIMIT_EXCEEDED for too many rows
@@ -51,6 +52,9 @@ export function decodeRequest(
       const entry = skipLength(bytes, payload, after);
       const column = decodeColumn(bytes, entry, after, limits.maxRows);
       (tag === ENTITIES_TAG ? columns : contextColumns).push(column);
+    } else if (!isOfSelection(tag)) {
+      if (at > selectionStart) pieces.push(selectionStart, at);
+      selectionStart = after;
     }
     at = after;
   }

@@ -12,6 +12,16 @@ const FULL_FEATURE_NAMES_TAG = 0x20;
 const INCLUDE_VERSIONS_TAG = 0x30;
 const VAL_TAG = 0x0a;
 
+/** Whether a field of a `GetOnlineFeaturesRequest` that has this tag is part of what `decodeSelection` reads. */
+export function isOfSelection(tag: number): boolean {
+  return (
+    tag === FEATURES_TAG ||
+    tag === FEATURE_SERVICE_TAG ||
+    tag === FULL_FEATURE_NAMES_TAG ||
+    tag === INCLUDE_VERSIONS_TAG
+  );
+}
+
 /**
  * Decodes the selection of an encoded `feast.serving.GetOnlineFeaturesRequest` whose outer fields `decodeRequest` has
  * found to be whole.

@@ -195,6 +195,28 @@ describe('the identity of a selection', { timeout: 60_000 }, () => {
     expect(areEqual(idOf(other), idOf(base))).toBe(false);
   });
 
+  test('is the same whatever stands in fields that nobody here knows', () => {
+    const message = encodeQuestion(base);
+    const plain = decode(message).selectionId;
+    // Field 7, an identifier of the request; and field 1000, a text.
+    for (const unknown of [
+      [0x38, 0x05],
+      [0x38, 0x96, 0x01],
+      [0xc2, 0x3e, 0x02, 0x68, 0x69],
+    ]) {
+      const extra = Uint8Array.from(unknown);
+      for (const spelt of [
+        concat(extra, message),
+        concat(message, extra),
+        concat(extra, message, extra),
+      ]) {
+        expect(areEqual(decode(spelt).selectionId, plain)).toBe(true);
+      }
+    }
+    // A number that only looks like `features`, which is a message.
+    expect(areEqual(decode(concat(message, Uint8Array.of(0x10, 1))).selectionId, plain)).toBe(true);
+  });
+
   test('equal identities mean equal selections', () => {
     const byId = new Map<string, unknown>();
     let before = idOf(base).keep();
