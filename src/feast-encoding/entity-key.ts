@@ -61,6 +61,7 @@ export function sortJoinKeys(joinKeys: readonly string[]): string[] {
  * The part of an entity key that depends on the join keys alone: everything before the first value.
  *
  * @param joinKeys sorted with `sortJoinKeys`.
+ * @returns bytes for a plan to keep: no part of the pool that Node makes small buffers in
  */
 export function compileEntityKeyPrefix(
   joinKeys: readonly string[],
@@ -75,7 +76,7 @@ export function compileEntityKeyPrefix(
     }
     parts.push(name);
   }
-  return Buffer.concat(parts);
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 /**

@@ -18,7 +18,10 @@ export function hashFeatureField(storedViewName: string, featureName: string): U
   return field;
 }
 
-/** The field of a Redis hash that holds the event timestamp of a view's row: the text `_ts:view` in UTF-8. */
+/**
+ * The field of a Redis hash that holds the event timestamp of a view's row: the text `_ts:view` in UTF-8. Plans keep it, so it
+ * is no part of a larger buffer.
+ */
 export function timestampField(storedViewName: string): Uint8Array {
-  return Buffer.from(`_ts:${storedViewName}`, 'utf8');
+  return new TextEncoder().encode(`_ts:${storedViewName}`);
 }

@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer';
 import { hashFeatureField, timestampField } from '../feast-encoding/hash-field.ts';
 import { prepareHashFields, type HashFields, type ReadShape } from '../redis/hash-fields.ts';
 import type { HashReadResult } from '../redis/hash-read-batch.ts';
@@ -69,7 +68,7 @@ export function createRedisReader(client: RedisClient, setting: ReadShapeSetting
     prepare(layout) {
       const fields = prepareHashFields(fieldsOf(layout));
       const prepared: RedisPreparedRead = {
-        keySuffix: Buffer.from(layout.project, 'utf8'),
+        keySuffix: new TextEncoder().encode(layout.project),
         width: fields.width,
         fields,
         group: groupOf(layout, fields),

@@ -77,7 +77,18 @@ export function prepareHashFields(fields: readonly Uint8Array[]): HashFields {
 function splitCommand(words: readonly (string | Uint8Array)[]): CommandParts {
   const whole = encodeCommand(words);
   const gap = whole.indexOf('$0\r\n');
-  return { head: whole.subarray(0, gap + 1), tail: whole.subarray(gap + '$0\r\n'.length) };
+  return {
+    head: ownBuffer(whole.subarray(0, gap + 1)),
+    tail: ownBuffer(whole.subarray(gap + '$0\r\n'.length)),
+  };
+}
+
+/**
+ * A copy outside the pool that Node makes small buffers in. What is prepared is kept for long, and a part of the pool would keep
+ * 64 KiB with it.
+ */
+function ownBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(new Uint8Array(bytes).buffer);
 }
 
 function buildTable(fields: readonly Uint8Array[]): FieldTable {
@@ -86,7 +97,7 @@ function buildTable(fields: readonly Uint8Array[]): FieldTable {
     slots: new Int32Array(slotCount),
     hashes: new Int32Array(fields.length),
     fieldStarts: new Int32Array(fields.length + 1),
-    bytes: Buffer.concat(fields),
+    bytes: ownBuffer(Buffer.concat(fields)),
     next: new Int32Array(fields.length).fill(-1),
   };
   for (const [cell, field] of fields.entries()) {

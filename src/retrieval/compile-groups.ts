@@ -123,7 +123,9 @@ function compileGroup(group: Group, context: GroupContext): EntityGroupPlan {
     keyColumns: Int32Array.from(group.keyColumns),
     keyPrefix: compileEntityKeyPrefix(group.joinKeys, context.entityKeyVersion),
     fallbackKey: group.hasFallback
-      ? Buffer.concat([compileEntityKeyPrefix([], context.entityKeyVersion), prepared.keySuffix])
+      ? new Uint8Array(
+          Buffer.concat([compileEntityKeyPrefix([], context.entityKeyVersion), prepared.keySuffix]),
+        )
       : undefined,
     prepared,
     views,

@@ -30,6 +30,8 @@ export interface PlanCache {
 /** Rough memory of an error, its stack trace included, and of an entry. */
 const ERROR_BYTES = 2048;
 const ENTRY_BYTES = 128;
+/** Of what records the lookups, and of each. */
+const LOOKUPS_BYTES = 1280;
 const LOOKUP_BYTES = 64;
 
 /** Servers are asked for few selections; these many are found by comparing, without making and hashing a text. */
@@ -129,5 +131,5 @@ function entryBytes(key: string, { compiled, lookups }: Entry): number {
   const bytes = isSideboardError(compiled)
     ? ERROR_BYTES + 2 * compiled.message.length
     : compiled.sizeBytes;
-  return ENTRY_BYTES + 2 * key.length + LOOKUP_BYTES * lookups.count + bytes;
+  return ENTRY_BYTES + 2 * key.length + LOOKUPS_BYTES + LOOKUP_BYTES * lookups.count + bytes;
 }

@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer';
 import type { OnlineStore, PreparedRead } from '../online-store/online-store.ts';
 import type { RegistryDefinitions } from '../registry/registry-model.ts';
 import { sortJoinKeys } from '../feast-encoding/entity-key.ts';
@@ -87,7 +86,10 @@ export function compileVectorPlan(
     serviceName: service.name,
     prepared,
     cellOfName,
-    viewNames: [...viewNames].map(([name, view]) => ({ name: Buffer.from(name), view })),
+    viewNames: [...viewNames].map(([name, view]) => ({
+      name: new TextEncoder().encode(name),
+      view,
+    })),
     experience: {
       header: new Uint8Array(0),
       cellOfIndex: new Int32Array(0),

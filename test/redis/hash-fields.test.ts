@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { keyPartLength, writeKeyPart } from '../../src/redis/encode-command.ts';
 import { findField, prepareHashFields } from '../../src/redis/hash-fields.ts';
+import { sharedBuffers } from '../support/shared-buffers.ts';
 import { readAll } from './feed.ts';
 
 const bytes = fc.uint8Array({ maxLength: 20 });
@@ -52,4 +53,9 @@ test('a field is found by its bytes, and no other is', () => {
       },
     ),
   );
+});
+
+test('what is prepared keeps no memory but its own', () => {
+  const fields = [Uint8Array.of(1, 2, 3, 4), Uint8Array.of(95, 116, 115)];
+  expect(sharedBuffers(prepareHashFields(fields))).toEqual([]);
 });

@@ -92,7 +92,7 @@ function prepare({ project, views }: ReadLayout): MemoryPreparedRead {
     ...featureNames.map((feature) => fieldOf(storedName, feature)),
     fieldOf(storedName),
   ]);
-  return { keySuffix: Buffer.from(project, 'utf8'), width: fields.length, fields };
+  return { keySuffix: new TextEncoder().encode(project), width: fields.length, fields };
 }
 
 function readEntities(
