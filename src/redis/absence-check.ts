@@ -72,6 +72,10 @@ export class AbsenceCheck {
     return command.outstanding > 0 || command.isOver;
   }
 
+  close(): void {
+    this.moves.close();
+  }
+
   /** Whether this is about the question of `confirm`: it counts although other nodes have not answered yet. */
   isWordOfPrimary(command: RoutedCommand, connection: RedisConnection): boolean {
     const primary = this.topology.shardOf(command.slot)?.primary;

@@ -96,6 +96,7 @@ export function openClusterTopology(
   const refresher = startRefresher(runtime, options.refreshIntervalMs, look);
   return {
     isCluster: true,
+    refreshIntervalMs: options.refreshIntervalMs,
     opened: refresher.first,
     shardOf: (slot) => bySlot[slot],
     shards: () => shards,

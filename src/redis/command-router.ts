@@ -53,6 +53,10 @@ export class CommandRouter {
       policy.readFrom === 'primary' ? undefined : new AbsenceCheck(runtime, topology, nodeOf, ways);
   }
 
+  close(): void {
+    this.absence?.close();
+  }
+
   /** Sends a command to a node that has its slot; it hears of everything from then on. */
   send(command: RoutedCommand): void {
     const node = this.nodeFor(command);

@@ -53,6 +53,7 @@ export function openGroupTopology(
   const refresher = startRefresher(runtime, options.refreshIntervalMs, look);
   return {
     isCluster: false,
+    refreshIntervalMs: options.refreshIntervalMs,
     opened: refresher.first,
     shardOf: () => shard,
     shards: () => (shard === undefined ? [] : [shard]),

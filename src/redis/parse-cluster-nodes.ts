@@ -11,9 +11,15 @@ export interface ClusterMember {
   readonly name: string;
   /** The same with its host name, where it has one. */
   readonly namedAddress: string;
+  /** Whether the cluster agreed that it is dead; not, while only the node that answers misses it. */
+  readonly hasFailed: boolean;
+  /** When the node that answers last heard of it, by that one's clock: other words once it has heard of it again. */
+  readonly lastHeard: string;
   has(slot: number): boolean;
   /** Whether the slot is on its way to it; told of the node that answers alone. */
   isTakingIn(slot: number): boolean;
+  /** Whether the slot is on its way from it to another one; told of the node that answers alone. */
+  isSending(slot: number): boolean;
 }
 
 /** What a node knows of its cluster. */
@@ -51,7 +57,8 @@ function flagsOf(words: readonly string[]): readonly string[] {
   return words[2]!.split(',');
 }
 
-function memberOf([id, endpoint, , , , , , , ...slots]: readonly string[]): ClusterMember {
+function memberOf(words: readonly string[]): ClusterMember {
+  const [id, endpoint, , , , lastHeard, , , ...slots] = words;
   const [socket = '', name = ''] = endpoint!.split(',');
   const address = socket.replace(/@\d+$/, '');
   const host = address.slice(0, Math.max(address.lastIndexOf(':'), 0));
@@ -66,7 +73,10 @@ function memberOf([id, endpoint, , , , , , , ...slots]: readonly string[]): Clus
     address,
     name,
     namedAddress: name === '' ? address : `${name}${address.slice(host.length)}`,
+    hasFailed: flagsOf(words).includes('fail'),
+    lastHeard: lastHeard!,
     has: (slot) => ranges.some(([first, last]) => slot >= first && slot <= last),
     isTakingIn: (slot) => slots.some((word) => word.startsWith(`[${slot}-<-`)),
+    isSending: (slot) => slots.some((word) => word.startsWith(`[${slot}->-`)),
   };
 }

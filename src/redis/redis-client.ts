@@ -174,6 +174,7 @@ export async function openRedisClient(options: RedisClientOptions): Promise<Redi
     ping: (limits) => ping(opened, limits, options),
     close() {
       opened.close();
+      router.close();
       pool.close();
     },
   };

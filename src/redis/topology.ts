@@ -10,6 +10,8 @@ export interface Shard {
 /** Which node has what, kept up to date in the background. */
 export interface Topology {
   readonly isCluster: boolean;
+  /** From one look to the next, while nothing is wrong. */
+  readonly refreshIntervalMs: number;
   /** Resolves when the first look succeeded, or failed: reads do not wait for one after that. */
   readonly opened: Promise<void>;
   /** Who has the slot (which means nothing but in a cluster); `undefined` = nobody that is known. */

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { RedisClient } from '../../src/redis/redis-client.ts';
 import { redisSlot } from '../../src/redis/redis-slot.ts';
 import { openClient, readKeys, slotsAnswer } from './simulated-client.ts';
@@ -18,6 +18,10 @@ let world: SimulatedWorld;
 let nodes: Readonly<Record<Name, SimulatedRedis>>;
 /** Who takes the slot in: a shard that has slots, or one that is new. */
 let taker: Name | undefined;
+/** When e died, as all others say; `undefined` = it lives. */
+let diedAtMs: number | undefined;
+/** Whether a says that it sends the slot to e. */
+let isSending: boolean;
 /** What a node answers to `CLUSTER NODES`, other than what is so. */
 let odd: Partial<Record<Name, Answer>>;
 
@@ -28,6 +32,8 @@ beforeEach(async () => {
   nodes = { a: node('a'), b: node('b'), c: node('c'), e: node('e') };
   odd = {};
   taker = undefined;
+  diedAtMs = undefined;
+  isSending = false;
   for (const name of ['a', 'b', 'c', 'e'] as const) {
     nodes[name].handler = (words) => {
       const [command, question] = words.map(String);
@@ -48,17 +54,20 @@ const fieldsOf = (key: string) => ({ f: `f of ${key}`, g: `g of ${key}` });
 const rowOf = (key: string): (string | null)[] => Object.values(fieldsOf(key));
 const NOTHING = [null, null];
 
-/** The lines of `CLUSTER NODES`: who takes a slot in says so of itself, and no other node does. */
+/** The lines of `CLUSTER NODES`: who takes a slot in or sends it away says so of itself, and no other node does. */
 function membersAs(own: Name): string {
-  const taken = own === taker ? ` [${SLOT}-<-id-a]` : '';
+  const takes = own === taker ? ` [${SLOT}-<-id-a]` : '';
+  const moves = own === 'a' && isSending ? ` [${SLOT}->-id-e]` : takes;
   const line = (name: Name, role: string, slots: string) =>
-    `id-${name} ${name}:1@2 ${name === own ? 'myself,' : ''}${role} 0 0 1 connected${slots}${name === own ? taken : ''}\n`;
+    `id-${name} ${name}:1@2 ${name === own ? 'myself,' : ''}${role} 0 0 1 connected${slots}${name === own ? moves : ''}\n`;
   const [ofA, ofB] = [` 0-${LAST_OF_A}`, ` ${LAST_OF_A + 1}-16383`];
   return [
     line('a', 'master -', ofA),
     line('b', 'master -', ofB),
     line('c', 'slave id-a', ''),
-    line('e', 'master -', ''),
+    diedAtMs === undefined
+      ? line('e', 'master -', '')
+      : `id-e e:1@2 master,fail - 0 ${diedAtMs} 1 disconnected\n`,
   ].join('');
 }
 
@@ -150,6 +159,99 @@ test.each([
   });
   // What the copy has is an answer.
   expect(await read(client, [THERE])).toEqual([rowOf(THERE)]);
+});
+
+/** e dies, and everybody knows. */
+function killE(): void {
+  diedAtMs = world.now();
+  nodes.e.presence = undefined;
+  nodes.e.breakAll();
+}
+
+/** Long enough for a client to note who has failed. */
+const NOTED_MS = 7_000;
+
+describe('a primary that is dead, without slots,', () => {
+  const openEarly = async (): Promise<RedisClient> => {
+    const read = { readFrom: 'prefer-replica', zone: undefined } as const;
+    const nodesAsked = [{ host: 'b', port: 1 }];
+    const options = { kind: 'redis_cluster', nodes: nodesAsked, read, hedgeShare: 0 } as const;
+    const client = await openClient(world, options);
+    await world.pass(50);
+    return client;
+  };
+  const stopA = async (): Promise<void> => {
+    nodes.a.isStopped = true;
+    await world.pass(1_500);
+  };
+  const isUnknown = { code: 'UNREACHABLE', message: /e:1 does not say whether slot \d+/ };
+  const expectUnknown = async (client: RedisClient, key: string): Promise<void> => {
+    await expect(read(client, [key])).rejects.toMatchObject({
+      code: isUnknown.code,
+      message: expect.stringMatching(isUnknown.message) as string,
+    });
+  };
+
+  test.each(['before the client was opened', 'since'])(
+    'has nothing of what its primary sent nowhere when it was dead: it died %s',
+    async (when) => {
+      if (when !== 'since') killE();
+      const client = await openEarly();
+      if (when === 'since') killE();
+      await world.pass(NOTED_MS);
+      await stopA();
+      expect(await read(client, [ABSENT, THERE])).toEqual([NOTHING, rowOf(THERE)]);
+      // The word of a stays good while a cannot say another.
+      await world.pass(2 * NOTED_MS);
+      expect(await read(client, [ABSENT, THERE])).toEqual([NOTHING, rowOf(THERE)]);
+    },
+  );
+
+  test('may have what was on its way to it', async () => {
+    isSending = true;
+    const client = await openEarly();
+    killE();
+    await world.pass(NOTED_MS);
+    await stopA();
+    await expectUnknown(client, MOVED);
+    expect(await read(client, [ABSENT])).toEqual([NOTHING]);
+  });
+
+  test('may have what was sent to it while it lived again', async () => {
+    killE();
+    const client = await openEarly();
+    await world.pass(NOTED_MS);
+    await stopA();
+    diedAtMs = world.now();
+    await expectUnknown(client, MOVED);
+  });
+
+  test('may have anything where it died after its primary was last heard', async () => {
+    const client = await openEarly();
+    await world.pass(NOTED_MS);
+    nodes.a.isStopped = true;
+    killE();
+    await world.pass(2 * NOTED_MS);
+    await expectUnknown(client, MOVED);
+  });
+
+  test('may have anything where its primary was never heard', async () => {
+    killE();
+    nodes.a.presence = undefined;
+    const client = await openEarly();
+    await world.pass(NOTED_MS);
+    await expectUnknown(client, MOVED);
+  });
+
+  test('costs nothing while nobody is dead but a question to one node', async () => {
+    const before = looks();
+    await openEarly();
+    await world.pass(10 * NOTED_MS);
+    const all = [...nodes.a.heard, ...nodes.c.heard, ...nodes.e.heard];
+    expect(all.filter((text) => text === 'CLUSTER NODES').length + looks() - before).toBeLessThan(
+      25,
+    );
+  });
 });
 
 test('a client that is closed while it looks ends its reads', async () => {

@@ -24,6 +24,14 @@ test('primaries, with their slots, and what the one that answers takes in', () =
     true,
   ]);
   expect([93, 9, 3, 77].map((slot) => own.isTakingIn(slot))).toEqual([true, false, false, false]);
+  expect([93, 77, 7].map((slot) => own.isSending(slot))).toEqual([false, true, false]);
+  expect(primaries.map(({ hasFailed, lastHeard }) => [hasFailed, lastHeard])).toEqual([
+    [false, '0'],
+    // One node misses it; the cluster has not agreed.
+    [false, '1426238316232'],
+    [false, '1426238318243'],
+    [true, '0'],
+  ]);
   expect(primaries.map(({ id, address, namedAddress }) => [id, address, namedAddress])).toEqual([
     ['e7d1', '127.0.0.1:30001', '127.0.0.1:30001'],
     ['67ed', '10.0.0.2:30002', 'host2:30002'],

@@ -105,7 +105,7 @@ function clientOptions(
     commandTimeoutMs: COMMAND_TIMEOUT_MS,
     silenceTimeoutMs: SILENCE_TIMEOUT_MS,
     maxPendingCommands: MAX_PENDING_COMMANDS,
-    topologyRefreshMs: 2_000,
+    topologyRefreshMs: random.pick([300, 2_000]),
   };
 }
 
@@ -399,10 +399,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     return undefined;
   },
   crash({ cluster, node }) {
-    const state = cluster.states[node]!;
-    state.presence = undefined;
-    cluster.cut(node);
-    return () => (state.presence = 'up');
+    return cluster.crash(node);
   },
   'crash and load'({ cluster, node }) {
     cluster.cut(node);
@@ -411,11 +408,9 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     return () => (state.refusal = undefined);
   },
   'crash and failover'({ cluster, node }) {
-    const state = cluster.states[node]!;
-    state.presence = undefined;
-    cluster.cut(node);
+    const repair = cluster.crash(node);
     if (cluster.primaryOf(node % cluster.shards) === node) cluster.failOver(node % cluster.shards);
-    return () => (state.presence = 'up');
+    return repair;
   },
   'planned failover'({ cluster, node }) {
     cluster.failOver(node % cluster.shards);

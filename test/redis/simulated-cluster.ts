@@ -10,6 +10,8 @@ import type {
 } from './simulated-world.ts';
 
 const SLOTS = 16_384;
+/** A node that is down for so long has failed, as the others agree. */
+const FAILED_AFTER_MS = 100;
 const FIELD_NAMES = ['f', 'g'];
 
 /** Keys in slots of all shards, each with a hash of `f` and `g`. */
@@ -82,6 +84,8 @@ export class SimulatedCluster {
   private readonly held: (() => void)[][];
   private readonly busyUntilMs: number[];
   private truth: View;
+  /** Since when a node is down, as the others have heard; `undefined` = it is not. */
+  private readonly downSinceMs: (number | undefined)[];
   /** Slots on their way: keys of them that have gone. */
   private readonly migrating = new Map<number, { readonly to: number; hasGone: boolean }>();
 
@@ -96,6 +100,7 @@ export class SimulatedCluster {
     this.busyUntilMs = Array.from({ length }, () => 0);
     this.held = Array.from({ length }, () => []);
     this.states = Array.from({ length }, () => healthy());
+    this.downSinceMs = this.states.map(() => undefined);
     for (let node = 0; node < length; node++) {
       world.listeners.set(addressOf(node), this.listener(node));
     }
@@ -149,13 +154,17 @@ export class SimulatedCluster {
   /** A slot begins to move; its keys go after a while, then everybody hears of it, sooner or `lateMs` later. */
   migrate(slot: number, to: number, lateMs = 0): void {
     const from = this.shardOf(this.truth, slot);
-    if (from === to || this.migrating.has(slot)) return;
+    const mayMove = (): boolean =>
+      [from, to].every((shard) => this.states[this.primaryOf(shard)]!.presence === 'up');
+    if (from === to || this.migrating.has(slot) || !mayMove()) return;
     const migration = { to, hasGone: false };
     this.migrating.set(slot, migration);
     const nowMs = this.world.now();
-    this.world.at(nowMs + 20 + this.random.below(100), () => (migration.hasGone = true));
+    // Keys go from one process to the other: both live then.
+    this.world.at(nowMs + 20 + this.random.below(100), () => (migration.hasGone = mayMove()));
     this.world.at(nowMs + 150 + lateMs + this.random.below(100), () => {
       this.migrating.delete(slot);
+      if (!migration.hasGone) return;
       const moved = new Map(this.truth.moved).set(slot, to);
       this.change({ ...this.truth, moved }, [from, from + this.shards, to, to + this.shards]);
     });
@@ -179,6 +188,7 @@ export class SimulatedCluster {
     for (let node = 0; node < this.nodeCount; node++) {
       this.resume(node);
       Object.assign(this.states[node]!, healthy());
+      this.downSinceMs[node] = undefined;
       this.views[node] = this.truth;
       for (const session of this.sessionsOf(node)) {
         if (session.isDead) session.connection.close(new Error('read ETIMEDOUT'));
@@ -192,6 +202,17 @@ export class SimulatedCluster {
       const delayMs = knowing.includes(node) ? 0 : 5 + this.random.below(300);
       this.world.at(this.world.now() + delayMs, () => (this.views[node] = this.truth));
     }
+  }
+
+  /** A node ends, and whoever is in touch with it knows; the cluster agrees a little later that it failed. */
+  crash(node: number): () => void {
+    this.states[node]!.presence = undefined;
+    this.downSinceMs[node] = this.world.now();
+    this.cut(node);
+    return () => {
+      this.states[node]!.presence = 'up';
+      this.downSinceMs[node] = undefined;
+    };
   }
 
   private sessionsOf(node: number): Session[] {
@@ -405,9 +426,11 @@ export class SimulatedCluster {
       const shard = node % this.shards;
       const primary = view.primaries[shard]!;
       const role = primary === node ? 'master -' : `slave id-${primary}`;
-      const words = [
-        `id-${node} ${addressOf(node)}@2 ${node === own ? 'myself,' : ''}${role} 0 0 1 connected`,
-      ];
+      const downMs = this.downSinceMs[node];
+      const hasFailed = downMs !== undefined && this.world.now() - downMs > FAILED_AFTER_MS;
+      const flags = `${node === own ? 'myself,' : ''}${role.replace(' ', hasFailed ? ',fail ' : ' ')}`;
+      const heard = Math.round(downMs ?? this.world.now());
+      const words = [`id-${node} ${addressOf(node)}@2 ${flags} 0 ${heard} 1 connected`];
       if (primary !== node) return words.join(' ');
       for (const { first, last, shard: owner } of this.ranges(view)) {
         if (owner === shard) words.push(first === last ? `${first}` : `${first}-${last}`);
