@@ -462,16 +462,25 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   /** Keys have gone to another shard, and their primary, which knows, answers nobody: its replica says that they are not there. */
   'stop in a migration'({ cluster, node, random }) {
-    const shard = node % cluster.shards;
-    for (let i = 0; i < 12; i++) {
-      const slot = redisSlot(Buffer.from(random.pick(KEYS)));
-      if (cluster.holderOf(slot) === shard)
-        cluster.migrate(slot, (shard + 1) % cluster.shards, 500);
-    }
-    const primary = cluster.primaryOf(shard);
+    const primary = sendAway(cluster, node, random);
     return cluster.later(120, () => {
       cluster.states[primary]!.isStopped = true;
       return () => cluster.resume(primary);
+    });
+  },
+  /** The same, and the primary that they went to is dead: nobody can say what is not there. */
+  'stop in a migration to a node that dies'({ cluster, node, random }) {
+    const primary = sendAway(cluster, node, random);
+    return cluster.later(120, () => {
+      const repair = cluster.crash(cluster.primaryOf((node + 1) % cluster.shards));
+      const resume = cluster.later(200, () => {
+        cluster.states[primary]!.isStopped = true;
+        return () => cluster.resume(primary);
+      });
+      return () => {
+        resume();
+        repair();
+      };
     });
   },
   migration({ cluster, random }) {
@@ -482,6 +491,16 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     return undefined;
   },
 };
+
+/** Moves slots of the shard of a node to the next one. @returns their primary. */
+function sendAway(cluster: SimulatedCluster, node: number, random: Random): number {
+  const shard = node % cluster.shards;
+  for (let i = 0; i < 12; i++) {
+    const slot = redisSlot(Buffer.from(random.pick(KEYS)));
+    if (cluster.holderOf(slot) === shard) cluster.migrate(slot, (shard + 1) % cluster.shards, 500);
+  }
+  return cluster.primaryOf(shard);
+}
 
 /** What a client gets over without failing a read that has some time: nothing of it takes longer than a moment. */
 const MILD = ['cut', 'cut', 'migration'];
