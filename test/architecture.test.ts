@@ -66,7 +66,13 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   ingestion: {
     may: ['errors.ts', 's3-client.ts', 'feast-encoding', 'registry/registry-model.ts'],
     mayForTypes: ['call/access.ts', 'call/caller-signal.ts', 'online-store/online-store.ts'],
-    packages: ['@aws-sdk/client-s3', '@duckdb/node-api', 'node:buffer', ...FILES],
+    packages: [
+      '@aws-sdk/client-s3',
+      '@duckdb/node-api',
+      '@duckdb/node-bindings',
+      'node:buffer',
+      ...FILES,
+    ],
   },
   transformation: {
     may: [

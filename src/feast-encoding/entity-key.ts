@@ -93,8 +93,7 @@ export function writeEntityBytes(
   start: number,
   end: number,
 ): number {
-  at = writeUint32(out, at, type);
-  at = writeUint32(out, at, end - start);
+  at = writeEntityHeader(out, at, type, end - start);
   // Entity values are mostly shorter than what makes a native copy pay.
   if (end - start > 64) {
     out.set(source.subarray(start, end), at);
@@ -104,6 +103,16 @@ export function writeEntityBytes(
     out[at++] = source[i]!;
   }
   return at;
+}
+
+/** Writes what stands before the payload of a value, `ENTITY_VALUE_HEADER_BYTES`; returns the position after it. */
+export function writeEntityHeader(
+  out: Uint8Array,
+  at: number,
+  type: number,
+  length: number,
+): number {
+  return writeUint32(out, writeUint32(out, at, type), length);
 }
 
 /** Writes one INT32 value of an entity key, 12 bytes; returns the position after it. */

@@ -28,11 +28,15 @@ export function writeVarint(out: Uint8Array, at: number, value: number): number 
 
 /** Writes the 64 bits of `value` (two's complement) as a varint at `at` and returns the position after it. */
 export function writeVarint64(out: Uint8Array, at: number, value: bigint): number {
-  let low = Number(BigInt.asUintN(32, value));
-  let high = Number(BigInt.asUintN(32, value >> 32n));
+  const low = Number(BigInt.asUintN(32, value));
+  return writeVarintHalves(out, at, low, Number(BigInt.asUintN(32, value >> 32n)));
+}
+
+/** As `writeVarint64`, from two halves of which only the bits count. */
+export function writeVarintHalves(out: Uint8Array, at: number, low: number, high: number): number {
   while (high !== 0) {
     out[at++] = (low & 0x7f) | 0x80;
-    low = ((low >>> 7) | (high << 25)) >>> 0;
+    low = (low >>> 7) | (high << 25);
     high >>>= 7;
   }
   return writeVarint(out, at, low);

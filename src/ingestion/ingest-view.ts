@@ -5,6 +5,7 @@ import { MAX_NAMED_ROWS, describeBadRows } from './bad-rows.ts';
 import type { BadRowKind, BadRows } from './bad-rows.ts';
 import { createBatchWriter } from './batch-writer.ts';
 import type { WriteTotals } from './batch-writer.ts';
+import { chunksAhead } from './chunks-ahead.ts';
 import { invalidSourceData } from './ingestion-error.ts';
 import type { MaterializationWindow } from './materialization-window.ts';
 import { openSourceFiles } from './open-source-files.ts';
@@ -100,7 +101,9 @@ export async function ingestView(
     const { totals, misfits } = await writeLatestRows({
       database,
       reader,
-      rows: await database.connection.stream(queries.latestRows),
+      rows: await database.connection.stream(
+        entityCount === census.sourceRowCount ? queries.allRows : queries.latestRows,
+      ),
       viewName: view.name,
       storedName,
       featureNames: view.features.map(({ name }) => name),
@@ -159,11 +162,7 @@ async function writeLatestRows(
     },
   });
   try {
-    for (
-      let chunk = await latest.rows.fetchChunk();
-      chunk !== null && chunk.rowCount > 0;
-      chunk = await latest.rows.fetchChunk()
-    ) {
+    for await (const chunk of chunksAhead(latest.rows)) {
       const { rowCount } = chunk;
       for (let row = 0; row < rowCount; row++) {
         const misfit = reader.read(chunk, row, writer.slab);

@@ -1,17 +1,12 @@
-import type { DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api';
-import { DuckDBBlobValue, DuckDBTypeId } from '@duckdb/node-api';
-import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
-import type { GrowingBytes } from '../feast-encoding/growing-bytes.ts';
+import type { DuckDBDataChunk } from '@duckdb/node-api';
+import { sortJoinKeys, type EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import type { RowSlab } from '../feast-encoding/row-slab.ts';
-import {
-  compileEntityKeyPrefix,
-  serializeEntityValue,
-  sortJoinKeys,
-} from '../feast-encoding/entity-key.ts';
-import { appendTypedValue } from '../feast-encoding/value-writer.ts';
 import { ValueType, isEntityKeyType, valueTypeName } from '../feast-encoding/value-type.ts';
 import type { FieldDefinition, ViewDefinition } from '../registry/registry-model.ts';
+import { compileColumnCells, type ColumnCells } from './column-cells.ts';
 import { invalidSourceData } from './ingestion-error.ts';
+import { compileKeyCells, type KeyCells } from './key-cells.ts';
+import { MomentColumn } from './moment-column.ts';
 import { compileScalarReader } from './scalar-reader.ts';
 import { DUMMY_JOIN_KEY } from './source-columns.ts';
 import type { SourceColumn, SourceColumns } from './source-columns.ts';
@@ -21,9 +16,6 @@ import {
   joinKeyType,
   momentExpression,
 } from './source-queries.ts';
-import { floorDivide } from './text-scalars.ts';
-import { compileValueConversion } from './value-conversion.ts';
-import type { ValueConversion } from './value-conversion.ts';
 
 /** A source's columns, matched with what the view declares and ready to be read. */
 export interface RowReader {
@@ -41,10 +33,6 @@ export interface RowReader {
   /** Column of the chunk where the row's position begins. */
   readonly positionAt: number;
 }
-
-const NANOS_PER_SECOND = 1_000_000_000;
-const MICROS_PER_SECOND = 1_000_000;
-const NANOS_PER_MICRO = 1000;
 
 /** Columns of `latestRows`: event timestamp, created timestamp, join keys, features, position. */
 const EVENT_AT = 0;
@@ -66,140 +54,64 @@ export function compileRowReader(
     name: column.name,
     valueType: joinKeyType(column, declared.get(column.name)!),
   }));
-  const conversions = columns.features.map((column, i) =>
-    compileValueConversion(view.features[i]!.valueType, column.type),
+  const featuresAt = JOIN_KEYS_AT + joinKeys.length;
+  const cells = columns.features.map((column, i) =>
+    compileColumnCells(view.features[i]!.valueType, column.type, featuresAt + i),
   );
   const misfits = [
     ...momentMisfits(columns),
     ...columns.joinKeys.flatMap((column, i) => joinKeyMisfit(column, joinKeys[i]!.valueType)),
     ...columns.features.flatMap((column, i) =>
-      conversions[i] === undefined ? [describeMisfit(column, view.features[i]!.valueType)] : [],
+      cells[i] === undefined ? [describeMisfit(column, view.features[i]!.valueType)] : [],
     ),
   ];
   if (misfits.length > 0) {
     throw invalidSourceData(view.name, misfits.join('; '));
   }
-  const featuresAt = JOIN_KEYS_AT + joinKeys.length;
-  const keyWriter = compileKeyWriter(joinKeys, columns.joinKeys, version);
+  const key = compileKeyCells(joinKeys, columns.joinKeys, JOIN_KEYS_AT, version);
   return {
     joinKeys,
     sortedJoinKeys:
       joinKeys.length === 0 ? [DUMMY_JOIN_KEY] : sortJoinKeys(joinKeys.map(({ name }) => name)),
-    positionAt: featuresAt + conversions.length,
-    read: compileRead(view, columns, conversions as ValueConversion[], keyWriter, featuresAt),
+    positionAt: featuresAt + cells.length,
+    read: compileRead(view, columns, cells as ColumnCells[], key),
   };
 }
 
 function compileRead(
   view: ViewDefinition,
   columns: SourceColumns,
-  conversions: readonly ValueConversion[],
-  writeKey: KeyWriter,
-  featuresAt: number,
+  cells: readonly ColumnCells[],
+  key: KeyCells,
 ): RowReader['read'] {
-  const eventUnit = columns.eventTimestamp.type.typeId;
-  const createdUnit = columns.createdTimestamp?.type.typeId;
+  const event = new MomentColumn(EVENT_AT, columns.eventTimestamp.type.typeId);
+  const created = new MomentColumn(CREATED_AT, columns.createdTimestamp?.type.typeId);
   const keyNames = columns.joinKeys.map(({ name }) => name).join(', ');
+  let attached: DuckDBDataChunk | undefined;
   return (chunk, row, slab) => {
+    if (chunk !== attached) {
+      attached = chunk;
+      for (const part of [event, created, key, ...cells]) part.attach(chunk);
+    }
     slab.beginRow();
-    for (let i = 0; i < conversions.length; i++) {
-      const value = conversions[i]!(chunk.getColumnVector(featuresAt + i).getItem(row));
-      if (value === undefined) {
+    for (let i = 0; i < cells.length; i++) {
+      slab.beginCell(i + 1);
+      if (!cells[i]!.write(row, slab.out)) {
         return view.features[i]!.name;
       }
-      slab.beginCell(i + 1);
-      appendTypedValue(slab.out, value);
       slab.endCell(i + 1);
     }
     slab.beginCell(0);
-    if (!writeKey(chunk, row, slab.out)) {
+    if (!key.write(row, slab.out)) {
       return keyNames;
     }
     slab.endCell(0);
-    const event = chunk.getColumnVector(EVENT_AT).getItem(row) as bigint;
-    const eventSeconds = wholeSeconds(event, eventUnit);
-    const created = chunk.getColumnVector(CREATED_AT).getItem(row) as bigint | null;
-    const createdSeconds = created === null ? Number.NaN : wholeSeconds(created, createdUnit);
-    slab.endRow(
-      eventSeconds,
-      restNanos(event, eventSeconds, eventUnit),
-      createdSeconds,
-      created === null ? 0 : restNanos(created, createdSeconds, createdUnit),
-    );
+    const seconds = event.seconds(row);
+    const createdSeconds = created.seconds(row);
+    const createdNanos = Number.isNaN(createdSeconds) ? 0 : created.nanos(row, createdSeconds);
+    slab.endRow(seconds, event.nanos(row, seconds), createdSeconds, createdNanos);
     return undefined;
   };
-}
-
-/** Writes the entity key of a row; false where a value does not fit. */
-type KeyWriter = (chunk: DuckDBDataChunk, row: number, out: GrowingBytes) => boolean;
-
-/** Entity keys of a view; those of a view without entities are all the same one. */
-function compileKeyWriter(
-  joinKeys: readonly FieldDefinition[],
-  columns: readonly SourceColumn[],
-  version: EntityKeyVersion,
-): KeyWriter {
-  if (joinKeys.length === 0) {
-    const key = Buffer.concat([
-      compileEntityKeyPrefix([DUMMY_JOIN_KEY], version),
-      serializeEntityValue({ type: ValueType.STRING, value: '' }, DUMMY_JOIN_KEY),
-    ]);
-    return (_chunk, _row, out) => {
-      out.put(key);
-      return true;
-    };
-  }
-  const sorted = sortJoinKeys(joinKeys.map(({ name }) => name));
-  const prefix = compileEntityKeyPrefix(sorted, version);
-  const parts = sorted.map((name) => {
-    const i = joinKeys.findIndex((joinKey) => joinKey.name === name);
-    const { valueType: type } = joinKeys[i]!;
-    const read = type === ValueType.STRING ? compileScalarReader(type, columns[i]!.type)! : plain;
-    return { at: JOIN_KEYS_AT + i, name, type, read };
-  });
-  return (chunk, row, out) => {
-    out.put(prefix);
-    for (const { at, name, type, read } of parts) {
-      const value = read(chunk.getColumnVector(at).getItem(row));
-      if (value === undefined) {
-        return false;
-      }
-      out.put(serializeEntityValue({ type, value: value as bigint | string | Uint8Array }, name));
-    }
-    return true;
-  };
-}
-
-/** Integers and timestamps have been made BIGINT by the query. */
-function plain(value: DuckDBValue): bigint | Uint8Array {
-  return value instanceof DuckDBBlobValue ? value.bytes : (value as bigint);
-}
-
-type TimeUnit = DuckDBTypeId | undefined;
-
-/** Seconds of an epoch in the unit of its column, rounded down. */
-function wholeSeconds(epoch: bigint, unit: TimeUnit): number {
-  const perSecond = unitsPerSecond(unit);
-  const count = Number(epoch);
-  return Number.isSafeInteger(count)
-    ? Math.floor(count / perSecond)
-    : Number(floorDivide(epoch, BigInt(perSecond)));
-}
-
-/** What an epoch has beyond its seconds. Feast keeps microseconds; what is finer is cut off. */
-function restNanos(epoch: bigint, seconds: number, unit: TimeUnit): number {
-  const perSecond = unitsPerSecond(unit);
-  const count = Number(epoch);
-  const rest = Number.isSafeInteger(count)
-    ? count - seconds * perSecond
-    : Number(epoch - BigInt(seconds) * BigInt(perSecond));
-  return unit === DuckDBTypeId.TIMESTAMP_NS
-    ? rest - (rest % NANOS_PER_MICRO)
-    : rest * NANOS_PER_MICRO;
-}
-
-function unitsPerSecond(unit: TimeUnit): number {
-  return unit === DuckDBTypeId.TIMESTAMP_NS ? NANOS_PER_SECOND : MICROS_PER_SECOND;
 }
 
 function momentMisfits(columns: SourceColumns): string[] {

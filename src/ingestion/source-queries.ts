@@ -25,6 +25,8 @@ export interface SourceQueries {
    * features, position.
    */
   readonly latestRows: string;
+  /** The same, quicker, where `latest` holds all rows of the source. */
+  readonly allRows: string;
   /** Positions of rows without a usable event timestamp, the first ones; `?` = how many. */
   readonly rowsWithoutTimestamp: string;
   /** Positions of rows in the window without a usable join key, the first ones; `?` = how many. */
@@ -100,6 +102,7 @@ export function compileSourceQueries(
         ? `CREATE TEMP TABLE latest AS SELECT ${position} ${candidates} ORDER BY ${newestFirst} LIMIT 1`
         : `CREATE TEMP TABLE latest AS SELECT ${position} ${candidates} QUALIFY row_number() OVER (PARTITION BY ${keys.join(', ')} ORDER BY ${newestFirst}) = 1`,
     latestRows: `SELECT ${selected} FROM ${relation.sql} JOIN latest ON ${same}${inKeyOrder}`,
+    allRows: `SELECT ${selected} FROM ${relation.sql}${inKeyOrder}`,
     rowsWithoutTimestamp: `SELECT ${position} FROM ${relation.sql} WHERE ${event} IS NULL ORDER BY ${position} LIMIT ?`,
     rowsWithoutJoinKey: `SELECT ${position} FROM ${relation.sql} WHERE ${inWindow} AND (${noKey}) ORDER BY ${position} LIMIT ?`,
   };

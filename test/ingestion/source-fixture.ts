@@ -123,7 +123,11 @@ export async function readLatest(
       order,
     );
     await database.connection.run(queries.chooseLatest);
-    const result = await database.connection.stream(queries.latestRows);
+    const counted = await database.connection.runAndReadAll(
+      `SELECT (SELECT count(*) FROM latest) = (SELECT count(*) FROM ${database.relation.sql})`,
+    );
+    const isAll = counted.getRows()[0]![0] === true;
+    const result = await database.connection.stream(isAll ? queries.allRows : queries.latestRows);
     const slab = new RowSlab(view.features.length);
     const misfits: string[] = [];
     for await (const chunk of result) {
