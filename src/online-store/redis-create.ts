@@ -1,17 +1,9 @@
 import { Buffer } from 'node:buffer';
 import type { RowSlab } from '../feast-encoding/row-slab.ts';
-import { MAX_TIMESTAMP_BYTES, writeTimestamp } from '../feast-encoding/timestamp.ts';
-import {
-  MAX_COMMAND_HEAD_BYTES,
-  maxWordBytes,
-  writeCommandHead,
-  writeJoinedWord,
-  writeTextWord,
-  writeWord,
-} from '../redis/encode-command.ts';
-import { DumpedHash, MAX_DUMPED_WORD_BYTES, maxDumpBytes } from '../redis/hash-dump.ts';
+import { MAX_DUMPED_WORD_BYTES } from '../redis/hash-dump.ts';
 import type { RedisClient } from '../redis/redis-client.ts';
 import { redisSlot } from '../redis/redis-slot.ts';
+import { encodeCreate } from './encode-create.ts';
 import type { ReadOptions } from './online-store.ts';
 import { CALL_TIMEOUT_MS } from './redis-call.ts';
 import { translated } from './redis-errors.ts';
@@ -23,18 +15,23 @@ const MIN_ROWS = 100;
 const TRIAL_ROWS = 10;
 /** Fields of a hash that Redis keeps as a listpack by its defaults. */
 const MAX_FIELDS = 128;
-/** What a server says where the hash is there already; everything else means that it does not take what we send. */
+/** What a server says where the hash is there already. */
 const IS_THERE = /^BUSYKEY/;
-/** Said of a slot or of the moment, not of the command. */
-const PASSING =
-  /^(?:MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|NOREPLICAS|NOAUTH|OOM|BUSY|MISCONF)\b/;
+/** What servers say that never take it: they have no such command, not for us, or another format. The rest passes. */
+const REFUSES =
+  /unknown command|not (?:allowed|supported)|unsupported|^NOPERM|payload version|bad data format/i;
 const SHARE_WORTH_IT = 0.5;
+/** Memory that is kept for the commands of the next rows: of so many nodes and batches, each of so many bytes at most. */
+const MAX_IDLE = 8;
+const MAX_IDLE_BYTES = 1024 * 1024;
 
 /** What is known of a Redis: whether it lets us create hashes, and how many of a view's entities were new last time. */
 interface Experience {
   isRefused: boolean;
   /** By project and view. */
   readonly newShares: Map<string, number>;
+  /** Memory of commands that have been carried out, for the next ones. */
+  readonly idle: Buffer[];
 }
 
 const experiences = new WeakMap<RedisClient, Experience>();
@@ -74,7 +71,11 @@ export async function createNewRows(
 }
 
 function experienceOf(client: RedisClient): Experience {
-  const known = experiences.get(client) ?? { isRefused: false, newShares: new Map() };
+  const known = experiences.get(client) ?? {
+    isRefused: false,
+    newShares: new Map<string, number>(),
+    idle: [],
+  };
   experiences.set(client, known);
   return known;
 }
@@ -135,15 +136,19 @@ async function createAll(
   rows: readonly number[],
   limits: ReadOptions,
 ): Promise<{ readonly notCreated: readonly number[]; readonly thereCount: number }> {
+  const { idle } = experienceOf(client);
   let thereCount = 0;
   const trains = [...bySlotOfNode(client, target, slab, rows)].map(async ([slot, ofNode]) => {
-    const bytes = encodeCreate(target, slab, ofNode);
+    const bytes = encodeCreate(target, slab, ofNode, idle.pop());
     const train = client.callTrain(slot, bytes, ofNode.length, limits, CALL_TIMEOUT_MS);
     const { isDone, refusals } = await translated(train);
+    if (idle.length < MAX_IDLE && bytes.buffer.byteLength <= MAX_IDLE_BYTES) {
+      idle.push(Buffer.from(bytes.buffer));
+    }
     for (const text of refusals.values()) {
       if (IS_THERE.test(text)) {
         thereCount++;
-      } else if (!PASSING.test(text)) {
+      } else if (REFUSES.test(text)) {
         experienceOf(client).isRefused = true;
       }
     }
@@ -163,58 +168,16 @@ function bySlotOfNode(
   if (!client.isCluster) {
     return new Map([[0, [...rows]]]);
   }
-  const slotOfNode = new Map<string, number>();
-  const groups = new Map<number, number[]>();
+  const groups = new Map<string, { readonly slot: number; readonly ofNode: number[] }>();
   for (const row of rows) {
     const slot = redisSlot(Buffer.concat([slab.entityKey(row), project]));
     const address = client.addressOfSlot(slot);
-    const named = slotOfNode.get(address) ?? slot;
-    slotOfNode.set(address, named);
-    const group = groups.get(named) ?? [];
-    groups.set(named, group);
-    group.push(row);
-  }
-  return groups;
-}
-
-/** The event timestamp is put together here. */
-const timestamp = new Uint8Array(MAX_TIMESTAMP_BYTES);
-
-function encodeCreate(target: WriteTarget, slab: RowSlab, rows: readonly number[]): Buffer {
-  const { project, timestampField, featureFields, ttl } = target;
-  const ttlMs = ttl === '' ? '0' : String(Number(ttl) * 1000);
-  const fieldBytes = featureFields.reduce((sum, field) => sum + field.length, 0);
-  const words = 2 * (featureFields.length + 1);
-  const common = timestampField.length + MAX_TIMESTAMP_BYTES + fieldBytes;
-  const around = MAX_COMMAND_HEAD_BYTES + 4 * maxWordBytes(0) + 'RESTORE'.length + ttlMs.length;
-  let size = 0;
-  for (const row of rows) {
-    const dump = maxDumpBytes(words, common + slab.valueBytes(row));
-    size += around + slab.keyBytes(row) + project.length + dump;
-  }
-  const out = Buffer.allocUnsafeSlow(size);
-  // A hash is put together here first: its length goes before it.
-  const longest = rows.reduce((max, row) => Math.max(max, slab.valueBytes(row)), 0);
-  const dump = Buffer.allocUnsafe(maxDumpBytes(words, common + longest));
-  const { starts, ends, width } = slab;
-  const { bytes } = slab.out;
-  let at = 0;
-  for (const row of rows) {
-    const keyAt = row * (width + 1);
-    at = writeCommandHead(out, at, 4);
-    at = writeTextWord(out, at, 'RESTORE');
-    at = writeJoinedWord(out, at, bytes, starts[keyAt]!, ends[keyAt]!, project);
-    at = writeTextWord(out, at, ttlMs);
-    const hash = new DumpedHash(dump, 0);
-    hash.add(timestampField, 0, timestampField.length);
-    const moment = writeTimestamp(timestamp, 0, slab.eventSeconds[row]!, slab.eventNanos[row]!);
-    hash.add(timestamp, 0, moment);
-    for (let i = 0; i < featureFields.length; i++) {
-      const field = featureFields[i]!;
-      hash.add(field, 0, field.length);
-      hash.add(bytes, starts[keyAt + 1 + i]!, ends[keyAt + 1 + i]!);
+    let group = groups.get(address);
+    if (group === undefined) {
+      group = { slot, ofNode: [] };
+      groups.set(address, group);
     }
-    at = writeWord(out, at, dump, 0, hash.finish());
+    group.ofNode.push(row);
   }
-  return out.subarray(0, at);
+  return new Map([...groups.values()].map(({ slot, ofNode }) => [slot, ofNode]));
 }

@@ -97,9 +97,15 @@ export function writeNumberWord(out: Buffer, at: number, value: number): number 
   return writeLineEnd(out, writeDecimal(out, at, value));
 }
 
-function writeWordHead(out: Uint8Array, at: number, length: number): number {
+/** Writes the length of a word that is written next; returns the position after it. */
+export function writeWordHead(out: Uint8Array, at: number, length: number): number {
   out[at] = DOLLAR;
   return writeLineEnd(out, writeDecimal(out, at + 1, length));
+}
+
+/** Writes what stands after a word; returns the position after it. */
+export function writeWordEnd(out: Uint8Array, at: number): number {
+  return writeLineEnd(out, at);
 }
 
 /** Copies `source[start, end)` to `at`; returns the position after it. */

@@ -14,9 +14,14 @@ const LISTPACK_END = 0xff;
 const SHORT_STRING = 0x80;
 const EPILOGUE_BYTES = 1 + 2 + 8;
 
-/** Bytes that a dumped hash takes at most. @param words fields and values, of `bytes` bytes together. */
-export function maxDumpBytes(words: number, bytes: number): number {
+/** Bytes that a dumped hash takes. @param words fields and values, of `bytes` bytes together. */
+export function dumpBytes(words: number, bytes: number): number {
   return PROLOGUE_BYTES + LISTPACK_HEAD_BYTES + 2 * words + bytes + EPILOGUE_BYTES;
+}
+
+/** A word as it lies in a listpack: `MAX_DUMPED_WORD_BYTES` at most. */
+export function encodeDumpedWord(word: Uint8Array): Uint8Array {
+  return Uint8Array.of(SHORT_STRING | word.length, ...word, word.length + 1);
 }
 
 /**
@@ -35,7 +40,7 @@ export class DumpedHash {
   /** Where the next word goes. */
   private at: number;
 
-  /** @param out has room for `maxDumpBytes` from `start` on. */
+  /** @param out has room for `dumpBytes` from `start` on. */
   constructor(out: Uint8Array, start: number) {
     this.out = out;
     this.start = start;
@@ -50,6 +55,12 @@ export class DumpedHash {
     const at = copyBytes(out, this.at + 1, source, start, end);
     out[at] = length + 1;
     this.at = at + 1;
+    this.words++;
+  }
+
+  /** Adds a word that `encodeDumpedWord` has made ready. */
+  addEncoded(word: Uint8Array): void {
+    this.at = copyBytes(this.out, this.at, word, 0, word.length);
     this.words++;
   }
 

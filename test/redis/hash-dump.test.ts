@@ -2,7 +2,12 @@ import { Buffer } from 'node:buffer';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { writeCrc64 } from '../../src/redis/crc64.ts';
-import { DumpedHash, MAX_DUMPED_WORD_BYTES, maxDumpBytes } from '../../src/redis/hash-dump.ts';
+import {
+  DumpedHash,
+  dumpBytes,
+  encodeDumpedWord,
+  MAX_DUMPED_WORD_BYTES,
+} from '../../src/redis/hash-dump.ts';
 
 function crc64(bytes: Uint8Array): bigint {
   const out = Buffer.concat([bytes, Buffer.alloc(8)]);
@@ -39,7 +44,7 @@ describe('writeCrc64', () => {
 
 describe('DumpedHash', () => {
   it('writes the bytes that Redis 7.0 gives for HSET h field value', () => {
-    const out = Buffer.alloc(maxDumpBytes(2, 10));
+    const out = Buffer.alloc(dumpBytes(2, 10));
     const hash = new DumpedHash(out, 0);
     hash.add(Buffer.from('field'), 0, 5);
     hash.add(Buffer.from('a value b'), 2, 7);
@@ -63,10 +68,13 @@ describe('DumpedHash', () => {
     fc.assert(
       fc.property(fc.array(word, { maxLength: 60 }), fc.nat(9), (words, start) => {
         const bytes = words.reduce((sum, { length }) => sum + length, 0);
-        const room = maxDumpBytes(words.length, bytes);
+        const room = dumpBytes(words.length, bytes);
         const out = Buffer.alloc(start + room, 0xee);
         const hash = new DumpedHash(out, start);
-        for (const each of words) hash.add(each, 0, each.length);
+        for (const [i, each] of words.entries()) {
+          if (i % 2 === 0) hash.addEncoded(encodeDumpedWord(each));
+          else hash.add(each, 0, each.length);
+        }
         expect(hash.finish()).toBe(start + room);
         expect(out.subarray(0, start).every((byte) => byte === 0xee)).toBe(true);
         expect(wordsOf(out.subarray(start))).toEqual(words.map((each) => Buffer.from(each)));
