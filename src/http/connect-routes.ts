@@ -1,11 +1,4 @@
-import {
-  fromBinary,
-  toBinary,
-  type DescMethod,
-  type DescMethodUnary,
-  type DescService,
-  type Message,
-} from '@bufbuild/protobuf';
+import { fromBinary, toBinary, type DescMethodUnary, type Message } from '@bufbuild/protobuf';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
 import {
   Code,
@@ -21,15 +14,12 @@ import type {
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol';
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
-import { GrpcFeatureServer } from '../../gen/feast/serving/GrpcServer_pb.ts';
-import { ServingService } from '../../gen/feast/serving/ServingService_pb.ts';
-import { Health } from '../../gen/grpc/health/v1/health_pb.ts';
 import { OverloadedError, SideboardError } from '../errors.ts';
 import { SERVER_TIMING } from '../call/request-timing.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import { invalidRequest } from '../retrieval/retrieval-errors.ts';
 import { answerThrough } from './connect-exchange.ts';
-import type { Admission, RequestCall } from '../call/request-call.ts';
+import type { ConnectMethods, UnaryOnBytes } from './connect-methods.ts';
 import {
   runAdmitted,
   type Exchange,
@@ -37,30 +27,9 @@ import {
   type HttpCallStatus,
 } from './http-call.ts';
 
-/** A method as bytes, shared with gRPC over HTTP/2; its answer begins with free bytes for a frame's prefix. */
-export type MethodOnBytes = (message: Uint8Array, call: RequestCall) => Promise<Uint8Array>;
-
-/** A service and its methods by name; those that stream are served over gRPC only. */
-export interface ServiceOnBytes {
-  readonly name: string;
-  readonly methods: Readonly<
-    Record<string, UnaryOnBytes | { readonly kind: 'streaming'; readonly isOpen?: true }>
-  >;
-}
-
-/** A method with one request and one response. */
-export interface UnaryOnBytes {
-  readonly kind: 'unary';
-  readonly call: MethodOnBytes;
-  /** How it is let in, see `runAdmitted`. */
-  readonly admission?: Admission;
-  /** Answered without asking who calls. */
-  readonly isOpen?: true;
-}
-
 /** What the Connect protocols need. */
 export interface ConnectRoutesOptions extends HttpAdmission {
-  readonly services: readonly ServiceOnBytes[];
+  readonly methods: ConnectMethods;
   /** Free bytes at the beginning of a method's answer. */
   readonly headroomBytes: number;
   readonly maxRequestBytes: number;
@@ -69,14 +38,8 @@ export interface ConnectRoutesOptions extends HttpAdmission {
   readonly statusOf: (error: unknown) => HttpCallStatus;
 }
 
-/** Connect, gRPC-Web and Connect with JSON, by full method path. */
-export interface ConnectRoutes {
-  has(path: string): boolean;
-  /** Answers an exchange whose path `has` knows. Never rejects. */
-  answer(exchange: Exchange): Promise<void>;
-}
-
-const DESCRIPTIONS: readonly DescService[] = [ServingService, GrpcFeatureServer, Health];
+/** Answers an exchange whose path is among the methods. Never rejects. */
+export type AnswerConnect = (exchange: Exchange) => Promise<void>;
 
 /** Connect's codes are gRPC's numbers. */
 const CODE_BY_NUMBER: ReadonlyMap<number, Code> = new Map(
@@ -93,10 +56,10 @@ const refusalKey = createContextKey<ConnectError | undefined>(undefined);
 const readingKey = createContextKey<AbortSignal | undefined>(undefined);
 
 /**
- * The services of the gRPC side over plain HTTP, through the Connect library: it does the protocols, the methods are the
- * ones that gRPC calls, so that both give one answer.
+ * The services of the gRPC side over Connect, gRPC-Web and Connect with JSON, through the Connect library: it does the
+ * protocols, the methods are the ones that gRPC calls, so that both give one answer.
  */
-export function createConnectRoutes(options: ConnectRoutesOptions): ConnectRoutes {
+export function createConnectRoutes(options: ConnectRoutesOptions): AnswerConnect {
   const json = createHandlers(options, (method) => method);
   // With bytes on both sides nothing needs to be decoded: to a message without fields all fields are unknown ones, which
   // it keeps as they are and writes again in the same order.
@@ -105,25 +68,21 @@ export function createConnectRoutes(options: ConnectRoutesOptions): ConnectRoute
     input: EmptySchema,
     output: EmptySchema,
   }));
-  const { authenticate } = options;
-  const open = new Set(openPaths(options.services));
-  return {
-    has: (path) => json.has(path),
-    async answer(exchange) {
-      const isJson = /json/i.test(exchange.metadata('content-type') ?? '');
-      const values = createContextValues().set(exchangeKey, exchange);
-      if (authenticate !== undefined && !open.has(exchange.path)) {
-        try {
-          exchange.caller = await authenticate(exchange.metadata('authorization'));
-        } catch (error) {
-          values.set(refusalKey, connectError(error, exchange, options));
-        }
+  const { authenticate, methods } = options;
+  return async (exchange) => {
+    const isJson = /json/i.test(exchange.metadata('content-type') ?? '');
+    const values = createContextValues().set(exchangeKey, exchange);
+    if (authenticate !== undefined && methods.get(exchange.path)?.onBytes.isOpen !== true) {
+      try {
+        exchange.caller = await authenticate(exchange.metadata('authorization'));
+      } catch (error) {
+        values.set(refusalKey, connectError(error, exchange, options));
       }
-      const handler = (isJson ? json : binary).get(exchange.path)!;
-      const answer = (request: UniversalServerRequest): Promise<UniversalServerResponse> =>
-        answerOrRefuse(handler, request, (error) => connectError(error, exchange, options));
-      return answerThrough(answer, exchange, values);
-    },
+    }
+    const handler = (isJson ? json : binary).get(exchange.path)!;
+    const answer = (request: UniversalServerRequest): Promise<UniversalServerResponse> =>
+      answerOrRefuse(handler, request, (error) => connectError(error, exchange, options));
+    return answerThrough(answer, exchange, values);
   };
 }
 
@@ -154,14 +113,6 @@ function refuseEarly({ values, signal }: HandlerContext): void {
   values.set(readingKey, signal);
 }
 
-function openPaths(services: readonly ServiceOnBytes[]): readonly string[] {
-  return services.flatMap(({ name, methods }) =>
-    Object.entries(methods).flatMap(([method, { isOpen }]) =>
-      isOpen === true ? [`/${name}/${method}`] : [],
-    ),
-  );
-}
-
 /** Handlers by path, with the message types that `typed` gives each method. */
 function createHandlers(
   options: ConnectRoutesOptions,
@@ -175,22 +126,13 @@ function createHandlers(
     acceptCompression: [compressionGzip, compressionBrotli],
     requestGate: refuseEarly,
   });
-  for (const description of DESCRIPTIONS) {
-    const service = options.services.find(({ name }) => name === description.typeName);
-    for (const method of description.methods) {
-      const onBytes = service?.methods[method.name];
-      if (onBytes?.kind !== 'unary' || !isUnary(method)) continue;
-      const typedMethod = typed(method);
-      router.rpc(typedMethod, (message: Message, context: HandlerContext) =>
-        callOnBytes(typedMethod, onBytes, { message, context, options }),
-      );
-    }
+  for (const { description, onBytes } of options.methods.values()) {
+    const method = typed(description);
+    router.rpc(method, (message: Message, context: HandlerContext) =>
+      callOnBytes(method, onBytes, { message, context, options }),
+    );
   }
   return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
-}
-
-function isUnary(method: DescMethod): method is DescMethodUnary {
-  return method.methodKind === 'unary';
 }
 
 /** One unary call: the request back to bytes, the method, its bytes to a message. */

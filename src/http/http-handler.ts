@@ -1,7 +1,8 @@
 import type { Authenticate } from '../call/access.ts';
 import type { AdmissionGate } from '../admission/admission-gate.ts';
 import { Entrance } from '../call/entrance.ts';
-import { createConnectRoutes, type ConnectRoutes, type ServiceOnBytes } from './connect-routes.ts';
+import { connectMethods, type ServiceOnBytes } from './connect-methods.ts';
+import type { AnswerConnect, ConnectRoutesOptions } from './connect-routes.ts';
 import { createCors } from './cors.ts';
 import { detailAnswer } from './feast-error.ts';
 import { Exchange, type HttpCallObserver, type HttpCallStatus } from './http-call.ts';
@@ -43,7 +44,8 @@ const UNKNOWN_PATH = 'unknown';
  */
 export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
   const entrance = new Entrance({ ...options, ...options.limits });
-  const connect = createConnectRoutes({ ...options, ...options.limits, entrance });
+  const methods = connectMethods(options.services);
+  const connect = openConnect({ ...options, ...options.limits, entrance, methods });
   const routes = createRoutes(options);
   const cors = createCors(options.corsOrigins);
   return (request, response) => {
@@ -61,7 +63,7 @@ export function createHttpHandler(options: HttpHandlerOptions): HttpHandler {
     answerPath(request, response, {
       path,
       search: url.slice(path.length),
-      connect,
+      connect: methods.has(path) ? connect : undefined,
       routes,
       entrance,
       options,
@@ -74,7 +76,8 @@ interface Target {
   readonly path: string;
   /** The query with its question mark, or ''. */
   readonly search: string;
-  readonly connect: ConnectRoutes;
+  /** What answers it, where it is a method of a service. */
+  readonly connect: AnswerConnect | undefined;
   readonly routes: Routes;
   readonly entrance: Entrance;
   readonly options: HttpHandlerOptions;
@@ -82,12 +85,11 @@ interface Target {
 
 function answerPath(request: HttpRequest, response: HttpResponse, target: Target): void {
   const { path, connect, routes, entrance, options } = target;
-  const isService = connect.has(path);
-  const route = isService ? undefined : routes.find(path);
-  const label = isService ? path : (route?.label ?? UNKNOWN_PATH);
+  const route = connect === undefined ? routes.find(path) : undefined;
+  const label = connect === undefined ? (route?.label ?? UNKNOWN_PATH) : path;
   const exchange = new Exchange(request, response, label, options);
-  if (isService) {
-    void connect.answer(exchange);
+  if (connect !== undefined) {
+    void connect(exchange);
   } else if (route === undefined) {
     answerUnknown(request, response, target);
   } else if (!takes(route.method, request.method)) {
@@ -100,6 +102,23 @@ function answerPath(request: HttpRequest, response: HttpResponse, target: Target
       entrance,
     });
   }
+}
+
+/** Loads the Connect library, a tenth of a process that serves gRPC alone, with the first call that needs it. */
+function openConnect(options: ConnectRoutesOptions): AnswerConnect {
+  let answer: AnswerConnect | undefined;
+  return async (exchange) => {
+    try {
+      answer ??= (await import('./connect-routes.ts')).createConnectRoutes(options);
+    } catch (error) {
+      // Its files are gone, such as those of a release that was replaced under a process that runs.
+      exchange.error = error;
+      exchange.response.writeHead(500, { 'content-length': 0, connection: 'close' });
+      exchange.response.end();
+      return;
+    }
+    await answer(exchange);
+  };
 }
 
 function takes(allowed: string, method: string | undefined): boolean {

@@ -1,4 +1,6 @@
+import { cors } from '@connectrpc/connect';
 import { afterEach, describe, expect, it } from 'vitest';
+import { CONNECT_REQUEST_HEADERS, CONNECT_RESPONSE_HEADERS } from '../../src/http/cors.ts';
 import { startFeatureServer, type FeatureServer } from './feature-server.ts';
 
 const SHOP = 'https://shop.example';
@@ -24,6 +26,11 @@ function preflight(server: FeatureServer, path: string, origin: string): Promise
     },
   });
 }
+
+it('knows the headers that clients of Connect send and read as the library does', () => {
+  expect(CONNECT_REQUEST_HEADERS).toEqual(cors.allowedHeaders);
+  expect(CONNECT_RESPONSE_HEADERS).toEqual(cors.exposedHeaders);
+});
 
 describe('a page of another origin', () => {
   it.each(['/get-online-features', CHECK])('may call %s where it is allowed', async (path) => {
