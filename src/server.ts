@@ -14,7 +14,6 @@ import { createIngestService } from './grpc/ingest-service.ts';
 import { createLoadReports } from './grpc/load-reports.ts';
 import { createReflectionServices } from './grpc/reflection.ts';
 import { statusOf } from './grpc/status.ts';
-import { createBuiltinEngine } from './http2/builtin-engine.ts';
 import { createEngine } from './http2/engine.ts';
 import { createHttpHandler } from './http/http-handler.ts';
 import { HTTP_ROUTE_PATHS } from './http/routes.ts';
@@ -228,7 +227,10 @@ async function composeServer({
     loadReport: config.server.loadReports === 'calls' ? loadReports.trailer : undefined,
     otherwise: createStreamListener(handler),
   });
-  const createHttp2 = config.server.http2.engine === 'own' ? createEngine : createBuiltinEngine;
+  const createHttp2 =
+    config.server.http2.engine === 'own'
+      ? createEngine
+      : (await import('./http2/builtin-engine.ts')).createBuiltinEngine;
   const engine = createHttp2(config.server.http2, dispatcher.listener, {
     onConnectionError: (peer, code, reason) =>
       logger.debug({ peer, code, reason }, 'connection ended for what its client did'),
