@@ -179,7 +179,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     ],
   },
   auth: {
-    may: ['errors.ts', 'registry/registry-model.ts'],
+    may: ['errors.ts', 'node-http.ts', 'registry/registry-model.ts'],
     mayForTypes: ['call/access.ts', 'config/auth-config.ts'],
     packages: ['jose', 'node:buffer', 'node:crypto', 'node:fs/promises', 'node:http', 'node:https'],
   },
@@ -193,7 +193,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     packages: [],
   },
   port: {
-    may: ['errors.ts', 'http2', 'telemetry', 'tls'],
+    may: ['errors.ts', 'node-http.ts', 'http2', 'telemetry', 'tls'],
     mayForTypes: ['config/config.ts'],
     packages: ['node:fs/promises', 'node:http', 'node:net'],
   },
@@ -201,6 +201,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     // It wraps calls and names their status codes; it knows no protocol.
     may: [
       'errors.ts',
+      'node-http.ts',
       'port/listen.ts',
       'call/request-timing.ts',
       'version.ts',

@@ -1,5 +1,5 @@
-import { request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
+import { request as requestPlain } from '../node-http.ts';
 
 /** One request to a provider of identities. */
 export interface JsonRequest {

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { request as requestHttp, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { TracingConfig } from '../config/config.ts';
 import type { CheckFinding } from './check-finding.ts';
+import { request as requestHttp } from '../node-http.ts';
 import { isLoopback } from './check-network.ts';
 
 const PROBE_TIMEOUT_MS = 3_000;

@@ -1,12 +1,9 @@
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { routeByFirstBytes } from '../http2/first-bytes.ts';
 import type { Http2Engine } from '../http2/http2-engine.ts';
 import type { ServerCertificate } from '../tls/server-certificate.ts';
+import { createServer as createHttpServer } from '../node-http.ts';
 import { createTlsServer, type TlsServerOptions } from '../tls/tls-server.ts';
 
 /** A connection that has not said its first bytes by then is closed. */

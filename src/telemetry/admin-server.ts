@@ -1,5 +1,5 @@
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createServer } from '../node-http.ts';
 import { listenOnPort } from '../port/listen.ts';
 
 /** Metrics in the text format of Prometheus; a `Registry` of prom-client is one. */
