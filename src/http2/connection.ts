@@ -15,6 +15,7 @@ import { writeGoaway, writePing, writeResetStream } from './frame-writer.ts';
 import { HeadCache } from './head-cache.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import { TABLE_BYTES } from './hpack-table.ts';
+import { Intake } from './intake.ts';
 import { Output } from './output.ts';
 import { FRAME_HANDLERS, receiveUnknown } from './receive-frame.ts';
 import type { HeaderAssembly } from './receive-headers.ts';
@@ -23,8 +24,6 @@ import type { Stream } from './stream.ts';
 
 /** Streams that were reset by us lately: what the client sent before it knew is let pass. */
 const MAX_RECENT_RESETS = 1000;
-/** Unsent bytes in the socket and before it from which on nothing more is read: whoever does not read need not write. */
-const MAX_UNSENT_BYTES = 1024 * 1024;
 /** Payload of the ping between the two GOAWAYs. */
 const DRAIN_PING = Buffer.from('draining', 'latin1');
 
@@ -70,14 +69,15 @@ export class Connection implements FrameSink {
   drainStage: 0 | 1 | 2 = 0;
 
   private readonly socket: Duplex;
+  private readonly intake: Intake;
   private readonly reader = new FrameReader();
   private recentResets: Set<number> | undefined;
   private isDirty = false;
-  private isPaused = false;
 
   constructor(core: EngineCore, socket: Duplex, preface: Uint8Array) {
     this.core = core;
     this.socket = socket;
+    this.intake = new Intake(socket);
     this.peer = peerOf(socket);
     this.output = new Output(core.pool);
     this.times = startTimes(core.limits);
@@ -124,6 +124,7 @@ export class Connection implements FrameSink {
 
   flush(): void {
     this.isDirty = false;
+    this.intake.endTurn();
     if (this.isClosed) return;
     if (!this.isCongested) sendQueued(this);
     if (!this.output.flush(this.socket)) this.isCongested = true;
@@ -254,6 +255,7 @@ export class Connection implements FrameSink {
   private onBytes(chunk: Buffer): void {
     if (this.isClosed) return;
     this.times.hasHeard = true;
+    if (this.intake.take(chunk.length)) this.core.readLater(this.intake);
     try {
       this.reader.read(chunk, this);
     } catch (error) {
@@ -270,10 +272,7 @@ export class Connection implements FrameSink {
   private onSocketDrain(): void {
     this.isCongested = false;
     this.times.congestedSinceMs = undefined;
-    if (this.isPaused) {
-      this.isPaused = false;
-      this.socket.resume();
-    }
+    this.intake.drained();
     if (!this.isClosed) this.markDirty();
   }
 
@@ -283,13 +282,9 @@ export class Connection implements FrameSink {
     this.core.removeConnection(this);
   }
 
-  /** The socket is full. When far too much waits for it, reading stops too, until it drains. */
   private holdBack(): void {
     this.times.congestedSinceMs ??= performance.now();
-    if (!this.isPaused && this.socket.writableLength > MAX_UNSENT_BYTES) {
-      this.isPaused = true;
-      this.socket.pause();
-    }
+    this.intake.holdBack();
   }
 }
 

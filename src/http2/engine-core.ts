@@ -5,6 +5,7 @@ import type {
   EngineObserver,
   StreamListener,
 } from './http2-engine.ts';
+import type { Intake } from './intake.ts';
 import { ChunkPool } from './output.ts';
 import type { Stream } from './stream.ts';
 
@@ -34,6 +35,7 @@ export class EngineCore {
   /** Called after a connection has gone. */
   onRemoved: () => void = () => {};
   private dirty: Connection[] = [];
+  private full: Intake[] = [];
   private closed: Stream[] = [];
   private drained: Stream[] = [];
   private isScheduled = false;
@@ -62,6 +64,12 @@ export class EngineCore {
     this.schedule();
   }
 
+  /** A connection has given what is taken of it in one turn. */
+  readLater(intake: Intake): void {
+    this.full.push(intake);
+    this.schedule();
+  }
+
   removeConnection(connection: Connection): void {
     this.connections.delete(connection);
     this.onRemoved();
@@ -85,7 +93,7 @@ export class EngineCore {
 
   private readonly flush = (): void => {
     this.isScheduled = false;
-    const { dirty, closed, drained } = this;
+    const { dirty, full, closed, drained } = this;
     this.dirty = [];
     for (const connection of dirty) connection.flush();
     if (closed.length > 0) {
@@ -95,6 +103,10 @@ export class EngineCore {
     if (drained.length > 0) {
       this.drained = [];
       for (const stream of drained) stream.tellDrained();
+    }
+    if (full.length > 0) {
+      this.full = [];
+      for (const intake of full) intake.readOn();
     }
   };
 }
