@@ -177,7 +177,7 @@ export class ConcurrencyLimit {
     this.lastMeanMs = meanMs;
     this.learnFromStep(meanMs, false);
     this.baseline.add(meanMs);
-    this.learnCost((busyMs - window.busyBeforeMs) / window.leftCount);
+    this.learnCost((busyMs - window.busyBeforeMs) / window.leftCount, window.refusedAny);
     const wantedMs = this.baseline.ms * TOLERANCE + SLACK_MS;
     const perMs = window.leftCount / lastedMs;
     // With one in work on average, as when a request came after an idle hour, none waited for another.
@@ -242,8 +242,10 @@ export class ConcurrencyLimit {
     return Math.min(Math.max(limit, this.floor), this.options.max);
   }
 
-  private learnCost(costMs: number): void {
-    this.costMs = this.costMs === 0 ? costMs : this.costMs + COST_WEIGHT * (costMs - this.costMs);
+  /** While others are kept out the process is busy refusing them too: what is measured then is an upper bound. */
+  private learnCost(costMs: number, isBound: boolean): void {
+    if (this.costMs === 0) this.costMs = costMs;
+    else if (!isBound || costMs < this.costMs) this.costMs += COST_WEIGHT * (costMs - this.costMs);
   }
 
   private endProbeIfDue(probe: Probe, nowMs: number): void {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ConcurrencyLimit } from '../../src/admission/concurrency-limit.ts';
 import { between, simulate, type ServerModel } from './simulated-server.ts';
 
 /** The machine that simulates may be busy. */
@@ -91,6 +92,31 @@ test('small reads: goodput is what the refusals leave of the core', { timeout: 3
   });
   const left = 1 - 4 * (SMALL.refusalMs / 0.045);
   expect(between(outcome, 500, 2000).perSecond).toBeGreaterThan(0.95 * left * SMALL_CAPACITY);
+});
+
+test('a server that is busy refusing does not let in fewer and fewer', () => {
+  let busyMs = 0;
+  let nowMs = 0;
+  const limit = new ConcurrencyLimit({ initial: 64, min: 8, max: 1000, busyMs: () => busyMs }, 0);
+  const round = (tookMs: number, busyForMs: number): number => {
+    const enteredAtMs = nowMs;
+    let inside = 0;
+    while (inside < 1000 && limit.tryEnter(nowMs)) inside += 1;
+    nowMs += tookMs;
+    busyMs += busyForMs;
+    for (let i = 0; i < inside; i++) limit.leave(nowMs, enteredAtMs, true);
+    return inside;
+  };
+  // Alone a request takes 1 ms, of which it costs 0.05.
+  for (let i = 0; i < 500; i++) {
+    limit.tryEnter(nowMs);
+    nowMs += 1;
+    busyMs += 0.05;
+    limit.leave(nowMs, nowMs - 1, true);
+  }
+  // Then many come at once, and refusing them keeps the process busy for 25 ms in each of its turns.
+  const inside = Array.from({ length: 2000 }, () => round(25, 25));
+  expect(Math.min(...inside)).toBeGreaterThanOrEqual(8);
 });
 
 describe('over time', SLOW, () => {
