@@ -58,6 +58,9 @@ export class WaitingLine {
     else place.before.behind = place.behind;
     if (place.behind === undefined) this.last = place.before;
     else place.behind.before = place.before;
+    // A place that was left long ago must not keep the one behind it, and that one the next, from the scavenger.
+    place.before = undefined;
+    place.behind = undefined;
     entrant.place = undefined;
     this.count -= 1;
     this.bytes -= entrant.messageBytes;
