@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBTypeId } from '@duckdb/node-api';
@@ -48,8 +48,11 @@ export async function materializeOnDemand(
   const folder = await mkdtemp(join(temporaryDirectory ?? tmpdir(), 'sideboard-on-demand-'));
   try {
     let sourceRowCount = 0;
+    // Read as a folder: the temporary one may have a name that a pattern would be taken from.
+    const moments = join(folder, 'moments');
+    await mkdir(moments);
     for (const [i, source] of sources.entries()) {
-      const path = join(folder, `moments-${i}.parquet`);
+      const path = join(moments, `${i}.parquet`);
       sourceRowCount += await writeMoments(source, path, window, target);
     }
     const joinKeys = new Set(view.joinKeys.map(({ name }) => name));
@@ -62,7 +65,7 @@ export async function materializeOnDemand(
         featureService: undefined,
         fullFeatureNames: false,
       },
-      entityRows: join(folder, 'moments-*.parquet'),
+      entityRows: moments,
       eventTimestampColumn: EVENT_TIMESTAMP,
       output: computed,
       overwrite: false,

@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { RunningServer } from '../../src/server.ts';
 import { serveRepository } from '../support/repository-server.ts';
 import { makeRepository, runSideboard, type RepositoryFolder } from './apply-fixture.ts';
@@ -126,6 +128,20 @@ test('goes back by the longest TTL of its sources where nothing says where to be
     expect(exitCode, stderr).toBe(0);
     expect(await totals()).toEqual(afterwards);
   }
+});
+
+test('is computed whatever the name of the temporary folder is', async () => {
+  const folder = join(repository.path, 'tmp [a] *{b}');
+  await mkdir(folder);
+  vi.stubEnv('TMPDIR', folder);
+  try {
+    const { exitCode, stderr } = await run('materialize', ...WINDOW, '-v', 'totals');
+    expect(exitCode, stderr).toBe(0);
+    expect(await readdir(folder)).toEqual([]);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  expect(await totals()).toEqual(COMPUTED);
 });
 
 test('is materialized by a server for those who ask', async () => {
