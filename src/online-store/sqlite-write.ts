@@ -1,10 +1,11 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { Buffer } from 'node:buffer';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { RowSlab } from '../feast-encoding/row-slab.ts';
 import { slabOf } from './online-store.ts';
 import type { ReadOptions, WriteBatch, WriteResult } from './online-store.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
-import { prepareWrite, quoteIdentifier, sqliteTableName, type CellWriter } from './sqlite-table.ts';
+import { prepareWrite, quoteIdentifier, sqliteTableName, type RowWriter } from './sqlite-table.ts';
 import { readSqliteTimestamp, toSqliteSeconds } from './sqlite-timestamp.ts';
 
 /** Rows in one transaction; reads of this process and of others get their turn in between. */
@@ -76,11 +77,10 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
 }
 
 interface WriteTarget {
-  readonly writeCells: CellWriter;
-  readonly featureNames: readonly string[];
+  readonly writeRow: RowWriter;
   readonly writerUtcOffsetSeconds: number;
-  /** Moment of the newest row of an entity; `undefined` = none, or not asked for. */
-  readonly newestNs: (entityKey: Uint8Array) => bigint | undefined;
+  /** What is stored, for comparing; `undefined` = the last writer wins. */
+  readonly stored: StoredMoments | undefined;
 }
 
 function openTarget(
@@ -89,43 +89,61 @@ function openTarget(
   featureNames: readonly string[],
   { writerUtcOffsetSeconds, skipStale }: SqliteWriteOptions,
 ): WriteTarget {
-  const stored = database.prepare(
-    `SELECT event_ts FROM ${quoteIdentifier(table)} WHERE entity_key = ?`,
-  );
-  stored.setReadBigInts(true);
-  const newestNs = (entityKey: Uint8Array): bigint | undefined =>
-    stored
-      .all(entityKey)
-      .map((row) => readSqliteTimestamp(row['event_ts'], writerUtcOffsetSeconds))
-      .reduce((a, b) => (a === undefined || (b !== undefined && b > a) ? b : a), undefined);
   return {
-    writeCells: prepareWrite(database, table),
-    featureNames,
+    writeRow: prepareWrite(database, table, featureNames),
     writerUtcOffsetSeconds,
-    newestNs: skipStale === true ? newestNs : () => undefined,
+    stored:
+      skipStale === true ? new StoredMoments(database, table, writerUtcOffsetSeconds) : undefined,
   };
 }
 
 /** Returns false for a row that is older than what is stored. */
 function writeRow(target: WriteTarget, slab: RowSlab, row: number): boolean {
-  const { writerUtcOffsetSeconds } = target;
+  const { writerUtcOffsetSeconds, stored } = target;
   const seconds = slab.eventSeconds[row]!;
-  const eventSeconds = toSqliteSeconds(seconds, slab.eventNanos[row]!, writerUtcOffsetSeconds);
-  const entityKey = slab.entityKey(row);
-  const newestNs = target.newestNs(entityKey);
-  if (newestNs !== undefined) {
-    const rowNs = readSqliteTimestamp(eventSeconds, writerUtcOffsetSeconds)!;
-    if (newestNs > rowNs) {
+  const event = toSqliteSeconds(seconds, slab.eventNanos[row]!, writerUtcOffsetSeconds);
+  if (stored !== undefined) {
+    const newestNs = stored.newestNs(slab.entityKey(row));
+    if (newestNs !== undefined && newestNs > readSqliteTimestamp(event, writerUtcOffsetSeconds)!) {
       return false;
     }
   }
   const created = slab.createdSeconds[row]!;
-  const createdSeconds = Number.isNaN(created)
-    ? null
-    : toSqliteSeconds(created, slab.createdNanos[row]!, writerUtcOffsetSeconds);
-  target.writeCells(slab, row, target.featureNames, {
-    event: eventSeconds,
-    created: createdSeconds,
+  target.writeRow(slab, row, {
+    event,
+    created: Number.isNaN(created)
+      ? null
+      : toSqliteSeconds(created, slab.createdNanos[row]!, writerUtcOffsetSeconds),
   });
   return true;
+}
+
+/** When what a table holds happened, asked in one transaction that writes rows in the order of their keys. */
+class StoredMoments {
+  private readonly select: StatementSync;
+  private readonly writerUtcOffsetSeconds: number;
+  /** The last key of the table: nothing is stored of those behind it. `undefined` = not known. */
+  private lastKey: Uint8Array | undefined;
+
+  constructor(database: DatabaseSync, table: string, writerUtcOffsetSeconds: number) {
+    const name = quoteIdentifier(table);
+    this.select = database.prepare(`SELECT event_ts FROM ${name} WHERE entity_key = ?`);
+    this.select.setReadBigInts(true);
+    this.writerUtcOffsetSeconds = writerUtcOffsetSeconds;
+    const last = database.prepare(`SELECT max(entity_key) AS key FROM ${name}`).get()?.['key'];
+    if (last === null) this.lastKey = new Uint8Array(0);
+    else if (last instanceof Uint8Array) this.lastKey = last;
+  }
+
+  /** Moment of the newest row of an entity that is written next; `undefined` = none. */
+  newestNs(entityKey: Buffer): bigint | undefined {
+    if (this.lastKey !== undefined && entityKey.compare(this.lastKey) > 0) {
+      this.lastKey = entityKey;
+      return undefined;
+    }
+    return this.select
+      .all(entityKey)
+      .map((row) => readSqliteTimestamp(row['event_ts'], this.writerUtcOffsetSeconds))
+      .reduce((a, b) => (a === undefined || (b !== undefined && b > a) ? b : a), undefined);
+  }
 }

@@ -153,6 +153,60 @@ describe('writing to SQLite', () => {
     await store.close();
   });
 
+  it('writes features of any name', async () => {
+    const store = openSqliteOnlineStore({ path: newPath(), writerUtcOffsetSeconds: 0 });
+    const names = ["it's", '"q"', 'a?1', 'x; --', 'nul\0and more', 'größe 🎉', ''];
+    const view = await openView(store, names);
+    const first = names.map((_, i) => int64(i));
+    await view.write([row(entityKey(1), NEW_YEAR_NS, ...first)]);
+    await view.write([row(entityKey(1), NEW_YEAR_NS, ...first.toReversed())]);
+    expect(await view.valuesOf(entityKey(1))).toEqual([6n, 5n, 4n, 3n, 2n, 1n, 0n]);
+    await store.close();
+  });
+
+  it('compares each row with what is stored, wherever its key lies', async () => {
+    const store = openSqliteOnlineStore({
+      path: newPath(),
+      writerUtcOffsetSeconds: 0,
+      skipStale: true,
+    });
+    const view = await openView(store);
+    const newest = new Map<number, { second: number; value: number }>();
+    let value = 0;
+    for (let batch = 0; batch < 8; batch++) {
+      // Ids jump, so that some keys lie before the last one of the table, some behind, some twice.
+      const rows = Array.from({ length: 150 }, () => {
+        value++;
+        const id = (value * 7_919) % 401;
+        const second = (value * 31) % 17;
+        return { id, second, value };
+      });
+      let stale = 0;
+      for (const each of rows) {
+        const known = newest.get(each.id);
+        if (known !== undefined && known.second > each.second) stale++;
+        else newest.set(each.id, each);
+      }
+      const result = await view.write(
+        rows.map(({ id, second, value: stored }) =>
+          row(
+            entityKey(id),
+            NEW_YEAR_NS + BigInt(second) * SECOND_NS,
+            int64(stored),
+            int64(-stored),
+          ),
+        ),
+      );
+      expect(result).toEqual({ written: 150 - stale, stale });
+    }
+    expect(newest.size).toBe(401);
+    for (const [id, expected] of newest) {
+      const stored = BigInt(expected.value);
+      expect(await view.valuesOf(entityKey(id))).toEqual([stored, -stored]);
+    }
+    await store.close();
+  });
+
   it('lets the last row of an entity stay, wherever in a large batch it stands', async () => {
     const store = openSqliteOnlineStore({ path: newPath(), writerUtcOffsetSeconds: 0 });
     const view = await openView(store);
