@@ -386,7 +386,10 @@ describe('requests that are begun and not ended', () => {
       }
       await turn();
     }
+    // The victim has its turn before all that has been read.
     await scene.askVictim();
+    attacker.send(ping());
+    await eventually(() => expect(attacker.frames.some(({ type }) => type === 6)).toBe(true));
     const resets = attacker.frames.filter(({ type }) => type === 3);
     expect(resets.length).toBeGreaterThan(0);
     expect(resets.every(({ payload }) => payload.readUInt32BE(0) === CALM)).toBe(true);
