@@ -1,3 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { measureAddedLatency } from './parts/added-latency.ts';
 import { loadScenarios, type Scenario } from './data/scenario.ts';
 import type { SeededRepo } from './data/seed.ts';
@@ -12,7 +16,7 @@ import { measureMaterialize } from './parts/materialize.ts';
 import { measureGhz, type GhzFigures } from './parts/measure-ghz.ts';
 import { LOAD_KINDS, environmentFor, measureLoad, type LoadFigures } from './parts/measure-load.ts';
 import { measureMemory, measureSoak } from './parts/memory.ts';
-import { measureOverload, type OverloadFigures } from './parts/overload.ts';
+import type { OverloadFigures, OverloadOptions } from './parts/overload.ts';
 import { measurePeers } from './parts/peers.ts';
 import { measureProfile, type ProfileFigures } from './parts/profile.ts';
 import { measureRedisReads } from './parts/redis-reads.ts';
@@ -247,11 +251,23 @@ async function measureRegistryReloads(bench: Bench): Promise<RegistryReloadFigur
   return figures;
 }
 
+async function overloadFigures(options: OverloadOptions): Promise<OverloadFigures> {
+  const script = join(import.meta.dirname, 'parts', 'overload-process.ts');
+  const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const output = text(child.stdout);
+  child.stdin.end(JSON.stringify(options));
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0) throw new Error(`the overload of ${options.scenario.name} ended with ${code}`);
+  return JSON.parse(await output) as OverloadFigures;
+}
+
 async function measureOverloads(bench: Bench): Promise<OverloadFigures[]> {
   const figures: OverloadFigures[] = [];
   for (const scenario of loadScenarios(['1x50', '64x10', '100x50'])) {
-    const options = { ...bench, core: bench.cores.server, scenario };
-    figures.push(await measureOverload({ ...options, seconds: Math.max(5, bench.seconds) }));
+    const { repoPath, redisPort, entities, cores } = bench;
+    const seconds = Math.max(5, bench.seconds);
+    const options = { repoPath, redisPort, entities, scenario, core: cores.server, seconds };
+    figures.push(await overloadFigures(options));
     bench.say(`${scenario.name}: done`);
   }
   return figures;

@@ -14,6 +14,7 @@ import {
   summarizeLatencies,
 } from '../bench/load/latency-histogram.ts';
 import { loadScenarios } from '../bench/data/scenario.ts';
+import { scheduledOf } from '../bench/machine/processes.ts';
 import { servedQuantileMs } from '../bench/machine/served-latency.ts';
 import { percentile, spreadOf } from '../bench/report/spread.ts';
 import { verifyReply } from '../bench/data/verify-reply.ts';
@@ -254,4 +255,10 @@ test('quantiles of what a server has answered are between the bounds of its hist
   expect(servedQuantileMs(before, before, 0.5)).toBeNaN();
   const slow = new Map([...after, [Infinity, 300]]);
   expect(servedQuantileMs(before, slow, 0.99)).toBe(10);
+});
+
+test('the scheduler says how long a process ran, and waited for a core', () => {
+  const { ranUs, waitedUs } = scheduledOf(process.pid);
+  expect(ranUs).toBeGreaterThan(1000);
+  expect(ranUs + waitedUs).toBeLessThan(1.1e6 * process.uptime());
 });

@@ -1,5 +1,6 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { promisify } from 'node:util';
 
 const execFileAsync = promisify(execFile);
@@ -18,6 +19,30 @@ export interface Cores {
 /** Binds this process, and whatever it starts from now on, to a core. */
 export function pinSelf(core: number): void {
   execFileSync('taskset', ['-acp', String(core), String(process.pid)], { stdio: 'ignore' });
+}
+
+/**
+ * From now on this process runs, on any core, while nobody else wants to: as if it had a machine of its own, as far as there is
+ * time left for it. Who is not root cannot take it back, and what it starts inherits it.
+ */
+export function giveWay(): void {
+  const pid = String(process.pid);
+  execFileSync('taskset', ['-acp', `0-${cpus().length - 1}`, pid], { stdio: 'ignore' });
+  execFileSync('chrt', ['--all-tasks', '--idle', '--pid', '0', pid], { stdio: 'ignore' });
+}
+
+/** What the scheduler says of the main thread of a process, microseconds since it began: it ran, and waited for a core. */
+export interface Scheduled {
+  readonly ranUs: number;
+  readonly waitedUs: number;
+}
+
+/** Reads /proc for one process (the kernel's sched-stats.rst, "/proc/<pid>/schedstat"). */
+export function scheduledOf(pid: number): Scheduled {
+  const [ranNs = 0, waitedNs = 0] = readFileSync(`/proc/${pid}/schedstat`, 'latin1')
+    .split(' ')
+    .map(Number);
+  return { ranUs: ranNs / 1000, waitedUs: waitedNs / 1000 };
 }
 
 /** Runs a program to its end and gives its standard output. @throws Error when it fails or takes too long */

@@ -10,3 +10,11 @@ export async function redisCpuUs(port: number): Promise<number> {
   );
   return 1e6 * seconds.reduce((sum, each) => sum + each, 0);
 }
+
+/** The process of a Redis on loopback. */
+export async function redisPid(port: number): Promise<number> {
+  const client = new Redis(port);
+  const info = await client.info('server');
+  client.disconnect();
+  return Number(/^process_id:(\d+)/m.exec(info)?.[1]);
+}

@@ -1,10 +1,10 @@
-import { setPriority } from 'node:os';
 import { startSideboard, type SideboardProcess } from '../../test/support/sideboard-process.ts';
 import { GrpcCallError } from '../load/grpc-client.ts';
 import { openLoadClient, type LoadClient } from '../load/load-client.ts';
 import { runClosed, runPaced } from '../load/paced-load.ts';
 import { SERVING_PATH, encodeRequest, entityIds, references } from '../data/official-layout.ts';
-import { usageOf } from '../machine/processes.ts';
+import { giveWay, scheduledOf, usageOf } from '../machine/processes.ts';
+import { redisPid } from '../machine/redis-cpu.ts';
 import { servedLatencyOf, servedQuantileMs } from '../machine/served-latency.ts';
 import type { Scenario } from '../data/scenario.ts';
 
@@ -24,6 +24,11 @@ export interface OverloadStep {
   readonly rssMiB: number;
   /** Share of its core that the server used. */
   readonly busyShare?: number;
+  /** Share of its core that Redis used, and for which it waited for it: what waits, others took. */
+  readonly redisShare?: number;
+  readonly redisWaitShare?: number;
+  /** Shares of a core that the client used. */
+  readonly clientShare?: number;
   /** CPU of the server per refused call: what is left when answers cost what they cost at capacity. */
   readonly cpuUsPerRefusal?: number;
   /** How late the client sent, p99: with much of it the client is what is measured. */
@@ -44,6 +49,7 @@ export interface OverloadFigures {
 
 export interface OverloadOptions {
   readonly repoPath: string;
+  readonly redisPort: number;
   readonly scenario: Scenario;
   readonly core: number;
   readonly entities: number;
@@ -55,22 +61,20 @@ const FACTORS = [0.5, 0.9, 1.5, 2, 5, 10];
 /** Connections; each holds no more streams than a server takes. */
 const CONNECTIONS = 4;
 /** Callers that find out the capacity: enough to keep it busy, few enough to be let in. */
-const CALLERS = 8;
+const CALLERS = 32;
 const WARM_UP_SECONDS = 2;
 const RESOURCE_EXHAUSTED = 8;
-/** Strict: in an overload nobody waits for others for longer than a read takes. */
-const STRICT = { SIDEBOARD_ADMISSION_LATENCY_MS: '0', SIDEBOARD_ADMISSION_MIN_REQUESTS: '8' };
+/** Strict: in an overload nobody waits for much longer than a turn of the client takes. */
+const STRICT = { SIDEBOARD_ADMISSION_LATENCY_MS: '2', SIDEBOARD_ADMISSION_MIN_REQUESTS: '8' };
 /** Refusals fewer than this share of all calls tell nothing of what one costs. */
 const MANY_REFUSED = 0.5;
-/** The client gives way to Redis on the core that they share, as if it had a machine of its own. */
-const CLIENT_NICE = 10;
 
 /**
  * Finds the capacity of a server, then sends half of it up to ten times as much by the clock, step after step without a
  * pause.
  */
 export async function measureOverload(options: OverloadOptions): Promise<OverloadFigures> {
-  const { repoPath, scenario, core, entities, seconds } = options;
+  const { repoPath, redisPort, scenario, core, entities, seconds } = options;
   const features = references(scenario.features);
   const messages = Array.from({ length: 200 }, (_, n) =>
     encodeRequest(features, entityIds(scenario.rows, n, entities)),
@@ -81,40 +85,37 @@ export async function measureOverload(options: OverloadOptions): Promise<Overloa
     messages,
     connections: CONNECTIONS,
   } as const;
-  const use = { repoPath, core, target };
-  // For good: who is not root cannot take it back, and this process does nothing but make load.
-  setPriority(CLIENT_NICE);
-  const capacity = await withServer({ ...use, env: {} }, async ({ pid }, client) => {
+  const redis = await redisPid(redisPort);
+  // Both before this process gives way: they would do so too.
+  const byDefault = await startSideboard({ repoPath, core });
+  const strict = await startSideboard({ repoPath, core, env: STRICT });
+  giveWay();
+  const capacity = await withServer(byDefault, target, async ({ pid }, client) => {
     await runClosed(client, { underWay: CALLERS, seconds: WARM_UP_SECONDS });
     const before = usageOf(pid);
     const { calls, answeredPerSecond } = await runClosed(client, { underWay: CALLERS, seconds });
     const cpuUsPerAnswer = (usageOf(pid).cpuUs - before.cpuUs) / calls;
     return { capacityPerSecond: answeredPerSecond, cpuUsPerAnswer };
   });
-  const steps = await withServer({ ...use, env: STRICT }, async (server, client) => {
-    await runClosed(client, { underWay: 2, seconds: WARM_UP_SECONDS });
+  const steps = await withServer(strict, target, async (server, client) => {
+    // At the load of the first step: what it is compared with is no server that has just started.
+    const ratePerSecond = FACTORS[0]! * capacity.capacityPerSecond;
+    await runPaced(client, { ratePerSecond, seconds: WARM_UP_SECONDS });
     const figures: OverloadStep[] = [];
     for (const factor of FACTORS) {
-      figures.push(await measureStep(server, client, { ...capacity, factor, seconds }));
+      figures.push(await measureStep(server, client, { ...capacity, redis, factor, seconds }));
     }
     return figures;
   });
-  const settings = 'admission_latency_ms: 0, admission_min_requests: 8';
+  const settings = 'admission_latency_ms: 2, admission_min_requests: 8';
   return { scenario: scenario.name, ...capacity, settings, steps };
 }
 
-interface Use {
-  readonly repoPath: string;
-  readonly core: number;
-  readonly env: Readonly<Record<string, string>>;
-  readonly target: Omit<Parameters<typeof openLoadClient>[0], 'port'>;
-}
-
 async function withServer<T>(
-  { repoPath, core, env, target }: Use,
+  server: SideboardProcess,
+  target: Omit<Parameters<typeof openLoadClient>[0], 'port'>,
   measure: (server: SideboardProcess, client: LoadClient) => Promise<T>,
 ): Promise<T> {
-  const server = await startSideboard({ repoPath, core, env });
   const client = await openLoadClient({ ...target, port: server.port });
   try {
     return await measure(server, client);
@@ -128,17 +129,20 @@ interface StepOptions {
   readonly factor: number;
   readonly capacityPerSecond: number;
   readonly cpuUsPerAnswer: number;
+  /** Process id. */
+  readonly redis: number;
   readonly seconds: number;
 }
 
 async function measureStep(
   server: SideboardProcess,
   client: LoadClient,
-  { factor, capacityPerSecond, cpuUsPerAnswer, seconds }: StepOptions,
+  { factor, capacityPerSecond, cpuUsPerAnswer, redis, seconds }: StepOptions,
 ): Promise<OverloadStep> {
   let refused = 0;
   const servedBefore = await servedLatencyOf(server.adminUrl);
   const before = usageOf(server.pid);
+  const [redisBefore, clientBefore] = [scheduledOf(redis), scheduledOf(process.pid)];
   const startedAtMs = performance.now();
   const countRefused: LoadClient = {
     send: (index, done) =>
@@ -152,6 +156,8 @@ async function measureStep(
   const paced = await runPaced(countRefused, { ratePerSecond, seconds });
   const tookSeconds = (performance.now() - startedAtMs) / 1000;
   const after = usageOf(server.pid);
+  const [redisAfter, clientAfter] = [scheduledOf(redis), scheduledOf(process.pid)];
+  const share = (fromUs: number, toUs: number): number => (toUs - fromUs) / 1e6 / tookSeconds;
   const servedAfter = await servedLatencyOf(server.adminUrl);
   const cpuUs = after.cpuUs - before.cpuUs;
   const { count } = paced.latencies;
@@ -167,6 +173,9 @@ async function measureStep(
     servedP99Ms: servedQuantileMs(servedBefore, servedAfter, 0.99),
     rssMiB: after.rssBytes / 2 ** 20,
     busyShare: cpuUs / 1e6 / tookSeconds,
+    redisShare: share(redisBefore.ranUs, redisAfter.ranUs),
+    redisWaitShare: share(redisBefore.waitedUs, redisAfter.waitedUs),
+    clientShare: share(clientBefore.ranUs, clientAfter.ranUs),
     ...(isRefusing ? { cpuUsPerRefusal: (cpuUs - count * cpuUsPerAnswer) / refused } : {}),
     lateP99Ms: paced.lateP99Ms,
   };

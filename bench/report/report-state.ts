@@ -51,6 +51,9 @@ export function overloadTables(figures: Parts['overload']): string {
           'p99 in the server, ms',
           'RSS MiB',
           'server, of its core',
+          'Redis, of its core',
+          'Redis waited for it',
+          'client, of a core',
           'its CPU us per refusal',
           'client late p99 ms',
         ],
@@ -64,6 +67,9 @@ export function overloadTables(figures: Parts['overload']): string {
           step.servedP99Ms === undefined ? '–' : figure(step.servedP99Ms),
           figure(step.rssMiB),
           step.busyShare === undefined ? '–' : percent(step.busyShare),
+          step.redisShare === undefined ? '–' : percent(step.redisShare),
+          step.redisWaitShare === undefined ? '–' : percent(step.redisWaitShare),
+          step.clientShare === undefined ? '–' : percent(step.clientShare),
           step.cpuUsPerRefusal === undefined ? '–' : figure(step.cpuUsPerRefusal),
           step.lateP99Ms === undefined ? '–' : figure(step.lateP99Ms),
         ]),
@@ -71,7 +77,7 @@ export function overloadTables(figures: Parts['overload']): string {
       const failed = steps.reduce((sum, step) => sum + step.failed, 0);
       const cost = cpuUsPerAnswer === undefined ? '' : `, ${figure(cpuUsPerAnswer)} us of CPU each`;
       const strict = settings ?? 'admission_latency_ms: 0, admission_min_requests: 2';
-      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s${cost}. Sent by the clock, or as fast as the client can beside Redis on its core; \`${strict}\`. p50 and p99 are from when a call was due, the client's own lateness included; in the server from the head of a request to the end of its answer, its wait included, by buckets. Neither answered nor refused: ${failed}.\n\n${table}`;
+      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s${cost}. Sent by the clock, or as fast as the client can in the time that server and Redis leave it; \`${strict}\`. p50 and p99 are from when a call was due, the client's own lateness included; in the server from the head of a request to the end of its answer, its wait included, by buckets. Neither answered nor refused: ${failed}.\n\n${table}`;
     })
     .join('\n\n');
 }
