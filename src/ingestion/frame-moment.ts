@@ -13,6 +13,9 @@ const NANOS_PER_MICRO = 1000n;
 const MIN_NS = -62_135_596_800n * NANOS_PER_SECOND;
 const MAX_NS = 253_402_300_800n * NANOS_PER_SECOND - 1n;
 
+/** What pandas writes where there is no time; the SDK's remote online store sends it for a `created` that is null. */
+const NO_TIME = 'NaT';
+
 /**
  * The moment in one row of a timestamp column, in nanoseconds since the epoch: ISO 8601 text (UTC where it names no offset),
  * a number of nanoseconds as pandas has it, or, sent with a type, `unix_timestamp_val` seconds. What is finer than a
@@ -38,6 +41,7 @@ function momentOfPlain(value: PlainValue): bigint | null | undefined {
   }
   switch (typeof value) {
     case 'string': {
+      if (value === NO_TIME) return null;
       const timestampNs = readMoment(value);
       return timestampNs === undefined ? undefined : inRange(timestampNs);
     }

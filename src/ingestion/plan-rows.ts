@@ -37,16 +37,10 @@ export function planRows(
   frame: WriteFrame,
   options: RowOptions,
 ): readonly WriteRow[] {
-  if (frame.rowCount === 0) {
+  if (frame.rowCount === 0 || hasNoFeatures(plan, frame)) {
     return [];
   }
   const columns = findColumns(plan, frame, options);
-  if (
-    plan.features.length > 0 &&
-    columns.features.every((column) => column === undefined || isAllNull(column))
-  ) {
-    return [];
-  }
   const problems = createRowProblems();
   const rows: WriteRow[] = [];
   for (let row = 0; row < frame.rowCount; row++) {
@@ -66,6 +60,23 @@ export function planRows(
   return rows;
 }
 
+function hasNoFeatures({ features, takesMissingFeatures }: WritePlan, frame: WriteFrame): boolean {
+  return (
+    features.length > 0 &&
+    features.every((feature) => {
+      const column = columnOf(feature, frame);
+      return column === undefined ? takesMissingFeatures : isAllNull(column);
+    })
+  );
+}
+
+function columnOf(
+  { name, sourceName }: WrittenColumn,
+  { columns }: WriteFrame,
+): FrameColumn | undefined {
+  return columns.get(name) ?? columns.get(sourceName);
+}
+
 /** The columns of a frame that a plan needs, aligned with the plan's. */
 interface FoundColumns {
   readonly joinKeys: readonly FrameColumn[];
@@ -79,9 +90,10 @@ const NULL_BYTES = new Uint8Array(0);
 
 function findColumns(
   plan: WritePlan,
-  { columns }: WriteFrame,
+  frame: WriteFrame,
   { takesRemoteNames }: RowOptions,
 ): FoundColumns {
+  const { columns } = frame;
   const missing: string[] = [];
   const find = (wanted: WrittenColumn, otherName?: string): FrameColumn => {
     const { name, sourceName } = wanted;
@@ -91,7 +103,7 @@ function findColumns(
         `columns ${sourceName} and ${name} are the same (field mapping of its source); send one of them`,
       );
     }
-    const column = columns.get(name) ?? columns.get(sourceName);
+    const column = columnOf(wanted, frame);
     const found = column ?? (otherName === undefined ? undefined : columns.get(otherName));
     if (found === undefined) {
       missing.push(sourceName === name ? name : `${sourceName} (or ${name})`);

@@ -84,6 +84,22 @@ describe('planRows', () => {
     expect(rowsOf(frame({ ...ROW, trips: [null] }))).toHaveLength(1);
   });
 
+  it('looks at nothing else where there is nothing to write', () => {
+    const nulls = { trips: [null], note: [null] };
+    expect(rowsOf(frame({ driver_id: [7n], ...nulls }))).toEqual([]);
+    const { trips: _, ...unmapped } = { ...ROW, note: [null] };
+    expect(rowsOf(frame({ ...unmapped, raw: [null], at: ['soon'] }))).toEqual([]);
+    // A feature that is missing is no feature of nulls.
+    expect(() => rowsOf(frame({ driver_id: [7n], trips: [null] }))).toThrow(/note, at/);
+  });
+
+  it('takes the text that pandas has for no time', () => {
+    const [row] = rowsOf(frame({ ...ROW, made: ['NaT'] }));
+    expect(row!.createdTimestampNs).toBeUndefined();
+    expect(row!.eventTimestampNs).toBe(NEW_YEAR_NS);
+    expect(() => rowsOf(frame({ ...ROW, at: ['NaT'] }))).toThrow(/row 0: at is null/);
+  });
+
   it('names every column and row that does not fit, and no value', () => {
     const times = ['2025-01-01', 'secret', null, 1n, '2025-02-30', '2025-01-01', '2025-01-01'];
     const many = frame({
