@@ -120,7 +120,8 @@ ${ON_DEMAND_DEPARTURES.map(({ number, point, feast, ours, why }) => `| ${number}
 
 Beside the recorded requests, \`test/interop/drop-in.test.ts\` and \`drop-in-permissions.test.ts\` play one script of the real SDK, of
 HTTP and of gRPC calls against Feast's servers and against ours, and compare every answer, exception class, stored byte and
-recorded interval. What differs there has one of the numbers above, or one of these; a test fails for any other.
+recorded interval; \`drop-in-random.test.ts\` does so with repositories, writes and reads that chance makes. What differs there has
+one of the numbers above, or one of these; a test fails for any other.
 
 | number | about | Feast | sideboard | why |
 |---|---|---|---|---|

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { DROP_IN_DEPARTURES, LEFT_DEPARTURES } from '../interop/drop-in-departures.ts';
 import { guardedDeparturesOn } from '../interop/drop-in-guarded-departures.ts';
+import { RANDOM_DEPARTURES } from '../interop/drop-in-random-departures.ts';
 import { isDecided, OWN_DECISIONS } from './decisions.ts';
 import { DEPARTURES } from './departures.ts';
 import { ON_DEMAND_DEPARTURES } from './on-demand-departures.ts';
@@ -13,6 +14,7 @@ const NUMBERS = [
   ...DROP_IN_DEPARTURES,
   ...LEFT_DEPARTURES,
   ...guardedDeparturesOn('redis'),
+  ...RANDOM_DEPARTURES,
 ].map(({ number }) => number);
 
 it('every departure has the number of a decision', () => {

@@ -20,7 +20,7 @@ export const OWN_DECISIONS: readonly Decision[] = [
     number: '57',
     about: 'aliased views asked with the alias and the join key',
     feast: 'the column that comes last counts',
-    ours: 'HTTP 400, gRPC INVALID_ARGUMENT',
+    ours: 'HTTP 400, gRPC INVALID_ARGUMENT; where another view of the request needs the join key, each view is read by its own column',
     why: 'which of two contradicting columns counts must not depend on their order',
   },
   {
@@ -85,6 +85,22 @@ export const OWN_DECISIONS: readonly Decision[] = [
     feast: 'the entity is left out: its default offline store drops such rows when it joins',
     ours: 'computed, the features that are too old being null, as when the view is asked for online',
     why: 'a function decides itself what to make of what is not known',
+  },
+  {
+    number: '67',
+    about: 'written values that fit, and that Python’s libraries fail at',
+    feast:
+      'HTTP 500 for times with and without fractions in one frame (as the SDK’s own remote store sends them), whole numbers in lists of floats, integers beyond 64 bits for floats, NaN where a type has none, and lists, truths and large integers for JSON',
+    ours: 'written; NaN is null',
+    why: 'what a caller sent means one thing, and a row is not lost to the library that reads it',
+  },
+  {
+    number: '68',
+    about: 'what nulls make of their neighbours in a column that is written',
+    feast:
+      'pandas makes floats of the integers: those beyond 2^53 are rounded, the largest are HTTP 500, and all times of the column are lost (-2^63); null alone in a list of floats is 0.0, beside others NaN',
+    ours: 'every value as it was sent; null in a list of floats is NaN',
+    why: 'an identifier that is off by one is another one, and a value does not depend on other rows',
   },
 ];
 

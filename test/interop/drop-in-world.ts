@@ -106,8 +106,12 @@ function yamlOf(registry: string): string {
 }
 
 /** Has the real SDK define, apply and make the sources of the worlds. */
-export async function fillWorlds(worlds: readonly World[], script = SCRIPT): Promise<void> {
-  await runPython(script, ['make', ...worlds.map(({ server }) => server)]);
+export async function fillWorlds(
+  worlds: readonly World[],
+  script = SCRIPT,
+  args: readonly string[] = [],
+): Promise<void> {
+  await runPython(script, ['make', ...args, ...worlds.map(({ server }) => server)]);
 }
 
 /** Starts the servers of a world, plays the script against them, and stops them. */
