@@ -21,6 +21,7 @@ import { FRAME_HANDLERS, receiveUnknown } from './receive-frame.ts';
 import type { HeaderAssembly } from './receive-headers.ts';
 import { sendQueued } from './send-queue.ts';
 import type { Stream } from './stream.ts';
+import { StreamTable } from './stream-table.ts';
 
 /** Streams that were reset by us lately: what the client sent before it knew is let pass. */
 const MAX_RECENT_RESETS = 1000;
@@ -38,7 +39,7 @@ export class Connection implements FrameSink {
   readonly decoder = new HpackDecoder();
   readonly heads = new HeadCache();
   readonly guard = createFloodGuard();
-  readonly streams = new Map<number, Stream>();
+  readonly streams = new StreamTable<Stream>();
   readonly times: ConnectionTimes;
 
   /** Nothing is taken from the client any more, and nothing sent but what is in the socket. */

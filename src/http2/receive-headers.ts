@@ -121,7 +121,7 @@ function openStream(
   const stream = new Stream(streamId, connection);
   stream.missingBytes = head.contentLength;
   stream.isRequestEnded = isEnd;
-  connection.streams.set(streamId, stream);
+  connection.streams.add(stream);
   connection.core.counters.streams += 1;
   stream.body = connection.core.listener(head, stream);
   if (isEnd && !stream.isClosed) stream.body.onEnd();
