@@ -11,6 +11,11 @@ export function isSame(left: unknown, right: unknown): boolean {
   return isSameRecord(left as PlainRecord, right as PlainRecord);
 }
 
+/** What was, where what is says the same. */
+export function keepSame<T>(is: T, was: T | undefined): T {
+  return was !== undefined && isSame(is, was) ? was : is;
+}
+
 type PlainRecord = Readonly<Record<string, unknown>>;
 
 function isObject(value: unknown): value is object {

@@ -6,7 +6,7 @@ import { FeatureViewVersionRecordSchema } from '../../gen/feast/core/FeatureView
 import { PermissionSchema } from '../../gen/feast/core/Permission_pb.ts';
 import { ProjectSchema } from '../../gen/feast/core/Project_pb.ts';
 import { ProjectMetadataSchema } from '../../gen/feast/core/Registry_pb.ts';
-import { isSame } from './is-same.ts';
+import { keepSame } from './is-same.ts';
 import type {
   EntityDefinition,
   FeatureServiceDefinition,
@@ -211,11 +211,6 @@ function readRecord(
   if (!isInScope(record.projectId, scope)) return undefined;
   const versions = was?.viewVersions.get(record.featureViewName);
   return defineEarlierView(record, entities, versions?.get(record.versionNumber));
-}
-
-/** What was, where what is says the same. */
-function keepSame<T>(is: T, was: T | undefined): T {
-  return was !== undefined && isSame(is, was) ? was : is;
 }
 
 function* valuesOf<T>(...lists: readonly (readonly Decoded<T>[])[]): Generator<T> {

@@ -6,7 +6,7 @@ import type { LabelView } from '../../gen/feast/core/LabelView_pb.ts';
 import type { OnDemandFeatureView } from '../../gen/feast/core/OnDemandFeatureView_pb.ts';
 import type { StreamFeatureView } from '../../gen/feast/core/StreamFeatureView_pb.ts';
 import { describeBatchSource, describeMaterialization } from './batch-source.ts';
-import { isSame } from './is-same.ts';
+import { keepSame } from './is-same.ts';
 import { describeOnDemand } from './on-demand-definition.ts';
 import type {
   EntityDefinition,
@@ -47,7 +47,7 @@ interface ViewTraits {
 
 /**
  * A view as the server needs it, frozen: another object than before only if it says something else. Of one that does, the
- * lists that did not change are those of before.
+ * parts that did not change are those of before: what a reload makes and keeps is what a full collection has to find later.
  *
  * @param entities of the same project, by name. An entity that is not there contributes the join key that
  *   `entity_columns` still holds, else one of its own name and no type.
@@ -70,11 +70,11 @@ export function defineView(
   const features = fieldsOf(spec?.features ?? [], before?.features);
   const entityNames =
     spec === undefined || spec.entities.length === 0 ? [DUMMY_ENTITY] : spec.entities;
-  const materialization = materializationOf(message);
+  const materialization = keepSame(materializationOf(message), before?.materialization);
   const view = Object.freeze({
     kind: message.kind,
-    name: spec?.name ?? '',
-    entityNames: Object.freeze([...entityNames]),
+    name: keepSame(spec?.name ?? '', before?.name),
+    entityNames: keepSame(Object.freeze([...entityNames]), before?.entityNames),
     joinKeys: fieldsOf(
       joinKeysOf(entityNames, spec?.entityColumns ?? [], entities),
       before?.joinKeys,
@@ -89,7 +89,7 @@ export function defineView(
     online: traits.online,
     state: STATES[traits.state] ?? 'other',
     versionNumber: versionNumber ?? traits.versionNumber,
-    tags: Object.freeze({ ...spec?.tags }),
+    tags: keepSame(Object.freeze({ ...spec?.tags }), before?.tags),
     owner: spec?.owner ?? '',
     description: spec?.description ?? '',
     ...(isBatchView(message) ? { isBatchView: true } : {}),
@@ -98,7 +98,7 @@ export function defineView(
       ? { onDemand: describeOnDemand(message.view.spec) }
       : {}),
   });
-  return before !== undefined && isSame(view, before) ? before : view;
+  return keepSame(view, before);
 }
 
 /** Feast tells its classes of feature views apart by the transformation (feast/feature_view.py). */

@@ -132,6 +132,16 @@ test.each<[string, (view: FeatureView) => void]>([
   expect(after.views.get('far')).toBe(before.views.get('far'));
 });
 
+test('of a view that says something else all that it says as before is shared', () => {
+  const { before, after } = reload((registry) => (viewOf(registry, 'near').spec!.online = false));
+  const [was, is] = [before.views.get('near')!, after.views.get('near')!];
+  expect(is).not.toBe(was);
+  expect(is.materialization).toBeDefined();
+  expect(is.materialization).toBe(was.materialization);
+  expect(is.entityNames).toBe(was.entityNames);
+  expect(is.tags).toBe(was.tags);
+});
+
 test.each<[string, (view: FeatureView) => void]>([
   ['another type', ({ spec }) => (spec!.features[1]!.valueType = ValueType_Enum.STRING)],
   ['another name', ({ spec }) => (spec!.features[1]!.name = 'c')],
