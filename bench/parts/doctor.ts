@@ -88,12 +88,13 @@ export async function measureDoctor(options: DoctorOptions): Promise<DoctorFigur
     const batchAfter = await batchRedisUs();
     const after = await examine(repo.path);
     const [then, now] = [before.packing[0], after.packing[0]];
-    const reads = then.reads.map(({ name, featureCount, now: was, other }, i) => ({
+    const nowOf = new Map(now.reads.map((read) => [read.name, read.now]));
+    const reads = then.reads.map(({ name, featureCount, now: was, other }) => ({
       read: name,
       features: featureCount,
       beforeUs: better(was),
       promisedUs: other === undefined ? Number.NaN : better(other),
-      afterUs: better(now.reads[i]?.now),
+      afterUs: better(nowOf.get(name)),
     }));
     for (const { read, beforeUs, promisedUs, afterUs } of reads) {
       say(
@@ -114,7 +115,9 @@ export async function measureDoctor(options: DoctorOptions): Promise<DoctorFigur
 }
 
 function better(read: z.infer<typeof times> | undefined): number {
-  return read === undefined ? Number.NaN : Math.min(read.hmgetUs, read.hgetallUs);
+  if (read === undefined)
+    throw new Error('the doctor timed other reads after its advice was followed');
+  return Math.min(read.hmgetUs, read.hgetallUs);
 }
 
 async function examine(repoPath: string): Promise<z.infer<typeof reportSchema>> {

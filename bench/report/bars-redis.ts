@@ -115,7 +115,11 @@ export const REDIS_BARS: readonly Bar[] = [
         gain: beforeUs / afterUs,
       }));
       const measured = gains
-        .map(({ read, promised, gain }) => `${read}: ${figure(gain)} of ${figure(promised)} times`)
+        .map(({ read, promised, gain }) => {
+          // Who promises little is not right either.
+          const isTooLittle = promised < KEPT * gain ? ', which was promising too little' : '';
+          return `${read}: ${figure(gain)} of ${figure(promised)} times${isTooLittle}`;
+        })
         .join(', ');
       return { measured, isMet: gains.every(({ gain, promised }) => gain >= KEPT * promised) };
     },
