@@ -14,15 +14,15 @@ export interface EntityRead {
 
 /**
  * What is read of an entity: the part of each feature service that concerns it; without services all of its views
- * together and some alone, wide ones and those that lie far back in the hash. The widest first.
+ * together and some alone, wide ones and those that lie far back in the hash, or in the registry. The widest first.
  *
  * @param joinKeys sorted.
- * @param storedFields of one of its hashes, in stored order.
+ * @param storedFields of one of its hashes, in stored order; `undefined` where that order means nothing.
  */
 export function entityReads(
   snapshot: RegistrySnapshot,
   joinKeys: readonly string[],
-  storedFields: readonly { readonly name: Uint8Array }[],
+  storedFields: readonly { readonly name: Uint8Array }[] | undefined,
   limit: number,
 ): readonly EntityRead[] {
   const isOfEntity = (viewName: string): boolean => {
@@ -51,10 +51,13 @@ export function entityReads(
         featureNames: features.map((feature) => feature.name),
         versionTag: undefined,
       }));
-    const placeOf = new Map(storedFields.map(({ name }, place) => [hex(name), place]));
+    const placeOf = new Map(storedFields?.map(({ name }, place) => [hex(name), place]));
     const alone = views
       .map((view) => readOf(snapshot, `feature view ${view.viewName}`, [view]))
-      .map((read) => ({ read, place: placeOf.get(hex(read.fields.at(-1)!)) ?? 0 }))
+      .map((read, i) => {
+        const place = storedFields === undefined ? i : placeOf.get(hex(read.fields.at(-1)!));
+        return { read, place: place ?? 0 };
+      })
       .sort((a, b) => b.read.featureCount - a.read.featureCount || b.place - a.place);
     if (views.length > 1) wanted.push(readOf(snapshot, 'all features', views));
     wanted.push(...alone.slice(0, Math.max(1, limit - 1)).map(({ read }) => read));

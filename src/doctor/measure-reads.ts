@@ -16,11 +16,15 @@ export interface TimedRead {
 const ROUNDS = 9;
 /** Commands sent at once: what they cost together is how long others wait. */
 const COMMANDS_PER_PIPELINE = 8;
+/** Sent before those that are timed, of as many as there are: the node had been idle, others had used its caches. */
+const WARM_UP = 2;
+const WARM_UP_SHARE = 1 / 4;
 
 /**
  * Times reads of several kinds, each of one command: the middle of nine rounds, in small portions. Every round does a part of
  * every kind: what slows the machine down for a while slows all of them down, and what a kind has just read, which lies in the
- * processor's caches, is not read again. Redis itself counts the microseconds it spends per command (`INFO commandstats`);
+ * processor's caches, is not read again. The first few of a part are not timed: a process that has just been given the
+ * processor is slower, which says nothing of the read. Redis itself counts the microseconds it spends per command (`INFO commandstats`);
  * where others sent the same command meanwhile, the count of `EXEC` serves, in which each of our reads is wrapped and which
  * hardly anyone else sends; and where that was used too, the clock here.
  *
@@ -50,10 +54,10 @@ async function timePart(reads: readonly TimedRead[]): Promise<CommandTime> {
   let usTotal = 0;
   let basis: CommandTime['basis'] = 'measured';
   for (const [node, ofNode] of Map.groupBy(reads, (read) => read.node)) {
-    const time = await timeRound(
-      node,
-      ofNode.map(({ words }) => words),
-    );
+    const all = ofNode.map(({ words }) => words);
+    const warmUp = Math.min(WARM_UP, Math.floor(all.length * WARM_UP_SHARE));
+    if (warmUp > 0) await node.pipeline(all.slice(0, warmUp));
+    const time = await timeRound(node, all.slice(warmUp));
     usTotal += time.usPerCall * ofNode.length;
     if (time.basis === 'wall clock') basis = time.basis;
   }

@@ -82,6 +82,16 @@ test('without services all views are read together, and those alone that lie far
   expect(names(9)).toHaveLength(3);
 });
 
+test('or that stand last in the registry, where the order of the hash is that of a hash table', () => {
+  for (const views of [
+    [A, B],
+    [B, A],
+  ]) {
+    const [, alone] = entityReads(snapshot(views), ['customer'], undefined, 2);
+    expect(alone?.name).toBe(`feature view ${views[1]!.name}`);
+  }
+});
+
 test('stored fields have the names that the registry gives them', () => {
   const names = storedFieldNames(snapshot([A, B]));
   const hex = Buffer.from(hashFeatureField('b_v3', 'z')).toString('hex');
