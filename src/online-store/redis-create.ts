@@ -19,7 +19,7 @@ const MAX_FIELDS = 128;
 const IS_THERE = /^BUSYKEY/;
 /** What servers say that never take it: they have no such command, not for us, or another format. The rest passes. */
 const REFUSES =
-  /unknown command|not (?:allowed|supported)|unsupported|^NOPERM|payload version|bad data format/i;
+  /^NOPERM|^ERR .*(?:unknown command|not (?:allowed|supported)|unsupported|payload version|bad data format)/i;
 const SHARE_WORTH_IT = 0.5;
 /** Memory that is kept for the commands of the next rows: of so many nodes and batches, each of so many bytes at most. */
 const MAX_IDLE = 8;

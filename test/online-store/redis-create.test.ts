@@ -117,21 +117,24 @@ describe.each(TOPOLOGIES)('rows of new entities in %s', (_, kind, start) => {
     expect(await view.timestampOf(entityKey(399))).toBe(NEW_YEAR_NS + SECOND_NS);
   });
 
-  it('are created again once a node has the replicas that it wants', async ({ skip }) => {
+  it.for([
+    ['a node has the replicas that it wants', 'min-replicas-to-write', '1'],
+    ['a node has memory', 'maxmemory', '1'],
+  ] as const)('are created again once %s', async ([, setting, hindrance], { skip }) => {
     skip(!takesListpacks, 'Redis before 7.0');
     const own = await open();
     try {
       const view = await openView(own, ['f']);
       const rows = IDS.map((id) => row(entityKey(id), NEW_YEAR_NS, int64(1n)));
-      await onNodes((client) => client.config('SET', 'min-replicas-to-write', '1'));
+      await onNodes((client) => client.config('SET', setting, hindrance));
       await expect(view.write(rows)).rejects.toThrow();
-      await onNodes((client) => client.config('SET', 'min-replicas-to-write', '0'));
+      await onNodes((client) => client.config('SET', setting, '0'));
       const created = await callsWhile('restore', async () => {
         expect(await view.write(rows)).toEqual({ written: 400, stale: 0 });
       });
       expect(created).toEqual({ done: 400, failed: 0 });
     } finally {
-      await onNodes((client) => client.config('SET', 'min-replicas-to-write', '0'));
+      await onNodes((client) => client.config('SET', setting, '0'));
       await own.close();
     }
   });
