@@ -95,7 +95,7 @@ async function reportNoAnswer(error: unknown, server: string): Promise<void> {
   const { Code, ConnectError } = await import('@connectrpc/connect');
   const { ServerRefusal } = await import('./ask-server.ts');
   if (error instanceof SideboardError) throw error;
-  let reason = `cannot reach ${server}: ${causeText(error)}`;
+  let reason = `cannot reach ${server}: ${causeText(error)}; start it with "sideboard serve", or name another with --server`;
   let wrongQuestion = false;
   if (error instanceof ServerRefusal) {
     reason = error.message;

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { ProblemList } from './configuration-error.ts';
+import { didYouMean } from './did-you-mean.ts';
 import type { RegistryBlock } from './feast-schema.ts';
 import { readS3Location } from './s3-location.ts';
 import { readSqlDatabase } from './read-sql-database.ts';
@@ -27,6 +28,7 @@ const STORES: Readonly<Record<string, RegistryPlace['kind']>> = {
 };
 
 const SCHEMES: Readonly<Record<string, RegistryPlace['kind']>> = { s3: 's3', gs: 'gcs' };
+const REGISTRY_TYPES = ['file', 'sql', 'remote'];
 const REMEDY = 'copy the registry to a local file and set registry.path to it';
 
 /** Where the registry is. `undefined` when that is wrong; `problems` says why. No message repeats a path, which may hold secrets. */
@@ -51,7 +53,7 @@ export function readRegistryPlace(
       problems.addAt(
         ['registry', 'registry_type'],
         /^[\w.]+$/.test(block.registry_type)
-          ? `registry_type ${block.registry_type} is not supported, only file, sql and remote are; ${REMEDY}`
+          ? `registry_type ${block.registry_type} is not supported, only file, sql and remote are${didYouMean(block.registry_type, REGISTRY_TYPES) || `; ${REMEDY}`}`
           : `registry_type must be file, sql or remote; ${REMEDY}`,
       );
       return undefined;

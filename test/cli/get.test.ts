@@ -147,7 +147,9 @@ describe('sideboard get', () => {
         protocol,
         ...question,
       );
-      expect(err).toMatch(/^sideboard: cannot reach http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED/);
+      expect(err).toMatch(
+        /^sideboard: cannot reach http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED.*; start it with "sideboard serve", or name another with --server$/m,
+      );
       expect(exitCode).toBe(1);
     },
   );
