@@ -1,3 +1,4 @@
+import { getHeapSpaceStatistics } from 'node:v8';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StreamTable } from '../../src/http2/stream-table.ts';
@@ -60,4 +61,30 @@ describe('the table of streams', () => {
     expect(idsOf(table.values())).toEqual([19_993, 19_995, 19_997, 19_999]);
     expect(table.size).toBe(4);
   });
+
+  it('makes none old that come after those which are over', () => {
+    const table = new StreamTable<Entry>();
+    for (let id = 1; id <= 41; id += 2) table.add(entryOf(id));
+    // A while in which nothing comes, and the collector does: what the table is made of becomes old.
+    for (let i = 0; i < 2_000_000; i++) entryOf(i);
+    const usedBefore = oldSpaceBytes();
+    let mostUsed = usedBefore;
+    for (let id = 43; id < 1_000_000; id += 2) {
+      table.add(entryOf(id));
+      table.delete(id - 42);
+      if (id % 20_000 === 1) mostUsed = Math.max(mostUsed, oldSpaceBytes());
+    }
+    // With a `Map` several times as much.
+    expect(mostUsed - usedBefore).toBeLessThan(8e6);
+  });
 });
+
+/** As large as a stream. */
+function entryOf(id: number): Entry {
+  return { id, rest: Array.from({ length: 20 }, () => id) } as Entry;
+}
+
+function oldSpaceBytes(): number {
+  return getHeapSpaceStatistics().find(({ space_name }) => space_name === 'old_space')!
+    .space_used_size;
+}
