@@ -1,4 +1,5 @@
 import { request, Agent } from 'node:http';
+import { grpcFrame } from '../data/official-layout.ts';
 import { openGrpcConnection, type GrpcConnection } from './grpc-connection.ts';
 
 /** What makes load: sends one of its requests without waiting for the earlier ones. */
@@ -15,6 +16,8 @@ export interface LoadTarget {
   readonly path: string;
   readonly messages: readonly Uint8Array[];
   readonly connections: number;
+  /** False for a server of files, which answers a call of gRPC with HTTP's status alone. */
+  readonly hasTrailers?: boolean;
 }
 
 /** Connects; gRPC calls take turns on the connections, HTTP/1.1 has one call on each. */
@@ -22,15 +25,17 @@ export async function openLoadClient(target: LoadTarget): Promise<LoadClient> {
   return target.protocol === 'grpc' ? openGrpc(target) : openHttp(target);
 }
 
-async function openGrpc({ port, path, messages, connections }: LoadTarget): Promise<LoadClient> {
+async function openGrpc(target: LoadTarget): Promise<LoadClient> {
+  const { port, path, messages, connections, hasTrailers } = target;
   const all = await Promise.all(
-    Array.from({ length: connections }, () => openGrpcConnection(port, path)),
+    Array.from({ length: connections }, () => openGrpcConnection(port, path, hasTrailers)),
   );
+  const framed = messages.map(grpcFrame);
   let next = 0;
   return {
     send(index, done) {
       const connection: GrpcConnection = all[next++ % connections]!;
-      connection.call(messages[index % messages.length]!, done);
+      connection.call(framed[index % framed.length]!, done);
     },
     close: () => all.forEach((each) => each.close()),
   };

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createServer, type Server } from 'node:http';
+import { createServer as createHttp2Server, type Http2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startEchoServer, type EchoServer } from '../../bench/parts/echo-servers.ts';
@@ -55,6 +56,45 @@ describe.each(['own', 'builtin'] as const)('load on %s HTTP/2', (name) => {
     const figures = await runPaced(caller, { ratePerSecond: 100, seconds: 0.1 });
     caller.close();
     expect(figures.failed).toBe(10);
+  });
+});
+
+describe('load on a server of files', () => {
+  let server: Http2Server;
+  const open = (path: string): Promise<LoadClient> =>
+    openLoadClient({
+      protocol: 'grpc',
+      port: (server.address() as AddressInfo).port,
+      path,
+      messages: MESSAGES,
+      connections: 2,
+      hasTrailers: false,
+    });
+
+  beforeAll(async () => {
+    server = createHttp2Server();
+    server.on('stream', (stream, head) => {
+      stream.respond({ ':status': head[':path'] === '/reply' ? 200 : 404 });
+      stream.end(Buffer.alloc(20_000));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+
+  afterAll(() => void server.close());
+
+  test('a reply ends with its data', async () => {
+    const client = await open('/reply');
+    const figures = await runPaced(client, { ratePerSecond: 400, seconds: 0.2 });
+    client.close();
+    expect(figures.failed).toBe(0);
+    expect(figures.latencies.count).toBe(80);
+  });
+
+  test('another status than 200 is a failure', async () => {
+    const client = await open('/nothing');
+    const figures = await runPaced(client, { ratePerSecond: 100, seconds: 0.1 });
+    client.close();
+    expect(figures).toMatchObject({ failed: 10, failure: 'HTTP 404' });
   });
 });
 
