@@ -74,7 +74,7 @@ export const PARTS: { readonly [Name in PartName]: Part<Name> } = {
   latency: {
     most: { seconds: 4 },
     measure: measureLatency,
-    estimate: ({ seconds }) => 12 * (8 + 5 * seconds),
+    estimate: ({ seconds }) => 12 * (13 + 5 * seconds) + 15 + 9 * (0.5 + seconds),
   },
   load: {
     most: { seconds: 3 },

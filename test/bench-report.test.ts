@@ -3,8 +3,10 @@ import { sumGc } from '../bench/load/gc-trace.ts';
 import { parseFloor } from '../bench/parts/redis-floor.ts';
 import { planText } from '../bench/plan.ts';
 import { barsTables } from '../bench/report/bars.ts';
+import type { AskedAtHalfLoad, HalfLoadRound } from '../bench/parts/half-load.ts';
 import { compareRuns, compareText } from '../bench/report/compare.ts';
 import { plotSvg } from '../bench/report/plot.ts';
+import { halfLoadTable, judgeHalfLoad } from '../bench/report/report-half-load.ts';
 import type { Parts, RunResults } from '../bench/report/results.ts';
 
 const runOf = (parts: Partial<Parts>): RunResults => ({
@@ -60,6 +62,43 @@ describe('comparing two runs', () => {
     );
     expect(text).toContain('0 of 2 figures');
     expect(compareText(compareRuns(runOf({}), runOf({})))).toContain('no figure in common');
+  });
+});
+
+describe('the tail at half load', () => {
+  const round = (asked: AskedAtHalfLoad, p50Ms: number, p999Ms: number): HalfLoadRound => ({
+    asked,
+    latencies: { count: 1, p50Ms, p90Ms: p50Ms, p99Ms: p50Ms, p999Ms, maxMs: p999Ms },
+    lateP99Ms: 0,
+    failed: 0,
+    redisWaitedMs: 1,
+    clientWaitedMs: 1,
+    stolenMs: 0,
+    ...(asked === 'sideboard' ? { serverWaitedMs: 1 } : {}),
+  });
+  const judge = (...rounds: HalfLoadRound[]) =>
+    judgeHalfLoad({ ratePerSecond: 1, rounds })?.isMet ?? 'cannot tell';
+  const ours = round('sideboard', 0.2, 5);
+
+  test('is judged by the median of the rounds', () => {
+    expect(judge(round('sideboard', 0.2, 0.5), ours, round('sideboard', 0.2, 0.5))).toBe(true);
+    expect(judge(ours)).toBe(false);
+  });
+
+  test('cannot be told where what is not ours breaks the bar, by its own p50 and by ours', () => {
+    expect(judge(ours, round('nghttpd', 0.1, 0.7))).toBe('cannot tell');
+    expect(judge(ours, round('nghttpd', 0.1, 0.5))).toBe(false);
+    expect(judge(ours, round('nghttpd', 0.3, 0.8))).toBe(false);
+    expect(judge(ours, round('nghttpd', 0.1, 0.2), round('bare Redis', 0.1, 0.7))).toBe(
+      'cannot tell',
+    );
+    expect(judge(round('sideboard', 0.2, 0.5), round('nghttpd', 0.1, 0.7))).toBe(true);
+  });
+
+  test('is shown beside what the threads waited', () => {
+    const table = halfLoadTable({ ratePerSecond: 1, rounds: [ours, round('bare Redis', 0.1, 1)] });
+    expect(table).toContain('| **sideboard**, gRPC | 0.20 | 0.20 | 5.00 | 25.0 | 0.00 | 1.00 |');
+    expect(table).toMatch(/Redis itself.* \| 10\.0 \| 0\.00 \| - \|/);
   });
 });
 

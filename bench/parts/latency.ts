@@ -11,6 +11,7 @@ import {
   type PeerName,
   type PeerServer,
 } from './peer-servers.ts';
+import { measureHalfLoad, type HalfLoadFigures } from './half-load.ts';
 import type { PeersOptions } from './peers.ts';
 import { readFigures } from './redis-reads.ts';
 
@@ -38,10 +39,14 @@ export interface LatencyFigures {
   readonly curves: readonly LatencyCurve[];
   /** p50 of the bare commands of a 1x50 on a socket, from the server's core to Redis. */
   readonly bareRedisP50Us: number;
+  /** Of 1x50; absent in results of earlier days, and where our server was not measured. */
+  readonly halfLoad?: HalfLoadFigures;
 }
 
 export const LOAD_SHARES = [0.1, 0.3, 0.5, 0.7, 0.9];
 const WARM_UP_SECONDS = 2;
+/** At each load before it is measured: what is compiled then takes the core from the thread that answers. */
+const SETTLE_SECONDS = 1;
 const BRIEF_SECONDS = 1;
 /** The batches cost Feast's servers so much that a curve would be of a hundred calls. */
 const BATCH_PEERS: readonly PeerName[] = ['sideboard', 'stock-ts', 'limit-own', 'limit-grpc-go'];
@@ -57,6 +62,7 @@ export async function measureLatency(
   const { p50Us: bareUs } = await readFigures({ ...read, ...size }, cores.server);
   options.say(`bare Redis round trip of 1x50: p50 ${bareUs.toFixed(0)} us`);
   const curves: LatencyCurve[] = [];
+  let halfLoad: HalfLoadFigures | undefined;
   for (const scenario of loadScenarios(['1x50', '100x50'])) {
     const isBatch = scenario.rows > 1;
     let replyBytes = 0;
@@ -84,8 +90,15 @@ export async function measureLatency(
         await server.stop();
       }
     }
+    const ours = curves.find(
+      ({ server, workload }) => server === 'sideboard' && workload === scenario.name,
+    );
+    if (!isBatch && ours !== undefined) {
+      const ratePerSecond = ours.capacityPerSecond / 2;
+      halfLoad = await measureHalfLoad({ ...options, scenario, ratePerSecond, replyBytes });
+    }
   }
-  return { curves, bareRedisP50Us: bareUs };
+  return { curves, bareRedisP50Us: bareUs, ...(halfLoad === undefined ? {} : { halfLoad }) };
 }
 
 async function measureCurve(
@@ -135,6 +148,7 @@ async function measureStep(
     seconds,
   }: { readonly share: number; readonly rate: number; readonly seconds: number },
 ): Promise<LatencyStep> {
+  await runPaced(client, { ratePerSecond: rate, seconds: SETTLE_SECONDS });
   const printed = server.log.length;
   const paced = await runPaced(client, { ratePerSecond: rate, seconds });
   if (server.log.length === 0) return { share, ...paced };

@@ -1,8 +1,6 @@
 import { Redis } from 'ioredis';
-import { hashFeatureField, timestampField } from '../../src/feast-encoding/hash-field.ts';
-import { serializeEntityKey } from '../../src/feast-encoding/entity-key.ts';
-import { ValueType } from '../../src/feast-encoding/value-type.ts';
-import { JOIN_KEY, PROJECT, references } from '../data/official-layout.ts';
+import { references } from '../data/official-layout.ts';
+import { storedFields, storedKey } from '../data/stored-hash.ts';
 import { runProgram } from '../machine/processes.ts';
 import { redisCpuUs } from '../machine/redis-cpu.ts';
 
@@ -54,17 +52,10 @@ export function parseFloor(lines: readonly string[]): Omit<FloorFigures, 'redisC
 
 /** Copies the hash of entity 1 under names of text; gives those of the wanted fields. */
 async function copyHash(port: number, features: number, firstView: number): Promise<string[]> {
-  const wanted = references(features, firstView).map(
-    (reference) => reference.split(':') as [string, string],
-  );
-  const fields = [
-    ...wanted.map(([view, feature]) => Buffer.from(hashFeatureField(view, feature))),
-    ...[...new Set(wanted.map(([view]) => view))].map((view) => Buffer.from(timestampField(view))),
-  ];
-  const entity = serializeEntityKey([JOIN_KEY], [{ type: ValueType.INT64, value: 1n }], 3);
+  const fields = storedFields(references(features, firstView));
   const admin = new Redis(port);
   try {
-    const reply = await admin.callBuffer('HGETALL', Buffer.concat([entity, Buffer.from(PROJECT)]));
+    const reply = await admin.callBuffer('HGETALL', storedKey(1));
     const flat = reply as Buffer[];
     const stored = flat.filter((_, i) => i % 2 === 0).map((field) => field.toString('hex'));
     const names = stored.map((_, i) => `f${String(i).padStart(3, '0')}`);

@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Session, type HeapProfiler } from 'node:inspector/promises';
 import { Redis } from 'ioredis';
-import { hashFeatureField, timestampField } from '../../src/feast-encoding/hash-field.ts';
-import { serializeEntityKey } from '../../src/feast-encoding/entity-key.ts';
-import { ValueType } from '../../src/feast-encoding/value-type.ts';
-import { JOIN_KEY, PROJECT, entityIds, references } from '../data/official-layout.ts';
+import { entityIds, references } from '../data/official-layout.ts';
+import { storedFields, storedKey } from '../data/stored-hash.ts';
 import { openReadClient, type ReadClient, type ReadClientName } from './redis-read-clients.ts';
 import { openFeatureClient } from './redis-read-features.ts';
 import { percentile } from '../report/spread.ts';
@@ -83,20 +81,10 @@ function open(task: ReadTask): Promise<ReadClient> {
   if (client === 'sideboard, to the response') {
     return openFeatureClient(task.repoPath, wanted, idSets);
   }
-  const keyOf = (id: number): Buffer =>
-    Buffer.concat([
-      serializeEntityKey([JOIN_KEY], [{ type: ValueType.INT64, value: BigInt(id) }], 3),
-      Buffer.from(PROJECT),
-    ]);
-  const pairs = wanted.map((reference) => reference.split(':') as [string, string]);
-  const views = new Set(pairs.map(([view]) => view));
   return openReadClient(client, {
     port,
-    keySets: idSets.map((ids) => ids.map(keyOf)),
-    fields: [
-      ...pairs.map(([view, feature]) => Buffer.from(hashFeatureField(view, feature))),
-      ...[...views].map((view) => Buffer.from(timestampField(view))),
-    ],
+    keySets: idSets.map((ids) => ids.map(storedKey)),
+    fields: storedFields(wanted),
   });
 }
 

@@ -1,6 +1,7 @@
 import type { LatencyCurve } from '../parts/latency.ts';
 import type { Bar } from './bar.ts';
 import { figure, percent } from './markdown.ts';
+import { MOST_TIMES, judgeHalfLoad } from './report-half-load.ts';
 import type { Parts } from './results.ts';
 import { spreadOf } from './spread.ts';
 
@@ -100,16 +101,10 @@ export const SERVER_BARS: readonly Bar[] = [
     },
   },
   {
-    bar: '1x50 at half load: p99.9 under 3 times p50',
+    bar: `1x50 at half load: p99.9 under ${MOST_TIMES} times p50`,
     part: 'latency',
-    judge: (parts) => {
-      const half = curveOf(parts, 'sideboard')?.steps.find(({ share }) => share === 0.5);
-      if (half === undefined) return undefined;
-      const { p50Ms, p999Ms } = half.latencies;
-      const longest = half.gc === undefined ? '' : `; longest GC ${figure(half.gc.longestMs)} ms`;
-      const measured = `${figure(p999Ms / p50Ms)} times: ${figure(p999Ms)} ms, p50 ${figure(p50Ms)} ms${longest}; the client sent up to ${figure(half.lateP99Ms)} ms late (p99)`;
-      return { measured, isMet: p999Ms < 3 * p50Ms };
-    },
+    judge: ({ latency }) =>
+      latency?.halfLoad === undefined ? undefined : judgeHalfLoad(latency.halfLoad),
   },
   flatBar('from 1 to 1,000 connections', (load) => load.streamsPerConnection === 1),
   flatBar('from 1 to 100 streams', (load) => load.connections === 1),

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LatencyCurve, LatencyFigures } from '../parts/latency.ts';
 import { figure, markdownTable, percent } from './markdown.ts';
+import { halfLoadTable } from './report-half-load.ts';
 import { plotSvg, type PlotLine } from './plot.ts';
 import { SERVER_NAMES } from './report-load.ts';
 
@@ -65,6 +66,12 @@ export function latencyTables(figures: LatencyFigures): string {
     const plot = `![Latency against load, ${workload}](benchmarks/latency-${workload}.svg)`;
     return `### ${workload}\n\n${plot}\n\n${markdownTable(head, rows)}`;
   });
+  const { halfLoad } = figures;
+  if (halfLoad !== undefined) {
+    sections.push(
+      `### The tail of 1x50, and what is the machine's of it\n\n${halfLoadTable(halfLoad)}`,
+    );
+  }
   const bare = `A bare round trip of the commands of 1x50 to Redis, one after the other: p50 ${figure(figures.bareRedisP50Us)} us.`;
   return [NOTES, ...sections, bare].join('\n\n');
 }
