@@ -68,7 +68,7 @@ const ACCEPTED_WRITES: readonly RandomDeparture[] = [
   {
     number: '67',
     about: 'values that fit, and that Python’s libraries fail at',
-    odd: /^times in several forms$|^NaN for |^an integer beyond 64 bits for (?:float|double)$|^(?:a list|a list with a null) for (?:float|double)_list$|^(?!words|an empty text).* for json$/,
+    odd: /^times in several forms$|^NaN for |^an integer beyond 64 bits for (?:float|double|string|bool)$|^(?:a list|a list with a null) for (?:float|double)_list$|^(?!words|an empty text).* for json$/,
   },
   {
     number: '68',
@@ -82,7 +82,7 @@ const REFUSED_WRITES: readonly RandomDeparture[] = [
   {
     number: '14',
     about: 'values that Feast stores as something else',
-    odd: /^(?:an? (?:empty )?list\b.*|lists of nothing|an object) for (?:int32|int64|float|double|string|bool|time|bytes|uuid|decimal)$|^(?:huge|infinity|a truth) for time$|^(?!an object).* for struct$|^an object for \w+_(?:list|lists|set)$|^a list of words for int64_lists$/,
+    odd: /^(?:an? (?:empty )?list\b.*|lists of nothing|an object) for (?:int32|int64|float|double|string|bool|time|bytes|uuid|decimal)$|^(?:huge|infinity|a truth|a fraction) for time$|^(?!an object|NaN).* for struct$|^an object for \w+_(?:list|lists|set)$|^a list of words for int64_lists$/,
   },
   {
     number: '14',
@@ -117,6 +117,13 @@ const CHANGED_VALUES: readonly (RandomDeparture & {
     odd: /^lists of nothing for (?:float|double)_list$/,
     feast: ['0.0'],
     written: ['NaN'],
+  },
+  {
+    number: '14',
+    about: 'NaN for a struct, which Feast stores as something else',
+    odd: /^NaN for struct$/,
+    feast: { _value: 'nan' },
+    written: null,
   },
   {
     number: '68',
