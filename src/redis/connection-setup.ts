@@ -2,6 +2,7 @@ import { encodeCommand } from './encode-command.ts';
 import type { ConnectionOptions, RedisCredentials } from './connection-options.ts';
 import type { RedisCommand } from './redis-command.ts';
 import { RedisError } from './redis-error.ts';
+import { Resp } from './reply-reader.ts';
 
 /** One step of setting a connection up: all are sent in one write, answered in order. */
 export interface SetupStep {
@@ -96,7 +97,14 @@ export function setupCommands(steps: readonly SetupStep[], events: SetupEvents):
       encodedLength: () => step.bytes.length,
       encode: (_out, at) => at,
       readReply: (reader) => reader.skip(),
-      onReply: finish,
+      onReply(reader) {
+        // One reply too many here would give every later command the answer of the one before.
+        const isStatus = reader.bytes[reader.start] === Resp.STATUS;
+        if (isStatus === isHello(step)) {
+          throw new RedisError('PROTOCOL', `${step.purpose} was answered with something else`);
+        }
+        finish();
+      },
       onErrorReply: (text) => {
         if (step.isRequired) events.onRefused(step, text);
         else finish();

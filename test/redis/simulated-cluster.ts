@@ -295,7 +295,7 @@ export class SimulatedCluster {
     switch (name) {
       case 'HELLO':
         session.protocol = 3;
-        return Buffer.from('%1\r\n$5\r\nproto\r\n:3\r\n');
+        return HELLO;
       case 'READONLY':
         session.isReadOnly = true;
         return OK;
@@ -409,7 +409,7 @@ export class SimulatedCluster {
                 const details = ['ip', `n${this.replicaOf(0)}`, 'port', '1', 'flags', 'slave'];
                 connection.send(array([details]));
               } else {
-                connection.send(OK);
+                connection.send(question.startsWith('HELLO') ? HELLO : OK);
               }
             }
           },
@@ -474,6 +474,7 @@ export class SimulatedCluster {
 }
 
 const OK = Buffer.from('+OK\r\n');
+const HELLO = Buffer.from('%1\r\n$5\r\nproto\r\n:3\r\n');
 const PONG = Buffer.from('+PONG\r\n');
 const REPLIES = new Map<string, Buffer>();
 

@@ -41,6 +41,7 @@ test.each([
   [300_977, 'a primary that was stopped while its keys moved comes back as a replica'],
   [419_442, 'a primary is asked about a key that has moved, and answers as a replica'],
   [452_793, 'a write gets the answer of another one, whose slot has moved'],
+  [537_637, 'a connection is set up with one reply too many'],
 ])('schedule %i is got over: %s', async (seed) => {
   await play(seed);
 });
