@@ -253,7 +253,9 @@ async function measureRegistryReloads(bench: Bench): Promise<RegistryReloadFigur
 
 async function overloadFigures(options: OverloadOptions): Promise<OverloadFigures> {
   const script = join(import.meta.dirname, 'parts', 'overload-process.ts');
-  const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...process.execArgv, script], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const output = text(child.stdout);
   child.stdin.end(JSON.stringify(options));
   const [code] = (await once(child, 'exit')) as [number | null];

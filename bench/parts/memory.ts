@@ -54,9 +54,17 @@ export async function measureMemory(
 
 /** Memory and handles of a server over a long run. */
 export interface SoakFigures {
-  /** One entry before the run and one after each tenth of it. */
+  /** How many the bar is about. */
+  readonly requests: number;
+  /** One entry before the run, one after each tenth of it, and, to see where growth ends, two more for each time that it is sent again. */
   readonly samples: readonly SoakSample[];
 }
+
+/** The parts that a run is sent in. */
+const SOAK_PARTS = 10;
+
+/** How often a run is sent again. V8 has collected the whole heap by then. */
+const AGAIN = 3;
 
 /** The state of the server after some requests. */
 export interface SoakSample {
@@ -67,7 +75,7 @@ export interface SoakSample {
   readonly openFiles: number;
 }
 
-/** Sends `requests` requests of 1 x 10 in ten parts, each on connections of its own, and looks at the server after each. */
+/** Sends `requests` requests of 1 x 10 in parts, each on connections of its own, and looks at the server after each; then as many again. */
 export async function measureSoak(
   { repo, entities, core }: MemoryOptions,
   requests: number,
@@ -75,12 +83,17 @@ export async function measureSoak(
   const server = await startSideboard({ repoPath: repo.path, core });
   try {
     const samples = [await sampleOf(server, 0)];
-    const part = Math.ceil(requests / 10);
-    for (let n = 1; n <= 10; n += 1) {
-      await saturate(server, part, { features: 10, entities });
-      samples.push(await sampleOf(server, n * part));
+    const part = Math.ceil(requests / SOAK_PARTS);
+    const half = SOAK_PARTS / 2;
+    const parts = Array.from({ length: SOAK_PARTS }, () => part);
+    parts.push(...Array.from({ length: 2 * AGAIN }, () => half * part));
+    let sent = 0;
+    for (const size of parts) {
+      await saturate(server, size, { features: 10, entities });
+      sent += size;
+      samples.push(await sampleOf(server, sent));
     }
-    return { samples };
+    return { requests: SOAK_PARTS * part, samples };
   } finally {
     await server.stop();
   }

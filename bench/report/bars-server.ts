@@ -188,9 +188,11 @@ export const SERVER_BARS: readonly Bar[] = [
     part: 'soak',
     judge: ({ soak }) => {
       const [first, last] = [soak?.samples[1], soak?.samples.at(-1)];
-      if (first === undefined || last === undefined) return undefined;
-      const measured = `after ${last.requests.toLocaleString('en')}: RSS ${figure(first.rssMiB)} to ${figure(last.rssMiB)} MiB, handles ${first.activeHandles} to ${last.activeHandles}`;
-      const isMet = last.rssMiB <= 1.1 * first.rssMiB && last.activeHandles <= first.activeHandles;
+      const judged = soak?.samples.find(({ requests }) => requests === soak.requests);
+      if (first === undefined || judged === undefined || last === undefined) return undefined;
+      const measured = `after ${judged.requests.toLocaleString('en')}: RSS ${figure(first.rssMiB)} to ${figure(judged.rssMiB)} MiB, handles ${first.activeHandles} to ${judged.activeHandles}; after ${last.requests.toLocaleString('en')}: ${figure(last.rssMiB)} MiB`;
+      const isMet =
+        judged.rssMiB <= 1.1 * first.rssMiB && last.activeHandles <= first.activeHandles;
       return { measured, isMet };
     },
   },
