@@ -1,4 +1,4 @@
-import { deadlineExceeded } from '../errors.ts';
+import { deadlineExceeded, type SideboardError } from '../errors.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
 import { Patience } from './patience.ts';
 import { Refusals } from './refusals.ts';
@@ -70,12 +70,17 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
   const isTooLong = (now: number): boolean =>
     patience.expectedMs(line.waitedMs(now), line.count) > patience.waitMs(now);
 
+  const refuse = (entrant: Entrant, error: SideboardError): void => {
+    limit.refused();
+    entrant.refuse(error);
+  };
+
   const wait = (entrant: Entrant, now: number): void => {
     const isTooMuch =
       limit.workCount + line.count >= maxRequests ||
       (line.count > 0 && line.bytes + entrant.messageBytes > maxWaitingBytes);
     if (isTooMuch || (areMany() && isTooLong(now))) {
-      entrant.refuse(refusals.tooMany(now, limit.current));
+      refuse(entrant, refusals.tooMany(now, limit.current));
       return;
     }
     if (line.count === 0) patience.lineBegan(now);
@@ -97,11 +102,11 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
         const { entrant, sinceMs } = first;
         if (now >= entrant.deadlineAtMs) {
           takeOut(entrant, now);
-          entrant.refuse(deadlineExceeded('before its turn came'));
+          refuse(entrant, deadlineExceeded('before its turn came'));
         } else if (areMany() && now - sinceMs > 2 * patience.waitMs(now)) {
           // The process or the store stood still meanwhile, or what looked like a burst was none.
           takeOut(entrant, now);
-          entrant.refuse(refusals.tooMany(now, limit.current));
+          refuse(entrant, refusals.tooMany(now, limit.current));
         } else {
           if (!limit.tryEnter(now)) return;
           takeOut(entrant, now);
@@ -133,7 +138,7 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
         // What others took tells of a queue. Few make none: a small read beside large ones may well be faster than they are.
         const expectedMs = limit.expectedMs(now) + line.waitedMs(now);
         if (now + expectedMs > deadlineAtMs && now < deadlineAtMs) {
-          entrant.refuse(refusals.tooLate(expectedMs));
+          refuse(entrant, refusals.tooLate(expectedMs));
           return;
         }
       }

@@ -123,6 +123,11 @@ export class ConcurrencyLimit {
     return true;
   }
 
+  /** Somebody was refused, which is work too. */
+  refused(): void {
+    this.window.refusedCount += 1;
+  }
+
   /**
    * Leaves a place.
    *
@@ -177,7 +182,7 @@ export class ConcurrencyLimit {
     this.lastMeanMs = meanMs;
     this.learnFromStep(meanMs, false);
     this.baseline.add(meanMs);
-    this.learnCost((busyMs - window.busyBeforeMs) / window.leftCount, window.refusedAny);
+    this.learnCost(busyMs - window.busyBeforeMs, window);
     const wantedMs = this.baseline.ms * TOLERANCE + SLACK_MS;
     const perMs = window.leftCount / lastedMs;
     // With one in work on average, as when a request came after an idle hour, none waited for another.
@@ -242,10 +247,13 @@ export class ConcurrencyLimit {
     return Math.min(Math.max(limit, this.floor), this.options.max);
   }
 
-  /** While others are kept out the process is busy refusing them too: what is measured then is an upper bound. */
-  private learnCost(costMs: number, isBound: boolean): void {
-    if (this.costMs === 0) this.costMs = costMs;
-    else if (!isBound || costMs < this.costMs) this.costMs += COST_WEIGHT * (costMs - this.costMs);
+  /** To refuse somebody costs something, and no more than to answer: what a request costs lies between two bounds. */
+  private learnCost(busyMs: number, { leftCount, refusedCount }: LatencyWindow): void {
+    const most = busyMs / leftCount;
+    const least = busyMs / (leftCount + refusedCount);
+    if (this.costMs === 0) this.costMs = most;
+    else if (this.costMs > most) this.costMs += COST_WEIGHT * (most - this.costMs);
+    else if (this.costMs < least) this.costMs += COST_WEIGHT * (least - this.costMs);
   }
 
   private endProbeIfDue(probe: Probe, nowMs: number): void {

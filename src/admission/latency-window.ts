@@ -7,7 +7,10 @@ export interface LatencyWindow {
   latencySumMs: number;
   /** Requests that ended, whatever their latency says. */
   leftCount: number;
+  /** Requests that were refused; those that wait are not. */
+  refusedCount: number;
   readonly busyBeforeMs: number;
+  /** Somebody found no place, and waits or was refused. */
   refusedAny: boolean;
 }
 
@@ -18,6 +21,7 @@ export function openWindow(nowMs: number, busyBeforeMs: number): LatencyWindow {
     sampleCount: 0,
     latencySumMs: 0,
     leftCount: 0,
+    refusedCount: 0,
     busyBeforeMs,
     refusedAny: false,
   };

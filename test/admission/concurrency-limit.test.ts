@@ -94,29 +94,48 @@ test('small reads: goodput is what the refusals leave of the core', { timeout: 3
   expect(between(outcome, 500, 2000).perSecond).toBeGreaterThan(0.95 * left * SMALL_CAPACITY);
 });
 
-test('a server that is busy refusing does not let in fewer and fewer', () => {
-  let busyMs = 0;
-  let nowMs = 0;
-  const limit = new ConcurrencyLimit({ initial: 64, min: 8, max: 1000, busyMs: () => busyMs }, 0);
-  const round = (tookMs: number, busyForMs: number): number => {
-    const enteredAtMs = nowMs;
-    let inside = 0;
-    while (inside < 1000 && limit.tryEnter(nowMs)) inside += 1;
-    nowMs += tookMs;
-    busyMs += busyForMs;
-    for (let i = 0; i < inside; i++) limit.leave(nowMs, enteredAtMs, true);
-    return inside;
+describe('what a request costs', () => {
+  /** A limit that has seen small requests one by one: alone one takes 1 ms, of which it costs 0.05. */
+  const afterSmallOnes = () => {
+    let busyMs = 0;
+    let nowMs = 0;
+    const limit = new ConcurrencyLimit({ initial: 64, min: 8, max: 1000, busyMs: () => busyMs }, 0);
+    /** As many as are let in are answered after so long, the last ones of them; so many others are refused. */
+    const round = (tookMs: (inside: number) => number, refusedCount: number): number => {
+      const enteredAtMs = nowMs;
+      let inside = 0;
+      while (inside < 1000 && limit.tryEnter(nowMs)) inside += 1;
+      for (let i = 0; i < refusedCount; i++) limit.refused();
+      nowMs += tookMs(inside);
+      busyMs += tookMs(inside);
+      for (let i = 0; i < inside; i++) limit.leave(nowMs, enteredAtMs, true);
+      return inside;
+    };
+    for (let i = 0; i < 500; i++) {
+      limit.tryEnter(nowMs);
+      nowMs += 1;
+      busyMs += 0.05;
+      limit.leave(nowMs, nowMs - 1, true);
+    }
+    return round;
   };
-  // Alone a request takes 1 ms, of which it costs 0.05.
-  for (let i = 0; i < 500; i++) {
-    limit.tryEnter(nowMs);
-    nowMs += 1;
-    busyMs += 0.05;
-    limit.leave(nowMs, nowMs - 1, true);
-  }
-  // Then many come at once, and refusing them keeps the process busy for 25 ms in each of its turns.
-  const inside = Array.from({ length: 2000 }, () => round(25, 25));
-  expect(Math.min(...inside)).toBeGreaterThanOrEqual(8);
+
+  test('a server that is busy refusing does not let in fewer and fewer', () => {
+    const round = afterSmallOnes();
+    // Many come at once, and refusing them keeps the process busy for 25 ms in each of its turns.
+    const inside = Array.from({ length: 2000 }, () => round(() => 25, 1000));
+    expect(Math.min(...inside)).toBeGreaterThanOrEqual(8);
+  });
+
+  test.each([0, 5])(
+    'is learned while others wait, and %d are refused each time',
+    (refusedCount) => {
+      const round = afterSmallOnes();
+      // From now on one keeps the process busy for 10 ms: two of them are enough.
+      const inside = Array.from({ length: 200 }, () => round((count) => 10 * count, refusedCount));
+      expect(Math.max(...inside.slice(100))).toBeLessThanOrEqual(4);
+    },
+  );
 });
 
 describe('over time', SLOW, () => {
