@@ -102,13 +102,14 @@ export function prepareWrite(
       .map((row) => row['name'] as string),
   );
   const valueColumns = VALUE_COLUMNS.filter(({ name }) => present.has(name));
-  const written = [
+  const vectorColumns = present.has(VECTOR_COLUMN) ? [VECTOR_COLUMN] : [];
+  // Those of moments every table has, so that the statement says so where there is no table.
+  const names = [
     ...valueColumns.map(({ name }) => name),
-    VECTOR_COLUMN,
+    ...vectorColumns,
     'event_ts',
     'created_ts',
   ];
-  const names = written.filter((name) => present.has(name));
   // What is the same in all rows stands in the statement: each value that is bound costs a tenth of a write.
   const prepare = (first: number, end: number): StatementSync => {
     let bound = MOMENT_AND_KEY;

@@ -284,6 +284,23 @@ describe('a SQLite file shared with others', () => {
     await store.close();
   });
 
+  it.each([false, true])(
+    'says so to who writes as well, comparing or not: %s',
+    async (skipStale) => {
+      const store = openSqliteOnlineStore({
+        path: newPath(),
+        writerUtcOffsetSeconds: 0,
+        skipStale,
+      });
+      const view = { storedName: 'nothing', featureNames: ['a'] };
+      const rows = [row(entityKey(1), NEW_YEAR_NS, int64(1))];
+      await expect(
+        store.write({ project: 'p', joinKeys: ['id'], view, rows }, soon()),
+      ).rejects.toThrow('SQLite has no table p_nothing: create it with sideboard apply');
+      await store.close();
+    },
+  );
+
   it('says that SQLite writes beside its file even where it only reads', async () => {
     const path = newPath();
     const writer = openSqliteOnlineStore({ path, writerUtcOffsetSeconds: 0 });
