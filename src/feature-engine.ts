@@ -16,6 +16,7 @@ import type { Logger } from './telemetry/logger.ts';
 import type { Metrics } from './telemetry/metrics.ts';
 import { observeOnlineStore } from './telemetry/observed-online-store.ts';
 import { observeTransformation } from './telemetry/observed-transformation.ts';
+import { watchNodes } from './telemetry/watch-nodes.ts';
 import { createVectorCounter } from './telemetry/vector-counter.ts';
 import { openTransformation } from './transformation/open-transformation.ts';
 
@@ -55,8 +56,10 @@ export async function openFeatureEngine(
   const registry = await openServedRegistry(config, { logger, metrics, origin: registryOrigin });
   onOpened(() => registry.close());
 
-  const store = observeOnlineStore(await openOnlineStore(config.onlineStore), metrics);
-  onOpened(() => store.close());
+  const opened = await openOnlineStore(config.onlineStore);
+  onOpened(() => opened.close());
+  onOpened(watchNodes(opened, logger));
+  const store = observeOnlineStore(opened, metrics);
 
   const { transformationEndpoint, functions } = config;
   const transformation = openTransformation({

@@ -118,6 +118,12 @@ export interface WriteResult {
   readonly stale: number;
 }
 
+/** A node of a store that cannot be reached. The shape of `AwayNode` in `redis/`, see `NodeRead`. */
+export interface AwayStoreNode {
+  readonly address: string;
+  readonly reason: string;
+}
+
 /** One line of `sideboard check`. */
 export interface StoreFinding {
   readonly level: 'ok' | 'warning' | 'error';
@@ -189,6 +195,8 @@ export interface OnlineStore {
     entityKey: Uint8Array,
     views?: readonly ViewLayout[],
   ): Promise<StoredEntity>;
+  /** Nodes that cannot be reached now, and why; a store without nodes has no such method. */
+  awayNodes?(): readonly AwayStoreNode[];
   /** Always the same names; their samples as they are now. */
   figures?(): readonly StoreFigure[];
   close(): Promise<void>;

@@ -40,6 +40,7 @@ export async function openRedisOnlineStore(
     ping: (limits) => translated(client.ping(limits)),
     check: () => checkRedis(client),
     inspect: (project, entityKey, views) => inspectRedis(client, project, entityKey, views),
+    awayNodes: () => client.awayNodes(),
     figures: () => redisFigures(client, reader),
     close: async () => client.close(),
   };

@@ -34,7 +34,8 @@ export function chooseNode(
   }
   const copies = [primary, ...replicas].filter(({ address }) => !excluded.includes(address));
   const well = copies.filter((node) => node.isWell(nowMs));
-  const candidates = well.length > 0 ? well : copies.filter(({ reads }) => !reads.isDown);
+  const candidates =
+    well.length > 0 ? well : copies.filter(({ reads }) => reads.problem === undefined);
   return pick(preferred(candidates, policy), turn) ?? copies[0];
 }
 

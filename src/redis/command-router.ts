@@ -236,7 +236,7 @@ export class CommandRouter {
       return;
     }
     const isSame = node.address === connection.address;
-    if (++command.losses > MAX_LOSSES || (isSame && connection.isDown)) {
+    if (++command.losses > MAX_LOSSES || (isSame && connection.problem !== undefined)) {
       this.fail(command, error);
       return;
     }

@@ -112,11 +112,20 @@ export interface RedisClient {
   transact(transaction: Transaction, limits: CallLimits): Promise<readonly RedisReply[]>;
   nodes(): readonly RedisNode[];
   primaries(): readonly RedisNode[];
+  /** Nodes with data that cannot be reached now; of a topology that is not known, the address that is configured. */
+  awayNodes(): readonly AwayNode[];
   /** Address of the node that a slot belongs to, as far as is known; for messages. */
   addressOfSlot(slot: number): string;
   /** Resolves when any node answers. @throws RedisError */
   ping(limits: CallLimits): Promise<void>;
   close(): void;
+}
+
+/** A node that cannot be reached. */
+export interface AwayNode {
+  /** `host:port`, or the path of a socket. */
+  readonly address: string;
+  readonly reason: string;
 }
 
 /** Connects, and resolves when the first look at the topology succeeded or failed. */
@@ -170,6 +179,7 @@ export async function openRedisClient(options: RedisClientOptions): Promise<Redi
       callNode(node.bulk, words, timeoutMs),
     nodes: () => [...pool.all()],
     primaries: () => opened.shards().map(({ primary }) => primary),
+    awayNodes: () => awayNodes(opened),
     addressOfSlot: (slot) => opened.shardOf(slot)?.primary.address ?? opened.configured,
     ping: (limits) => ping(opened, limits, options),
     close() {
@@ -244,12 +254,26 @@ async function callAll(
   return await waiting.finished;
 }
 
+function awayNodes(topology: Topology): readonly AwayNode[] {
+  const nodes = nodesOf(topology);
+  if (nodes.length === 0 && topology.problem !== undefined) {
+    return [{ address: topology.configured, reason: topology.problem }];
+  }
+  return nodes.flatMap(({ address, reads }) =>
+    reads.problem === undefined ? [] : [{ address, reason: reads.problem.message }],
+  );
+}
+
+function nodesOf(topology: Topology): readonly RedisNode[] {
+  return topology.shards().flatMap(({ primary, replicas }) => [primary, ...replicas]);
+}
+
 async function ping(
   topology: Topology,
   limits: CallLimits,
   { runtime, commandTimeoutMs }: RedisClientOptions,
 ): Promise<void> {
-  const nodes = topology.shards().flatMap(({ primary, replicas }) => [primary, ...replicas]);
+  const nodes = nodesOf(topology);
   if (nodes.length === 0) {
     const reason = topology.problem ?? 'nothing is known of it yet';
     throw new RedisError('UNREACHABLE', `no Redis at ${topology.configured}: ${reason}`);

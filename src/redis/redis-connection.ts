@@ -91,9 +91,9 @@ export class RedisConnection {
     return this.waiting.length + (this.link?.pendingCount ?? 0);
   }
 
-  /** Whether a command sent now would wait for a connection or be refused. */
-  get isDown(): boolean {
-    return this.refusal !== undefined;
+  /** Why a command sent now would be refused; `undefined` = it would not. */
+  get problem(): RedisError | undefined {
+    return this.refusal;
   }
 
   /** Milliseconds that the node has owed an answer without sending anything. */
@@ -260,7 +260,7 @@ export class RedisConnection {
     } else {
       this.failures = stoodMs >= MIN_STANDING_MS ? 0 : this.failures + 1;
       // One that breaks as soon as it is made, again and again, is as good as none.
-      const isRefusing = this.isDown || this.failures > MAX_SHORT_LIVES;
+      const isRefusing = this.problem !== undefined || this.failures > MAX_SHORT_LIVES;
       this.refusal = isRefusing ? error : undefined;
       this.connectLater(Math.max(this.failures - FREE_SHORT_LIVES, 0));
       if (isRefusing) this.loseWaiting(error);

@@ -111,7 +111,7 @@ export class RedisNode {
   /** Whether a read sent now is not likely to be answered at all; a connection that is just being made again will do. */
   isAway(nowMs: number): boolean {
     return (
-      this.reads.isDown ||
+      this.reads.problem !== undefined ||
       nowMs < this.excludedUntilMs ||
       this.reads.silentForMs(nowMs) >= SUSPECT_AFTER_MS
     );
