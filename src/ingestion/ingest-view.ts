@@ -98,12 +98,14 @@ export async function ingestView(
     const counted = await database.connection.runAndReadAll('SELECT count(*) FROM latest');
     const entityCount = Number(counted.getRows()[0]![0]);
     await target.store.update(target.project, [storedName], []);
+    const rows = await database.connection.stream(
+      entityCount === census.sourceRowCount ? queries.allRows : queries.latestRows,
+    );
+    reader.requireTypes(rows);
     const { totals, misfits } = await writeLatestRows({
       database,
       reader,
-      rows: await database.connection.stream(
-        entityCount === census.sourceRowCount ? queries.allRows : queries.latestRows,
-      ),
+      rows,
       viewName: view.name,
       storedName,
       featureNames: view.features.map(({ name }) => name),

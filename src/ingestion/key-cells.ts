@@ -19,12 +19,12 @@ import { ColumnData } from './column-data.ts';
 import { compileScalarReader, type ScalarReader } from './scalar-reader.ts';
 import { DUMMY_JOIN_KEY, type SourceColumn } from './source-columns.ts';
 
-/** Writes entity keys; false where a value of a join key does not fit. */
+/** Writes entity keys; false where a value of a join key is null or does not fit. */
 export type KeyCells = ColumnCells;
 
 /**
- * Entity keys of a view, from columns of a chunk that are never null; those of a view without entities are all the same one.
- * Integers and timestamps have been made BIGINT by the query.
+ * Entity keys of a view; those of a view without entities are all the same one. Integers and timestamps have been made BIGINT by
+ * the query, which leaves nulls out as well: one is found where a file was replaced meanwhile.
  *
  * @param columns aligned with `joinKeys`; the first one is column `joinKeysAt` of its chunk.
  */
@@ -101,6 +101,7 @@ class IntegerPart implements ColumnCells {
   }
 
   write(row: number, out: GrowingBytes): boolean {
+    if (this.column.isNull(row)) return false;
     const low = this.column.ints[2 * row]!;
     const high = this.column.ints[2 * row + 1]!;
     out.reserve(ENTITY_VALUE_HEADER_BYTES + 8);
@@ -126,6 +127,7 @@ class TextPart implements ColumnCells {
   }
 
   write(row: number, out: GrowingBytes): boolean {
+    if (this.column.isNull(row)) return false;
     out.reserve(ENTITY_VALUE_HEADER_BYTES);
     const length = this.column.textLength(row);
     out.at = writeEntityHeader(out.bytes, out.at, this.valueType, length);
@@ -152,7 +154,8 @@ class SpelledPart implements ColumnCells {
   }
 
   write(row: number, out: GrowingBytes): boolean {
-    const value = this.read(this.vector!.getItem(row));
+    const item = this.vector!.getItem(row);
+    const value = item === null ? undefined : this.read(item);
     if (value === undefined) return false;
     out.put(serializeEntityValue({ type: ValueType.STRING, value: value as string }, this.name));
     return true;

@@ -1,4 +1,5 @@
-import type { DuckDBDataChunk } from '@duckdb/node-api';
+import { DuckDBTypeId } from '@duckdb/node-api';
+import type { DuckDBDataChunk, DuckDBResult, DuckDBType } from '@duckdb/node-api';
 import { sortJoinKeys, type EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import type { RowSlab } from '../feast-encoding/row-slab.ts';
 import { ValueType, isEntityKeyType, valueTypeName } from '../feast-encoding/value-type.ts';
@@ -30,6 +31,12 @@ export interface RowReader {
    * @returns `undefined`, or the name of what its declared type cannot hold: then nothing is added.
    */
   readonly read: (chunk: DuckDBDataChunk, row: number, slab: RowSlab) => string | undefined;
+  /**
+   * Makes sure that a result has the types that `read` takes its memory for.
+   *
+   * @throws SideboardError INVALID_SOURCE_DATA where it has others: files were replaced since their columns were looked at.
+   */
+  readonly requireTypes: (rows: DuckDBResult) => void;
   /** Column of the chunk where the row's position begins. */
   readonly positionAt: number;
 }
@@ -69,10 +76,19 @@ export function compileRowReader(
     throw invalidSourceData(view.name, misfits.join('; '));
   }
   const key = compileKeyCells(joinKeys, columns.joinKeys, JOIN_KEYS_AT, version);
+  const typeIds = [
+    ...columns.joinKeys.map(({ type }, i) => keyTypeId(joinKeys[i]!.valueType, type)),
+    ...columns.features.map(({ type }) => shownTypeId(type)),
+  ];
   return {
     joinKeys,
     sortedJoinKeys:
       joinKeys.length === 0 ? [DUMMY_JOIN_KEY] : sortJoinKeys(joinKeys.map(({ name }) => name)),
+    requireTypes(rows) {
+      if (typeIds.some((typeId, i) => rows.columnTypeId(JOIN_KEYS_AT + i) !== typeId)) {
+        throw invalidSourceData(view.name, 'a file was replaced while it was read; run it again');
+      }
+    },
     positionAt: featuresAt + cells.length,
     read: compileRead(view, columns, cells as ColumnCells[], key),
   };
@@ -107,11 +123,25 @@ function compileRead(
     }
     slab.endCell(0);
     const seconds = event.seconds(row);
+    if (Number.isNaN(seconds)) {
+      return columns.eventTimestamp.name;
+    }
     const createdSeconds = created.seconds(row);
     const createdNanos = Number.isNaN(createdSeconds) ? 0 : created.nanos(row, createdSeconds);
     slab.endRow(seconds, event.nanos(row, seconds), createdSeconds, createdNanos);
     return undefined;
   };
+}
+
+/** Type of a join key's column of `latestRows`. */
+function keyTypeId(valueType: number, type: DuckDBType): DuckDBTypeId {
+  const isAsItIs = valueType === ValueType.STRING || valueType === ValueType.BYTES;
+  return isAsItIs ? type.typeId : DuckDBTypeId.BIGINT;
+}
+
+/** DuckDB's results show columns without a type as INTEGER. */
+function shownTypeId({ typeId }: DuckDBType): DuckDBTypeId {
+  return typeId === DuckDBTypeId.SQLNULL ? DuckDBTypeId.INTEGER : typeId;
 }
 
 function momentMisfits(columns: SourceColumns): string[] {
