@@ -2,13 +2,21 @@ import type { Buffer } from 'node:buffer';
 import { isValueMessage } from '../feast-encoding/value-check.ts';
 import { MAX_NESTING, skipLength, skipPayload, skipTag } from '../feast-encoding/wire.ts';
 import { readTag, readText } from './read-wire.ts';
-import { invalidRequest, limitExceeded } from './retrieval-errors.ts';
+import { invalidRequest, limitExceeded, tooManyColumns } from './retrieval-errors.ts';
 import type { EntityColumn } from './retrieval-request.ts';
 
 /** Tags of a map entry (key 1, value 2) and of `RepeatedValue.val`; all have a length. */
 const KEY_TAG = 0x0a;
 const VALUE_TAG = 0x12;
 const VAL_TAG = 0x0a;
+
+/** Of one request, empty ones and several of one name counted too: a column costs some hundred bytes beside its two in a message. */
+const MAX_COLUMNS = 10_000;
+
+/** @throws SideboardError LIMIT_EXCEEDED */
+export function checkColumnCount(count: number): void {
+  if (count > MAX_COLUMNS) throw tooManyColumns(MAX_COLUMNS);
+}
 
 /**
  * Decodes one entry of `map<string, RepeatedValue>` at `[start, end)`: finds where each value begins and ends. The values

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { MAX_NESTING, skipLength, skipPayload, skipTag } from '../feast-encoding/wire.ts';
-import { decodeColumn } from './decode-columns.ts';
+import { checkColumnCount, decodeColumn } from './decode-columns.ts';
 import { decodeSelection, isOfSelection } from './decode-selection.ts';
 import { readTag } from './read-wire.ts';
 import { invalidRequest, messageTooLarge } from './retrieval-errors.ts';
@@ -15,6 +15,8 @@ import { EncodedSelectionId, type SelectionId } from './selection-id.ts';
 /** Tags of the two maps of a `GetOnlineFeaturesRequest`. */
 const ENTITIES_TAG = 0x1a;
 const REQUEST_CONTEXT_TAG = 0x2a;
+/** Beginnings and ends of the pieces of a selection from which on unknown fields stay in them: each piece is read on its own. */
+const MANY_PIECES = 1000;
 
 /**
  * Decodes an encoded `feast.serving.GetOnlineFeaturesRequest` in one pass. The selection is not decoded but identified by
@@ -22,7 +24,7 @@ const REQUEST_CONTEXT_TAG = 0x2a;
  * come sorted by name, because a map has no order.
  *
  * @param message is kept by the request and must not change while it is in use.
- * @throws SideboardError INVALID_REQUEST, MESSAGE_TOO_LARGE, LIMIT_EXCEEDED for too many rows
+ * @throws SideboardError INVALID_REQUEST, MESSAGE_TOO_LARGE, LIMIT_EXCEEDED for too many rows or columns
  */
 export function decodeRequest(
   message: Uint8Array,
@@ -49,10 +51,11 @@ export function decodeRequest(
     if (tag === ENTITIES_TAG || tag === REQUEST_CONTEXT_TAG) {
       if (at > selectionStart) pieces.push(selectionStart, at);
       selectionStart = after;
+      checkColumnCount(columns.length + contextColumns.length + 1);
       const entry = skipLength(bytes, payload, after);
       const column = decodeColumn(bytes, entry, after, limits.maxRows);
       (tag === ENTITIES_TAG ? columns : contextColumns).push(column);
-    } else if (!isOfSelection(tag)) {
+    } else if (!isOfSelection(tag) && pieces.length < MANY_PIECES) {
       if (at > selectionStart) pieces.push(selectionStart, at);
       selectionStart = after;
     }

@@ -1,3 +1,4 @@
+import { checkColumnCount } from './decode-columns.ts';
 import { DecodedSelectionId } from './selection-id.ts';
 import type { EntityColumn, RetrievalRequest, Selection } from './retrieval-request.ts';
 
@@ -16,12 +17,15 @@ export type RequestedSelection = Pick<
 /**
  * Makes a request of values that somebody has encoded one by one (the HTTP JSON API). Entity columns are answered in
  * the order given; names must be distinct.
+ *
+ * @throws SideboardError LIMIT_EXCEEDED for too many columns
  */
 export function requestFromColumns(
   selection: RequestedSelection,
   columns: readonly EncodedColumn[],
   contextColumns: readonly EncodedColumn[] = [],
 ): RetrievalRequest {
+  checkColumnCount(columns.length + contextColumns.length);
   const entityColumnNames = columns.map((column) => column.name);
   const contextColumnNames = contextColumns.map((column) => column.name);
   const whole: Selection = { ...selection, entityColumnNames, contextColumnNames };

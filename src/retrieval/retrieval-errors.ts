@@ -21,6 +21,13 @@ export function limitExceeded(
   );
 }
 
+export function tooManyColumns(allowed: number): SideboardError {
+  return new SideboardError(
+    'LIMIT_EXCEEDED',
+    `the request has more than ${allowed} columns of entities and request context: send one per name, with all rows in it`,
+  );
+}
+
 /** @param message `request` or `response`. */
 export function messageTooLarge(
   message: string,

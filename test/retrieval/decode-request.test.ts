@@ -1,10 +1,11 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { GetOnlineFeaturesRequestSchema } from '../../gen/feast/serving/ServingService_pb.ts';
 import { ValueSchema } from '../../gen/feast/types/Value_pb.ts';
 import { isSideboardError } from '../../src/errors.ts';
 import { decodeRequest } from '../../src/retrieval/decode-request.ts';
+import { requestFromColumns } from '../../src/retrieval/request-from-columns.ts';
 import type { EntityColumn, RetrievalRequest } from '../../src/retrieval/retrieval-request.ts';
 import type { SelectionId } from '../../src/retrieval/selection-id.ts';
 import { codeOf, encoded, encodeQuestion, errorOf, LIMITS, type ValueInit } from './ask.ts';
@@ -248,6 +249,34 @@ describe('limits and errors', () => {
     const bytes = await errorOf(() => decodeRequest(message, { ...LIMITS, maxRequestBytes: 10 }));
     expect(bytes).toMatchObject({ code: 'MESSAGE_TOO_LARGE' });
     expect(bytes.message).toContain('max_request_bytes');
+  });
+
+  test('too many columns, empty ones and several of one name among them', async () => {
+    // Two bytes each: of them a message may have millions.
+    const columns = (tag: number, count: number) =>
+      Uint8Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? tag : 0));
+    expect(decode(columns(0x1a, 10_000)).columns).toHaveLength(1);
+    const error = await errorOf(() => decode(concat(columns(0x1a, 6000), columns(0x2a, 6000))));
+    expect(error).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    expect(error.message).toContain('more than 10000 columns');
+    const named = Array.from({ length: 10_001 }, (_, i) => ({ name: `x${i}`, values: [] }));
+    const selection = { ...decode(new Uint8Array(0)).selection(), features: ['v:a'] };
+    expect(await codeOf(() => requestFromColumns(selection, named))).toBe('LIMIT_EXCEEDED');
+    expect(await codeOf(() => requestFromColumns(selection, [], named))).toBe('LIMIT_EXCEEDED');
+  });
+
+  test('fields that nobody knows between all others', () => {
+    const pair = Uint8Array.of(0x20, 1, 0x38, 1);
+    const message = Buffer.concat(Array.from({ length: 200_000 }, () => pair));
+    const request = decode(message);
+    expect(request.selectionId.equals(request.selectionId.keep())).toBe(true);
+    expect(request.selection().fullFeatureNames).toBe(true);
+    // Each piece of an identity is read on its own.
+    const reads = vi.spyOn(Buffer.prototype, 'toString');
+    request.selectionId.toString();
+    const readCount = reads.mock.calls.length;
+    reads.mockRestore();
+    expect(readCount).toBeLessThan(1000);
   });
 
   test('text that is not UTF-8', async () => {
