@@ -14,16 +14,18 @@ export interface SetupStep {
 }
 
 const HELLO = 'HELLO';
-/** Replies to `HELLO` that say "ask in RESP2", not "go away". */
-const NO_HELLO = /^(?:NOPROTO|ERR unknown command|ERR unsupported command|NOPERM)/i;
+/** Replies to `HELLO` that say "ask in RESP2", not "go away"; Envoy leaves `ERR` out. */
+const NO_HELLO = /^(?:NOPROTO|NOPERM|(?:ERR )?(?:unknown|unsupported) command)/i;
+/** Proxies let nothing pass before `AUTH`; a server that knows `HELLO` takes the password from it. */
+const WANTS_AUTH = /^NOAUTH/;
 
 export function isHello(step: SetupStep): boolean {
   return step.purpose === HELLO;
 }
 
 /** Whether an error reply to `HELLO` means that the server speaks RESP2 alone. */
-export function lacksHello(text: string): boolean {
-  return NO_HELLO.test(text);
+export function lacksHello(text: string, { password }: RedisCredentials): boolean {
+  return NO_HELLO.test(text) || (password !== undefined && WANTS_AUTH.test(text));
 }
 
 /**

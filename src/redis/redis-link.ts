@@ -170,7 +170,7 @@ export class RedisLink {
       onRefused: (step, text) =>
         this.close(
           setupError(step, text, this.owner.address),
-          isHello(step) && lacksHello(text) ? 'lacks-resp3' : 'failed',
+          isHello(step) && lacksHello(text, credentials) ? 'lacks-resp3' : 'failed',
         ),
     });
     for (const command of commands) {

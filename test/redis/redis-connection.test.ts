@@ -274,21 +274,33 @@ describe('setting up', () => {
     ]);
   });
 
-  test.each(['NOPROTO unsupported protocol version', "ERR unknown command 'HELLO'"])(
-    'goes on in RESP2 where a server says %s',
-    async (error) => {
-      const words: string[] = [];
-      server.handler = (command) => {
-        words.push(command.join(' '));
-        return command[0]!.toString() === 'HELLO' ? `-${error}\r\n` : null;
-      };
-      const credentials = async () => ({ password: 'old' });
-      const connection = connect({ credentials });
-      expect(await world.until(callNode(connection, ['PING']))).toBe('PONG');
-      expect(words).toContain('AUTH old');
-      expect(words.filter((text) => text.startsWith('HELLO'))).toHaveLength(1);
-    },
-  );
+  test.each([
+    'NOPROTO unsupported protocol version',
+    "ERR unknown command 'HELLO'",
+    // Both of Envoy, with and without a password of its own.
+    "unsupported command 'HELLO'",
+    'NOAUTH Authentication required.',
+  ])('goes on in RESP2 where a server says %s', async (error) => {
+    const words: string[] = [];
+    server.handler = (command) => {
+      words.push(command.join(' '));
+      return command[0]!.toString() === 'HELLO' ? `-${error}\r\n` : null;
+    };
+    const credentials = async () => ({ password: 'old' });
+    const connection = connect({ credentials });
+    expect(await world.until(callNode(connection, ['PING']))).toBe('PONG');
+    expect(words).toContain('AUTH old');
+    expect(words.filter((text) => text.startsWith('HELLO'))).toHaveLength(1);
+  });
+
+  test('does not go on without the password that a server wants', async () => {
+    server.handler = (words) =>
+      words[0]!.toString() === 'HELLO' ? '-NOAUTH HELLO must be called with AUTH\r\n' : null;
+    await expect(world.until(callNode(connect(), ['PING']))).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      message: 'HELLO refused: NOAUTH HELLO must be called with AUTH',
+    });
+  });
 
   test('says what was refused, and never the password', async () => {
     server.handler = (words) =>
