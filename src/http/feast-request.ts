@@ -1,8 +1,13 @@
+import { checkColumnCount } from '../retrieval/decode-columns.ts';
 import { requestFromColumns, type EncodedColumn } from '../retrieval/request-from-columns.ts';
-import type { RetrievalRequest } from '../retrieval/retrieval-request.ts';
+import { limitExceeded } from '../retrieval/retrieval-errors.ts';
+import type { RetrievalLimits, RetrievalRequest } from '../retrieval/retrieval-request.ts';
 import { encodeJsonValue } from './encode-json-value.ts';
 import { openJsonBody, type JsonBody } from './json-body.ts';
 import type { JsonValue } from './json-parser.ts';
+
+/** How much a request may hold. */
+export type JsonRequestLimits = Pick<RetrievalLimits, 'maxRows' | 'maxCells'>;
 
 /**
  * Reads the body of `POST /get-online-features` as Feast's server does: `entities` (an object of arrays),
@@ -11,19 +16,21 @@ import type { JsonValue } from './json-parser.ts';
  *
  * @param contentType the header; a body that does not say it is JSON is refused, as by FastAPI
  * @throws BodyRejected with FastAPI's complaints
+ * @throws SideboardError LIMIT_EXCEEDED for too many columns, rows or values, before they are encoded
  */
 export function parseFeastRequest(
   body: Uint8Array,
   contentType: string | undefined,
+  limits: JsonRequestLimits,
 ): RetrievalRequest {
   const json = openJsonBody(body, contentType);
-  const columns = readColumns(json, 'entities');
+  const columns = readColumns(json, 'entities', limits);
   const featureService = json.optionalText('feature_service');
   const features = json.texts('features', false) ?? [];
   const fullFeatureNames = json.bool('full_feature_names', false);
   const includeVersionMetadata = json.bool('include_feature_view_version_metadata', false);
   const context = json.members.get('request_context') ?? null;
-  const contextColumns = context === null ? [] : readColumns(json, 'request_context');
+  const contextColumns = context === null ? [] : readColumns(json, 'request_context', limits);
   json.finish();
   return requestFromColumns(
     {
@@ -38,10 +45,19 @@ export function parseFeastRequest(
 }
 
 /** An object of arrays, one array per column. */
-function readColumns(json: JsonBody, name: string): EncodedColumn[] {
+function readColumns(json: JsonBody, name: string, limits: JsonRequestLimits): EncodedColumn[] {
+  const { maxRows, maxCells } = limits;
   const columns: EncodedColumn[] = [];
-  for (const [column, rows] of json.requireObject(name)) {
+  const given = json.requireObject(name);
+  checkColumnCount(given.size);
+  let valueCount = 0;
+  for (const [column, rows] of given) {
     if (Array.isArray(rows)) {
+      valueCount += rows.length;
+      if (rows.length > maxRows) throw limitExceeded('rows', rows.length, maxRows, 'max_rows');
+      if (valueCount > maxCells) {
+        throw limitExceeded(`values in ${name}`, valueCount, maxCells, 'max_cells');
+      }
       columns.push({ name: column, values: (rows as readonly JsonValue[]).map(encodeJsonValue) });
     } else {
       json.complain('list_type', [name, column], 'Input should be a valid list', rows);

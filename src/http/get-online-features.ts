@@ -2,7 +2,7 @@ import { deadlineExceeded } from '../errors.ts';
 import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { SERVER_TIMING, startTiming } from '../call/request-timing.ts';
 import { LOST_VALUES, parsePartialResults, PARTIAL_RESULTS } from '../retrieval/partial-results.ts';
-import { parseFeastRequest } from './feast-request.ts';
+import { parseFeastRequest, type JsonRequestLimits } from './feast-request.ts';
 import { feastResponseJson } from './feast-response.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
 import type { JsonRoute } from './json-route.ts';
@@ -11,10 +11,11 @@ import type { JsonRoute } from './json-route.ts';
 export function getOnlineFeaturesRoute(
   reader: FeatureReader,
   nonFiniteJson: NonFiniteJson,
+  limits: JsonRequestLimits,
 ): JsonRoute {
   return async (body, call) => {
     const timing = startTiming(call);
-    const request = parseFeastRequest(body, call.metadata('content-type'));
+    const request = parseFeastRequest(body, call.metadata('content-type'), limits);
     call.rowCount = request.columns[0]?.starts.length ?? 0;
     const options = {
       // Feast's Python server looks at no TTL.

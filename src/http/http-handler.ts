@@ -17,7 +17,7 @@ export interface HttpHandlerOptions extends RoutesOptions {
   readonly services: readonly ServiceOnBytes[];
   /** Free bytes at the beginning of what a service's method answers. */
   readonly headroomBytes: number;
-  readonly limits: {
+  readonly limits: RoutesOptions['limits'] & {
     readonly maxRequestBytes: number;
     readonly maxResponseBytes: number;
     readonly maxConcurrentRequests: number;

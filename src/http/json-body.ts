@@ -5,6 +5,9 @@ import { echoText } from './json-text.ts';
 // No `ignoreBOM`: Feast's server takes a body that begins with a byte order mark.
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
+/** A caller hears of so many mistakes; each costs more than the two bytes that it takes to make one. */
+const MAX_ISSUES = 1000;
+
 const TRUE_WORDS: ReadonlySet<string> = new Set(['1', 'on', 't', 'true', 'y', 'yes']);
 const FALSE_WORDS: ReadonlySet<string> = new Set(['0', 'off', 'f', 'false', 'n', 'no']);
 
@@ -14,7 +17,7 @@ const FALSE_WORDS: ReadonlySet<string> = new Set(['0', 'off', 'f', 'false', 'n',
  */
 export interface JsonBody {
   readonly members: JsonObject;
-  /** Adds a complaint about what stands at `loc`. */
+  /** Adds a complaint about what stands at `loc`. @throws BodyRejected where there are very many */
   complain(type: string, loc: readonly (string | number)[], msg: string, value: JsonValue): void;
   /** A member that has to be there; its absence is a complaint. */
   require(name: string): JsonValue | undefined;
@@ -45,6 +48,7 @@ export function openJsonBody(body: Uint8Array, contentType: string | undefined):
   const issues: BodyIssue[] = [];
   const complain: JsonBody['complain'] = (type, loc, msg, value) => {
     issues.push({ type, loc: ['body', ...loc], msg, input: echoText(value) });
+    if (issues.length === MAX_ISSUES) throw rejectIssues(issues);
   };
   const notText = (loc: readonly (string | number)[], value: JsonValue): void =>
     complain('string_type', loc, 'Input should be a valid string', value);

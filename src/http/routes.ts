@@ -5,6 +5,7 @@ import type { FeatureReader } from '../retrieval/feature-reader.ts';
 import { docsPage } from './docs-page.ts';
 import type { JsonAnswer } from './feast-error.ts';
 import type { Admission } from '../call/request-call.ts';
+import type { JsonRequestLimits } from './feast-request.ts';
 import { getOnlineFeaturesRoute } from './get-online-features.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
 import type { JsonRoute } from './json-route.ts';
@@ -18,6 +19,7 @@ export interface RoutesOptions {
   readonly writer: FeatureWriter;
   readonly materializations: MaterializationJobs;
   readonly nonFiniteJson: NonFiniteJson;
+  readonly limits: JsonRequestLimits;
   /** Whether `GET /health` says 200. */
   readonly isReady: () => boolean;
   /** Of the server, for its documentation. */
@@ -74,12 +76,12 @@ export const HTTP_ROUTE_PATHS: readonly string[] = [
 ];
 
 export function createRoutes(options: RoutesOptions): Routes {
-  const { reader, writer, materializations, nonFiniteJson, isReady, version } = options;
+  const { reader, writer, materializations, nonFiniteJson, limits, isReady, version } = options;
   const health = (): Promise<JsonAnswer> =>
     Promise.resolve({ status: isReady() ? 200 : 503, body: '' });
   const page = constant(docsPage(version), 'text/html; charset=utf-8');
   const answers: Readonly<Record<(typeof SERVED_PATHS)[number], JsonRoute>> = {
-    '/get-online-features': getOnlineFeaturesRoute(reader, nonFiniteJson),
+    '/get-online-features': getOnlineFeaturesRoute(reader, nonFiniteJson, limits),
     '/push': pushRoute(writer),
     '/write-to-online-store': writeToOnlineStoreRoute(writer),
     '/materialize': materializeRoute(materializations),

@@ -5,15 +5,17 @@ import { ValueSchema } from '../../gen/feast/types/Value_pb.ts';
 import { BodyRejected } from '../../src/http/feast-error.ts';
 import { parseFeastRequest } from '../../src/http/feast-request.ts';
 import type { EntityColumn } from '../../src/retrieval/retrieval-request.ts';
+import { errorOf } from '../retrieval/ask.ts';
 import { describeWithShared, sharedPath } from '../support/shared.ts';
 
+const LIMITS = { maxRows: 10_000, maxCells: 2_000_000 };
 const JSON_TYPE = 'application/json';
 
 function parse(
   text: string,
   contentType: string = JSON_TYPE,
 ): ReturnType<typeof parseFeastRequest> {
-  return parseFeastRequest(Buffer.from(text), contentType);
+  return parseFeastRequest(Buffer.from(text), contentType, LIMITS);
 }
 
 function rejection(run: () => unknown): { status: number; body: unknown } {
@@ -130,6 +132,36 @@ describe('parseFeastRequest', () => {
     expect(String(detail[0]!.input).length).toBeLessThan(2100);
   });
 
+  it('complains of a thousand things at most', () => {
+    const numbers = JSON.stringify(Array.from({ length: 5000 }, () => 1));
+    const entities = JSON.stringify(
+      Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, 1])),
+    );
+    for (const text of [
+      `{"entities": {}, "features": ${numbers}}`,
+      `{"features": ["v:f"], "entities": ${entities}}`,
+    ]) {
+      const { status, body } = rejection(() => parse(text));
+      expect(status).toBe(422);
+      expect((body as { detail: unknown[] }).detail).toHaveLength(1000);
+    }
+  });
+
+  it('refuses too many rows, values and columns, which would take memory to encode', async () => {
+    const read = (entities: Record<string, unknown>) => () =>
+      parseFeastRequest(Buffer.from(JSON.stringify({ features: ['v:f'], entities })), JSON_TYPE, {
+        maxRows: 10,
+        maxCells: 30,
+      });
+    const rows = Array.from({ length: 11 }, () => 1);
+    expect((await errorOf(read({ k: rows }))).message).toMatch(/11 rows.*max_rows/);
+    const ten = Array.from({ length: 10 }, () => 1);
+    const values = await errorOf(read({ a: ten, b: ten, c: ten, d: rows.slice(1) }));
+    expect(values.message).toMatch(/40 values in entities.*max_cells/);
+    const columns = Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`k${i}`, []]));
+    expect((await errorOf(read(columns))).message).toContain('more than 10000 columns');
+  });
+
   it('refuses half a surrogate pair, which would be another entity once in UTF-8', () => {
     expect(rejection(() => parse('{"entities": {"k": ["\\ud83d"]}}')).status).toBe(422);
   });
@@ -179,7 +211,7 @@ describeWithShared('parseFeastRequest against what Feast answered', () => {
         http.body_b64 === undefined
           ? Buffer.from(http.body ?? '')
           : Buffer.from(http.body_b64, 'base64');
-      const run = (): unknown => parseFeastRequest(body, headers.get('content-type'));
+      const run = (): unknown => parseFeastRequest(body, headers.get('content-type'), LIMITS);
       if (answer!.status === 422 || answer!.status === 400) {
         refusedCount += 1;
         expect({ id, note, ...rejection(run) }).toEqual({
