@@ -102,6 +102,7 @@ export async function ingestView(
       entityCount === census.sourceRowCount ? queries.allRows : queries.latestRows,
     );
     reader.requireTypes(rows);
+    await database.requireUnchanged();
     const { totals, misfits } = await writeLatestRows({
       database,
       reader,
@@ -114,6 +115,7 @@ export async function ingestView(
       onDone: (doneCount) =>
         onProgress({ viewName: view.name, phase: 'writing', entityCount, doneCount }),
     });
+    await database.requireUnchanged();
     const badRows = [...census.badRows, ...misfits];
     return {
       viewName: view.name,

@@ -11,6 +11,11 @@ export function invalidSourceData(
   });
 }
 
+/** A file was put in the place of one that is being read, or written over it. */
+export function replacedSource(viewName: string, fileName: string): SideboardError {
+  return invalidSourceData(viewName, `${fileName} was replaced while it was read; run it again`);
+}
+
 /** A feature view that only Feast itself can materialize; names the command that does. */
 export function notMaterializable(viewName: string, reason: string): SideboardError {
   return new SideboardError(

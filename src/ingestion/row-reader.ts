@@ -5,7 +5,7 @@ import type { RowSlab } from '../feast-encoding/row-slab.ts';
 import { ValueType, isEntityKeyType, valueTypeName } from '../feast-encoding/value-type.ts';
 import type { FieldDefinition, ViewDefinition } from '../registry/registry-model.ts';
 import { compileColumnCells, type ColumnCells } from './column-cells.ts';
-import { invalidSourceData } from './ingestion-error.ts';
+import { invalidSourceData, replacedSource } from './ingestion-error.ts';
 import { compileKeyCells, type KeyCells } from './key-cells.ts';
 import { MomentColumn } from './moment-column.ts';
 import { compileScalarReader } from './scalar-reader.ts';
@@ -86,7 +86,7 @@ export function compileRowReader(
       joinKeys.length === 0 ? [DUMMY_JOIN_KEY] : sortJoinKeys(joinKeys.map(({ name }) => name)),
     requireTypes(rows) {
       if (typeIds.some((typeId, i) => rows.columnTypeId(JOIN_KEYS_AT + i) !== typeId)) {
-        throw invalidSourceData(view.name, 'a file was replaced while it was read; run it again');
+        throw replacedSource(view.name, 'a file');
       }
     },
     positionAt: featuresAt + cells.length,

@@ -1,6 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { SideboardError } from '../errors.ts';
-import { invalidSourceData } from './ingestion-error.ts';
+import { fileStamps } from './file-stamps.ts';
+import { invalidSourceData, replacedSource } from './ingestion-error.ts';
 import { openScratchDatabase } from './scratch-database.ts';
 import { nameOfFile } from './source-files.ts';
 import type { OpenedSourceFiles } from './open-source-files.ts';
@@ -14,6 +15,12 @@ const MEMORY_LIMIT = '1GB';
 /** The files of one batch source, opened for questions. */
 export interface SourceDatabase extends OpenedSource {
   readonly connection: DuckDBConnection;
+  /**
+   * Parquet is read several times, and what is read then has to be what was read before.
+   *
+   * @throws SideboardError INVALID_SOURCE_DATA where a file has been replaced since.
+   */
+  requireUnchanged(): Promise<void>;
   /** Releases the files too. */
   close(): Promise<void>;
 }
@@ -29,6 +36,8 @@ export async function openSourceDatabase(
   files: OpenedSourceFiles,
   positionLimit: number,
 ): Promise<SourceDatabase> {
+  const readAgain = files.format === 'parquet' ? files.paths : [];
+  const stamps = await fileStamps(readAgain);
   const database = await openScratchDatabase({ memoryLimit: MEMORY_LIMIT }).catch(
     async (error: unknown) => {
       await files.release();
@@ -40,9 +49,16 @@ export async function openSourceDatabase(
     await database.close();
     await files.release();
   };
+  const requireUnchanged = async (): Promise<void> => {
+    const now = await fileStamps(readAgain);
+    const replaced = readAgain.find((_path, i) => now[i] !== stamps[i]);
+    if (replaced !== undefined) {
+      throw replacedSource(viewName, nameOfFile(files, replaced));
+    }
+  };
   try {
     const source = await openSource(connection, files, { tableName: 'csv', positionLimit });
-    return { ...source, connection, close };
+    return { ...source, connection, requireUnchanged, close };
   } catch (error) {
     await close();
     throw unreadableSource(viewName, files, error);

@@ -124,4 +124,23 @@ describe('cells of entity keys', () => {
       expect(out.bytes.toString('hex', 0, out.at)).toBe(Buffer.from(expected).toString('hex'));
     }
   });
+
+  it.each([
+    ['INT64', 'BIGINT', '7'],
+    ['STRING', 'VARCHAR', "'a text that is not short'"],
+    ['BYTES', 'BLOB', "'\\x00'"],
+    ['STRING', 'DOUBLE', '2.5'],
+  ] as const)('of a null there are none: %s of a %s', async (valueType, sqlType, value) => {
+    const chunk = await chunkOf(sqlType, [value]);
+    const { type } = chunk.getColumnVector(0);
+    const key = compileKeyCells(
+      [{ name: 'k', valueType: ValueType[valueType] }],
+      [{ name: 'k', sourceName: 'k', type }],
+      0,
+      3,
+    );
+    key.attach(chunk);
+    const out = new GrowingBytes();
+    expect([0, 1, 2, 3].map((row) => key.write(row, out))).toEqual([true, false, true, false]);
+  });
 });
