@@ -4,16 +4,23 @@ import type { JsonTree } from '../ingestion/python-text.ts';
 import type { FrameColumn, WriteFrame } from '../ingestion/write-frame.ts';
 import type { JsonFloat, JsonObject, JsonValue } from './json-parser.ts';
 
+/** Single values in all their rows: as many as a message of 16 MiB can spell out. A few kilobytes of each could make any number. */
+const MAX_REPEATED_VALUES = 8_000_000;
+
 /**
  * The rows of a `df`: an object of arrays of one length, as pandas takes it. A scalar beside arrays stands for itself in
  * every row.
  *
- * @throws SideboardError INVALID_REQUEST for arrays of different lengths, or without any array
+ * @throws SideboardError INVALID_REQUEST for arrays of different lengths, without any array, or of very many single values
  */
 export function frameFromJson(df: JsonObject): WriteFrame {
   let rowCount: number | undefined;
+  let singleCount = 0;
   for (const [name, values] of df) {
-    if (!Array.isArray(values)) continue;
+    if (!Array.isArray(values)) {
+      singleCount += 1;
+      continue;
+    }
     if (rowCount !== undefined && rowCount !== values.length) {
       throw invalidFrame(
         `df: all columns have to be of one length; ${name} has ${values.length} values where others have ${rowCount}`,
@@ -23,6 +30,11 @@ export function frameFromJson(df: JsonObject): WriteFrame {
   }
   if (rowCount === undefined && df.size > 0) {
     throw invalidFrame('df: columns have to be arrays of values, one per row');
+  }
+  if (singleCount * (rowCount ?? 0) > MAX_REPEATED_VALUES) {
+    throw invalidFrame(
+      `df: ${singleCount} single values in each of ${rowCount} rows are more than ${MAX_REPEATED_VALUES} values; send fewer rows at once`,
+    );
   }
   const columns = new Map<string, FrameColumn>();
   for (const [name, values] of df) {

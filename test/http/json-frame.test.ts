@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { frameFromJson } from '../../src/http/json-frame.ts';
+import { parseJson, type JsonObject } from '../../src/http/json-parser.ts';
+import { errorOf } from '../retrieval/ask.ts';
+
+const frame = (df: Record<string, unknown>) =>
+  frameFromJson(parseJson(JSON.stringify(df)) as JsonObject);
+
+describe('the rows of a df', () => {
+  it('have a single value beside arrays in each of them', () => {
+    const { rowCount, columns } = frame({ id: [1, 2, 3], city: 'Rome' });
+    expect(rowCount).toBe(3);
+    expect(columns.get('city')).toEqual({ kind: 'plain', values: ['Rome', 'Rome', 'Rome'] });
+  });
+
+  it('are refused where single values would make too many of them', async () => {
+    const singles = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`c${i}`, 1]));
+    const rows = (count: number) => Array.from({ length: count }, () => 1);
+    expect(frame({ ...singles, id: rows(1000) }).columns.size).toBe(101);
+    const error = await errorOf(() => frame({ ...singles, id: rows(100_000) }));
+    expect(error.code).toBe('INVALID_REQUEST');
+    expect(error.message).toMatch(/100 single values.*100000 rows.*8000000/);
+  });
+});
