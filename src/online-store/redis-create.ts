@@ -17,9 +17,8 @@ const TRIAL_ROWS = 10;
 const MAX_FIELDS = 128;
 /** What a server says where the hash is there already. */
 const IS_THERE = /^BUSYKEY/;
-/** What servers say that never take it: they have no such command, not for us, or another format. The rest passes. */
 const REFUSES =
-  /^NOPERM|^ERR .*(?:unknown command|not (?:allowed|supported)|unsupported|payload version|bad data format)/i;
+  /^NOPERM|^(?:ERR .*)?(?:unknown command|not (?:allowed|support)|unsupported|payload version|bad data format)/i;
 const SHARE_WORTH_IT = 0.5;
 /** Memory that is kept for the commands of the next rows: of so many nodes and batches, each of so many bytes at most. */
 const MAX_IDLE = 8;
@@ -68,6 +67,11 @@ export async function createNewRows(
   experience.newShares.set(view, 1 - thereCount / small.length);
   left.push(...notCreated);
   return left.sort((a, b) => a - b);
+}
+
+/** Whether a server says that it never takes it: it has no such command, not for us, or another format. The rest passes. */
+export function isRefusedForGood(text: string): boolean {
+  return REFUSES.test(text);
 }
 
 function experienceOf(client: RedisClient): Experience {
@@ -148,7 +152,7 @@ async function createAll(
     for (const text of refusals.values()) {
       if (IS_THERE.test(text)) {
         thereCount++;
-      } else if (REFUSES.test(text)) {
+      } else if (isRefusedForGood(text)) {
         experienceOf(client).isRefused = true;
       }
     }

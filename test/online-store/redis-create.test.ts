@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isRefusedForGood } from '../../src/online-store/redis-create.ts';
 import { redisKey } from '../../src/online-store/redis-write.ts';
 import type { OnlineStore } from '../../src/online-store/online-store.ts';
 import { openOnlineStore } from '../../src/online-store/open-online-store.ts';
@@ -14,6 +15,30 @@ const TOPOLOGIES = [
   ['one Redis', 'redis', async () => [await startRedis()]],
   ['a cluster', 'redis_cluster', async () => (await startRedisCluster()).nodes],
 ] as const;
+
+describe('what is said to RESTORE', () => {
+  it.each([
+    "NOPERM User feast has no permissions to run the 'restore' command",
+    "ERR unknown command 'RESTORE', with args beginning with: 'k' '0' 'x'",
+    'ERR DUMP payload version or checksum are wrong',
+    'ERR Bad data format',
+    // Of Envoy, and of Alibaba Cloud.
+    "unsupported command 'RESTORE'",
+    "ERR command restore not support for normal user",
+  ])('tells that it is never taken: %s', (text) => {
+    expect(isRefusedForGood(text)).toBe(true);
+  });
+
+  it.each([
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    'NOREPLICAS Not enough good replicas to write.',
+    'BUSYKEY Target key name already exists.',
+    'MOVED 7 10.0.0.1:6379',
+    'LOADING Redis is loading the dataset in memory',
+  ])('may be another answer later: %s', (text) => {
+    expect(isRefusedForGood(text)).toBe(false);
+  });
+});
 
 describe.each(TOPOLOGIES)('rows of new entities in %s', (_, kind, start) => {
   let nodes: Awaited<ReturnType<typeof start>>;
