@@ -15,7 +15,7 @@ export interface SetupStep {
 
 const HELLO = 'HELLO';
 /** Replies to `HELLO` that say "ask in RESP2", not "go away"; Envoy leaves `ERR` out. */
-const NO_HELLO = /^(?:NOPROTO|NOPERM|(?:ERR )?(?:unknown|unsupported) command)/i;
+const NO_HELLO = /^(?:NOPROTO|NOPERM|(?:ERR )?(?:unknown|(?:unknown or )?unsupported) command)/i;
 /** Proxies let nothing pass before `AUTH`; a server that knows `HELLO` takes the password from it. */
 const WANTS_AUTH = /^NOAUTH/;
 

@@ -24,7 +24,7 @@ describe('what is said to RESTORE', () => {
     'ERR Bad data format',
     // Of Envoy, and of Alibaba Cloud.
     "unsupported command 'RESTORE'",
-    "ERR command restore not support for normal user",
+    'ERR command restore not support for normal user',
   ])('tells that it is never taken: %s', (text) => {
     expect(isRefusedForGood(text)).toBe(true);
   });

@@ -277,6 +277,8 @@ describe('setting up', () => {
   test.each([
     'NOPROTO unsupported protocol version',
     "ERR unknown command 'HELLO'",
+    // Of Pika.
+    'ERR unknown or unsupported command',
     // Both of Envoy, with and without a password of its own.
     "unsupported command 'HELLO'",
     'NOAUTH Authentication required.',
