@@ -1,10 +1,13 @@
 import { checkColumnCount } from '../retrieval/decode-columns.ts';
 import { requestFromColumns, type EncodedColumn } from '../retrieval/request-from-columns.ts';
-import { limitExceeded } from '../retrieval/retrieval-errors.ts';
+import { limitExceeded, tooManyNestedValues } from '../retrieval/retrieval-errors.ts';
 import type { RetrievalLimits, RetrievalRequest } from '../retrieval/retrieval-request.ts';
 import { encodeJsonValue } from './encode-json-value.ts';
 import { openJsonBody, type JsonBody } from './json-body.ts';
 import type { JsonValue } from './json-parser.ts';
+
+/** Values inside of lists and objects: each is encoded on its own, which takes a hundred times the memory of its text. */
+const MAX_NESTED_VALUES = 2_000_000;
 
 /** How much a request may hold. */
 export type JsonRequestLimits = Pick<RetrievalLimits, 'maxRows' | 'maxCells'>;
@@ -51,6 +54,7 @@ function readColumns(json: JsonBody, name: string, limits: JsonRequestLimits): E
   const given = json.requireObject(name);
   checkColumnCount(given.size);
   let valueCount = 0;
+  let nestedCount = 0;
   for (const [column, rows] of given) {
     if (Array.isArray(rows)) {
       valueCount += rows.length;
@@ -58,10 +62,21 @@ function readColumns(json: JsonBody, name: string, limits: JsonRequestLimits): E
       if (valueCount > maxCells) {
         throw limitExceeded(`values in ${name}`, valueCount, maxCells, 'max_cells');
       }
+      for (const row of rows as readonly JsonValue[]) nestedCount += countNested(row);
+      if (nestedCount > MAX_NESTED_VALUES) throw tooManyNestedValues(MAX_NESTED_VALUES);
       columns.push({ name: column, values: (rows as readonly JsonValue[]).map(encodeJsonValue) });
     } else {
       json.complain('list_type', [name, column], 'Input should be a valid list', rows);
     }
   }
   return columns;
+}
+
+function countNested(value: JsonValue): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (!Array.isArray(value) && !(value instanceof Map)) return 0;
+  const items = value.values() as Iterable<JsonValue>;
+  let count = 0;
+  for (const item of items) count += 1 + countNested(item);
+  return count;
 }

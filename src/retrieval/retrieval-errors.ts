@@ -28,6 +28,13 @@ export function tooManyColumns(allowed: number): SideboardError {
   );
 }
 
+export function tooManyNestedValues(allowed: number): SideboardError {
+  return new SideboardError(
+    'LIMIT_EXCEEDED',
+    `the request has more than ${allowed} values inside of lists and objects: send fewer rows at once`,
+  );
+}
+
 /** @param message `request` or `response`. */
 export function messageTooLarge(
   message: string,

@@ -162,6 +162,17 @@ describe('parseFeastRequest', () => {
     expect((await errorOf(read(columns))).message).toContain('more than 10000 columns');
   });
 
+  it('refuses millions of values inside of lists and objects', async () => {
+    const list = (count: number) => `[${'1,'.repeat(count - 1)}1]`;
+    const context = (value: string) => `{"entities": {}, "request_context": {"c": [${value}]}}`;
+    expect(valuesOf(parse(context(list(3))).contextColumns[0])).toHaveLength(1);
+    for (const value of [list(2_000_001), `[[${list(2_000_000)}]]`, `{"x": ${list(2_000_000)}}`]) {
+      const error = await errorOf(() => parse(context(value)));
+      expect(error.code).toBe('LIMIT_EXCEEDED');
+      expect(error.message).toContain('more than 2000000 values inside of lists');
+    }
+  });
+
   it('refuses half a surrogate pair, which would be another entity once in UTF-8', () => {
     expect(rejection(() => parse('{"entities": {"k": ["\\ud83d"]}}')).status).toBe(422);
   });
