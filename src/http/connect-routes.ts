@@ -55,12 +55,16 @@ const refusalKey = createContextKey<ConnectError | undefined>(undefined);
 /** Aborted with what the library finds wrong with a request, until the method is called. */
 const readingKey = createContextKey<AbortSignal | undefined>(undefined);
 
+/** The library makes objects of each value of JSON: of 16 MiB that hold nothing it makes some for half a minute, and nobody else is answered. */
+const MAX_JSON_BYTES = 1 << 20;
+
 /**
  * The services of the gRPC side over Connect, gRPC-Web and Connect with JSON, through the Connect library: it does the
  * protocols, the methods are the ones that gRPC calls, so that both give one answer.
  */
 export function createConnectRoutes(options: ConnectRoutesOptions): AnswerConnect {
-  const json = createHandlers(options, (method) => method);
+  const maxJsonBytes = Math.min(options.maxRequestBytes, MAX_JSON_BYTES);
+  const json = createHandlers({ ...options, maxRequestBytes: maxJsonBytes }, (method) => method);
   // With bytes on both sides nothing needs to be decoded: to a message without fields all fields are unknown ones, which
   // it keeps as they are and writes again in the same order.
   const binary = createHandlers(options, (method) => ({

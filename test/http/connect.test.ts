@@ -174,6 +174,22 @@ describe('Connect on the wire', () => {
     });
   });
 
+  it('takes less of JSON, which costs the process a multiple of its bytes', async () => {
+    const server = await start({ limits: { maxRequestBytes: 1 << 24 } });
+    const post = (contentType: string, body: string): Promise<Response> =>
+      fetch(server.url + path, {
+        method: 'POST',
+        headers: { 'content-type': contentType },
+        body,
+      });
+    const pieces = '"x":{},'.repeat(200_000);
+    const refused = await post('application/json', `{"entities":{${pieces}"x":{}}}`);
+    expect([refused.status, await refused.json()]).toEqual([
+      429,
+      expect.objectContaining({ code: 'resource_exhausted' }),
+    ]);
+  });
+
   it.each([
     ['broken JSON', 'application/json', '{', 400],
     ['a field of the wrong type', 'application/json', '{"entities":[]}', 400],
