@@ -616,9 +616,18 @@ class Script:
 
         def arrived():
             answer = self.http("POST", "/get-online-features", read)
-            return answer if answer.get("columns", [["", [None]], ["", [None]]])[1][1] != [None] else {"failed": "yet", "message": answer}
+            is_there = answer.get("columns", [["", [None]], ["", [None]]])[1][1] != [None] and self.is_recorded("batch2", DAY + timedelta(hours=1))
+            return answer if is_there else {"failed": "yet", "message": answer}
 
         self.until("HTTP: materialized in the background", arrived)
+
+    def server_store(self):
+        """The repository of the server, as a command on its machine opens it."""
+        return FeatureStore(repo_path=self.store.config.repo_path.parent / "server")
+
+    def is_recorded(self, view, end):
+        """Whether the server has written down that it materialized so far: an `apply` beside that would undo it, with Feast's servers too."""
+        return any(until == end for _, until in self.server_store().get_feature_view(view).materialization_intervals)
 
     def change(self):
         """A view comes while the servers run, and one goes."""
@@ -628,7 +637,7 @@ class Script:
         self.step("change: before", lambda: self.http("POST", "/get-online-features", ask))
         with contextlib.redirect_stdout(sys.stderr):
             # As `feast apply` does on the server's machine, where the tables of SQLite are made.
-            FeatureStore(repo_path=self.store.config.repo_path.parent / "server").apply([LATER])
+            self.server_store().apply([LATER])
         self.until("change: push", lambda: self.http("POST", "/push", push))
         self.until("change: read", lambda: self.http("POST", "/get-online-features", ask))
         self.until("change: read by gRPC", lambda: self.by_grpc(ask))
