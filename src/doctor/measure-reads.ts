@@ -3,9 +3,14 @@ import { textOf, type ReadOnlyNode, type Words } from './read-only-node.ts';
 
 /** Time that one command costs Redis. */
 export interface CommandTime {
+  /** Of the middle round. */
   readonly usPerCall: number;
+  /** Three rounds of four took no longer. */
+  readonly upperUsPerCall: number;
   readonly basis: Extract<Basis, 'measured' | 'wall clock'>;
 }
+
+type RoundTime = Omit<CommandTime, 'upperUsPerCall'>;
 
 /** A read and the connection of the node that has its key. */
 export interface TimedRead {
@@ -14,6 +19,7 @@ export interface TimedRead {
 }
 
 const ROUNDS = 9;
+const UPPER = 3 / 4;
 /** Commands sent at once: what they cost together is how long others wait. */
 const COMMANDS_PER_PIPELINE = 8;
 /** Sent before those that are timed, of as many as there are: the node had been idle, others had used its caches. */
@@ -29,13 +35,13 @@ const WARM_UP_SHARE = 1 / 4;
  * hardly anyone else sends; and where that was used too, the clock here.
  *
  * @param kinds at least one read of each, all of the same command; each is done once.
- * @returns the time of each kind; `undefined` where the time was up before all were done.
+ * @returns the times of each kind; `undefined` where the time was up before all were done.
  */
 export async function measureReads(
   kinds: readonly (readonly TimedRead[])[],
   isTimeUp: () => boolean,
 ): Promise<readonly CommandTime[] | undefined> {
-  const rounds: CommandTime[][] = kinds.map(() => []);
+  const rounds: RoundTime[][] = kinds.map(() => []);
   for (let round = 0; round < ROUNDS; round++) {
     for (const [kind, reads] of kinds.entries()) {
       const at = (share: number): number => Math.floor((share * reads.length) / ROUNDS);
@@ -46,11 +52,13 @@ export async function measureReads(
   }
   return rounds.map((times) => {
     times.sort((a, b) => a.usPerCall - b.usPerCall);
-    return times[Math.floor(times.length / 2)]!;
+    const middle = times[Math.floor(times.length / 2)]!;
+    const upper = times[Math.floor((times.length - 1) * UPPER)]!;
+    return { ...middle, upperUsPerCall: upper.usPerCall };
   });
 }
 
-async function timePart(reads: readonly TimedRead[]): Promise<CommandTime> {
+async function timePart(reads: readonly TimedRead[]): Promise<RoundTime> {
   let usTotal = 0;
   let basis: CommandTime['basis'] = 'measured';
   for (const [node, ofNode] of Map.groupBy(reads, (read) => read.node)) {
@@ -64,7 +72,7 @@ async function timePart(reads: readonly TimedRead[]): Promise<CommandTime> {
   return { usPerCall: usTotal / reads.length, basis };
 }
 
-async function timeRound(node: ReadOnlyNode, commands: readonly Words[]): Promise<CommandTime> {
+async function timeRound(node: ReadOnlyNode, commands: readonly Words[]): Promise<RoundTime> {
   const name = commands[0]![0].toLowerCase();
   const before = await readStatistics(node, name);
   let wallMs = 0;
