@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { feastPython, pythonEnvironment, runProgram } from '../../test/support/python.ts';
@@ -16,6 +16,8 @@ export interface MaterializeFigures {
   readonly features: number;
   readonly feast: MaterializeCost;
   readonly sideboard: MaterializeCost;
+  /** Seconds that the store alone takes for the rows when all that is to be stored is there (`copy-sqlite.ts`); SQLite only. */
+  readonly storeSeconds?: Spread;
 }
 
 /** What it took. */
@@ -43,13 +45,18 @@ const TIMEOUT_MS = 1_800_000;
 /** Rows whose values are compared after each measurement. */
 const VERIFIED_ROWS = 50;
 
-const feastSchema = z.object({ seconds: z.number() });
+const COPY = join(import.meta.dirname, 'copy-sqlite.ts');
+/** Where a repository on SQLite keeps its store. */
+const SQLITE_FILE = 'data/online.db';
+
+const secondsSchema = z.object({ seconds: z.number() });
 const ourSchema = z.object({ views: z.array(z.object({ duration_ms: z.number() })) });
 
 interface Cost {
   readonly jobSeconds: number;
   readonly seconds: number;
   readonly cpuSeconds: number;
+  readonly storeSeconds?: number;
 }
 
 type Writer = (repoPath: string, core: number) => Promise<Cost>;
@@ -64,7 +71,7 @@ const STORES: readonly {
     name: 'SQLite',
     start: () =>
       Promise.resolve({
-        onlineStore: '  type: sqlite\n  path: data/online.db',
+        onlineStore: `  type: sqlite\n  path: ${SQLITE_FILE}`,
         stop: () => Promise.resolve(),
       }),
   },
@@ -108,12 +115,14 @@ export async function measureMaterialize(
         );
       }
     }
+    const alone = costs.sideboard.flatMap(({ storeSeconds }) => storeSeconds ?? []);
     figures.push({
       store: name,
       rows: options.rows,
       features: WRITTEN_FEATURES.length,
       feast: spreads(costs.feast),
       sideboard: spreads(costs.sideboard),
+      ...(alone.length === 0 ? {} : { storeSeconds: spreadOf(alone) }),
     });
   }
   return figures;
@@ -144,7 +153,7 @@ async function measureOne(
 async function byFeast(repoPath: string, core: number): Promise<Cost> {
   const command = [feastPython(), WRITE_REPO_SCRIPT, 'materialize', repoPath];
   const { output, ...whole } = await runOn(core, command, repoPath);
-  return { jobSeconds: feastSchema.parse(JSON.parse(output)).seconds, ...whole };
+  return { jobSeconds: secondsSchema.parse(JSON.parse(output)).seconds, ...whole };
 }
 
 async function bySideboard(repoPath: string, core: number): Promise<Cost> {
@@ -152,7 +161,12 @@ async function bySideboard(repoPath: string, core: number): Promise<Cost> {
   command.push('materialize', '2025-01-01', '2025-01-02', '--views', 'batch', '--json');
   const { output, ...whole } = await runOn(core, command, repoPath);
   const { views } = ourSchema.parse(JSON.parse(output));
-  return { jobSeconds: views.reduce((sum, view) => sum + view.duration_ms, 0) / 1000, ...whole };
+  const jobSeconds = views.reduce((sum, view) => sum + view.duration_ms, 0) / 1000;
+  const file = join(repoPath, SQLITE_FILE);
+  if (!existsSync(file)) return { jobSeconds, ...whole };
+  const copy = await runOn(core, [NODE, COPY, file, `${file}-copy`], repoPath);
+  const { seconds: storeSeconds } = secondsSchema.parse(JSON.parse(copy.output));
+  return { jobSeconds, storeSeconds, ...whole };
 }
 
 async function runOn(
