@@ -41,7 +41,7 @@ test('bench/run.ts measures every part that needs no peers', async () => {
     expect(results.parts.ghz?.[0]?.errors).toBe(0);
     expect(results.parts.registry?.[0]?.reloads).toBeGreaterThan(0);
     expect(results.parts.profile?.[0]?.functions.length).toBeGreaterThan(0);
-    expect(results.parts.soak?.samples).toHaveLength(11);
+    expect(results.parts.soak?.samples).toHaveLength(17);
   } finally {
     await rm(out, { recursive: true });
   }
