@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { copyBytes } from './copy-bytes.ts';
 import { EncodingError } from './encoding-error.ts';
 import { ValueType, valueTypeName } from './value-type.ts';
 import type { ScannedValue } from './value-scan.ts';
@@ -94,15 +95,7 @@ export function writeEntityBytes(
   end: number,
 ): number {
   at = writeEntityHeader(out, at, type, end - start);
-  // Entity values are mostly shorter than what makes a native copy pay.
-  if (end - start > 64) {
-    out.set(source.subarray(start, end), at);
-    return at + end - start;
-  }
-  for (let i = start; i < end; i++) {
-    out[at++] = source[i]!;
-  }
-  return at;
+  return copyBytes(out, at, source, start, end);
 }
 
 /** Writes what stands before the payload of a value, `ENTITY_VALUE_HEADER_BYTES`; returns the position after it. */

@@ -1,5 +1,6 @@
 import duckdb from '@duckdb/node-bindings';
 import type { DuckDBDataChunk } from '@duckdb/node-api';
+import { copyBytes } from '../feast-encoding/copy-bytes.ts';
 import type { GrowingBytes } from '../feast-encoding/growing-bytes.ts';
 
 /** Texts and blobs lie in their column as 16 bytes: length u32, then themselves up to here, else four letters and a pointer. */
@@ -71,12 +72,7 @@ export class ColumnData {
       return;
     }
     out.reserve(length);
-    const { bytes } = out;
-    let to = out.at;
-    const end = at + INLINE_AT + length;
-    for (let i = at + INLINE_AT; i < end; i++) {
-      bytes[to++] = this.bytes[i]!;
-    }
-    out.at = to;
+    const from = at + INLINE_AT;
+    out.at = copyBytes(out.bytes, out.at, this.bytes, from, from + length);
   }
 }

@@ -3,10 +3,12 @@ const POLYNOMIAL_HIGH = 0x95ac9329;
 const POLYNOMIAL_LOW = 0xac4bc9b5;
 /** Bytes that one step takes. */
 const STRIDE = 8;
+/** Values of a byte. */
+const TABLE = 256;
 
-/** Table `t` of byte `b` at `t * 256 + b`: what the byte does to the sum when `t` bytes follow it in a step. */
-const HIGH = new Int32Array(STRIDE * 256);
-const LOW = new Int32Array(STRIDE * 256);
+/** Table `t` of byte `b` at `t * TABLE + b`: what the byte does to the sum when `t` bytes follow it in a step. */
+const HIGH = new Int32Array(STRIDE * TABLE);
+const LOW = new Int32Array(STRIDE * TABLE);
 fillTables();
 
 /**
@@ -20,13 +22,13 @@ export function writeCrc64(bytes: Uint8Array, start: number, end: number): numbe
   let low = 0;
   let at = start;
   for (; at + STRIDE <= end; at += STRIDE) {
-    const a = 1792 + (bytes[at]! ^ (low & 0xff));
-    const b = 1536 + (bytes[at + 1]! ^ ((low >>> 8) & 0xff));
-    const c = 1280 + (bytes[at + 2]! ^ ((low >>> 16) & 0xff));
-    const d = 1024 + (bytes[at + 3]! ^ (low >>> 24));
-    const e = 768 + (bytes[at + 4]! ^ (high & 0xff));
-    const f = 512 + (bytes[at + 5]! ^ ((high >>> 8) & 0xff));
-    const g = 256 + (bytes[at + 6]! ^ ((high >>> 16) & 0xff));
+    const a = 7 * TABLE + (bytes[at]! ^ (low & 0xff));
+    const b = 6 * TABLE + (bytes[at + 1]! ^ ((low >>> 8) & 0xff));
+    const c = 5 * TABLE + (bytes[at + 2]! ^ ((low >>> 16) & 0xff));
+    const d = 4 * TABLE + (bytes[at + 3]! ^ (low >>> 24));
+    const e = 3 * TABLE + (bytes[at + 4]! ^ (high & 0xff));
+    const f = 2 * TABLE + (bytes[at + 5]! ^ ((high >>> 8) & 0xff));
+    const g = TABLE + (bytes[at + 6]! ^ ((high >>> 16) & 0xff));
     const h = bytes[at + 7]! ^ (high >>> 24);
     low = LOW[a]! ^ LOW[b]! ^ LOW[c]! ^ LOW[d]! ^ LOW[e]! ^ LOW[f]! ^ LOW[g]! ^ LOW[h]!;
     high = HIGH[a]! ^ HIGH[b]! ^ HIGH[c]! ^ HIGH[d]! ^ HIGH[e]! ^ HIGH[f]! ^ HIGH[g]! ^ HIGH[h]!;
@@ -48,7 +50,7 @@ function writeInt32(out: Uint8Array, at: number, value: number): number {
 }
 
 function fillTables(): void {
-  for (let byte = 0; byte < 256; byte++) {
+  for (let byte = 0; byte < TABLE; byte++) {
     let high = 0;
     let low = byte;
     for (let bit = 0; bit < 8; bit++) {
@@ -63,9 +65,9 @@ function fillTables(): void {
     LOW[byte] = low;
     HIGH[byte] = high;
   }
-  for (let i = 256; i < STRIDE * 256; i++) {
-    const low = LOW[i - 256]!;
-    const high = HIGH[i - 256]!;
+  for (let i = TABLE; i < STRIDE * TABLE; i++) {
+    const low = LOW[i - TABLE]!;
+    const high = HIGH[i - TABLE]!;
     const index = low & 0xff;
     LOW[i] = ((low >>> 8) | (high << 24)) ^ LOW[index]!;
     HIGH[i] = (high >>> 8) ^ HIGH[index]!;

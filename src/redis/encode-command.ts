@@ -7,6 +7,15 @@ const DOLLAR = 0x24;
 /** Up to here a loop beats a native copy. */
 const SHORT_LENGTH = 64;
 
+/** Works on any bytes, not on a `Buffer` alone, and makes no view of what it copies. */
+const copyNative: (
+  this: Uint8Array,
+  target: Uint8Array,
+  targetStart: number,
+  start: number,
+  end: number,
+) => number = Buffer.prototype.copy;
+
 /**
  * The bytes of a command: an array of bulk strings in Redis's protocol
  * (https://redis.io/docs/latest/develop/reference/protocol-spec).
@@ -25,7 +34,7 @@ export function encodeCommand(words: readonly (string | Uint8Array)[]): Buffer {
     out[at] = DOLLAR;
     at = writeDecimal(out, at + 1, isText ? Buffer.byteLength(word) : word.length);
     at = writeLineEnd(out, at);
-    at = isText ? at + out.write(word, at) : writeBytes(out, at, word);
+    at = isText ? at + out.write(word, at) : copyBytes(out, at, word, 0, word.length);
     at = writeLineEnd(out, at);
   }
   return out;
@@ -39,7 +48,7 @@ export function keyPartLength(key: Uint8Array): number {
 /** Writes `[length]\r\n[bytes]` at `at`, the `$` before it and the `\r\n` after it being prepared; returns its end. */
 export function writeKeyPart(out: Uint8Array, at: number, key: Uint8Array): number {
   at = writeDecimal(out, at, key.length);
-  return writeBytes(out, writeLineEnd(out, at), key);
+  return copyBytes(out, writeLineEnd(out, at), key, 0, key.length);
 }
 
 /** Bytes that `writeCommandHead` writes at most. */
@@ -117,7 +126,7 @@ export function copyBytes(
   end: number,
 ): number {
   if (end - start > SHORT_LENGTH) {
-    out.set(source.subarray(start, end), at);
+    copyNative.call(source, out, at, start, end);
     return at + end - start;
   }
   for (let i = start; i < end; i++) {
@@ -130,18 +139,6 @@ function writeLineEnd(out: Uint8Array, at: number): number {
   out[at] = CR;
   out[at + 1] = LF;
   return at + 2;
-}
-
-function writeBytes(out: Uint8Array, at: number, bytes: Uint8Array): number {
-  const length = bytes.length;
-  if (length > SHORT_LENGTH) {
-    out.set(bytes, at);
-  } else {
-    for (let i = 0; i < length; i++) {
-      out[at + i] = bytes[i]!;
-    }
-  }
-  return at + length;
 }
 
 function decimalDigits(value: number): number {

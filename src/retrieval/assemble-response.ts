@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
+import { copyBytes } from '../feast-encoding/copy-bytes.ts';
 import { varintSize, writeVarint } from '../feast-encoding/varint.ts';
 import type { RetrievalPlan } from './retrieval-plan.ts';
 import type { EntityColumn } from './retrieval-request.ts';
@@ -10,18 +11,6 @@ const RESULTS_TAG = 0x12;
 const VALUES_TAG = 0x0a;
 const STATUSES_TAG = 0x12;
 const EVENT_TIMESTAMPS_TAG = 0x1a;
-
-/** From here on a native copy is worth its call (measured: they are even at 24 to 48 bytes). */
-const SHORT_COPY_BYTES = 32;
-
-/** Works on any bytes, not on a `Buffer` alone. */
-const copyNative: (
-  this: Uint8Array,
-  target: Uint8Array,
-  targetStart: number,
-  start: number,
-  end: number,
-) => number = Buffer.prototype.copy;
 
 /**
  * Splices the encoded `feast.serving.GetOnlineFeaturesResponse` from what the store returned: sizes first, then every byte
@@ -187,21 +176,5 @@ function writeEmptyTimestamps(out: Uint8Array, at: number, rowCount: number): nu
     out[at++] = EVENT_TIMESTAMPS_TAG;
     out[at++] = 0;
   }
-  return at;
-}
-
-function copyBytes(
-  out: Uint8Array,
-  at: number,
-  source: Uint8Array,
-  start: number,
-  end: number,
-): number {
-  if (end - start > SHORT_COPY_BYTES) {
-    // Unlike `set(subarray())` it makes no view of the part that it copies.
-    copyNative.call(source, out, at, start, end);
-    return at + end - start;
-  }
-  for (let i = start; i < end; i++) out[at++] = source[i]!;
   return at;
 }

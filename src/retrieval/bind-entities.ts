@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { copyBytes } from '../feast-encoding/copy-bytes.ts';
 import {
   ENTITY_VALUE_HEADER_BYTES,
   writeEntityBytes,
@@ -94,7 +95,7 @@ function writeKey(
   row: number,
 ): number {
   const { keyColumns } = group;
-  at = copyBytes(slab, at, group.keyPrefix);
+  at = copyBytes(slab, at, group.keyPrefix, 0, group.keyPrefix.length);
   for (let k = 0; k < keyColumns.length; k++) {
     if (keyColumns[k]! < 0) {
       at = writeEntityBytes(slab, at, ValueType.STRING, NO_BYTES, 0, 0);
@@ -105,13 +106,8 @@ function writeKey(
     if (isNullType(scanned.valueType)) return -1;
     at = writeScannedEntityValue(slab, at, column.bytes, scanned);
   }
-  return copyBytes(slab, at, group.prepared.keySuffix);
-}
-
-/** Both ends of a key are a few dozen bytes: a loop beats a native copy. */
-function copyBytes(out: Uint8Array, at: number, bytes: Uint8Array): number {
-  for (let i = 0; i < bytes.length; i++) out[at++] = bytes[i]!;
-  return at;
+  const { keySuffix } = group.prepared;
+  return copyBytes(slab, at, keySuffix, 0, keySuffix.length);
 }
 
 /** Open addressing over the slab: entity + 1 per slot, 0 = free. Its size is a power of two, at least twice the rows. */

@@ -122,6 +122,7 @@ function compileGroup(group: Group, context: GroupContext): EntityGroupPlan {
   return {
     keyColumns: Int32Array.from(group.keyColumns),
     keyPrefix: compileEntityKeyPrefix(group.joinKeys, context.entityKeyVersion),
+    // A copy outside the pool that Node makes small buffers in: plans are kept.
     fallbackKey: group.hasFallback
       ? new Uint8Array(
           Buffer.concat([compileEntityKeyPrefix([], context.entityKeyVersion), prepared.keySuffix]),
