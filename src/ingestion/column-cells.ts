@@ -1,21 +1,14 @@
 import { DuckDBTypeId } from '@duckdb/node-api';
-import type { DuckDBDataChunk, DuckDBType, DuckDBVector } from '@duckdb/node-api';
+import type { DuckDBDataChunk, DuckDBType } from '@duckdb/node-api';
 import type { GrowingBytes } from '../feast-encoding/growing-bytes.ts';
 import { ValueType } from '../feast-encoding/value-type.ts';
 import { appendTypedValue } from '../feast-encoding/value-writer.ts';
 import { MAX_VARINT_BYTES, writeVarint, writeVarintHalves } from '../feast-encoding/varint.ts';
 import { WireType } from '../feast-encoding/wire.ts';
+import { DataCells, ItemCells, type Cells } from './cells.ts';
 import { ColumnData } from './column-data.ts';
 import { compileValueConversion } from './value-conversion.ts';
 import type { ValueConversion } from './value-conversion.ts';
-
-/** Writes the values of one column as encoded `feast.types.Value`s. */
-export interface ColumnCells {
-  /** Goes over to a chunk, which has to be held while its rows are written. */
-  attach(chunk: DuckDBDataChunk): void;
-  /** Writes the value of a row, nothing for a null; false = it does not fit, and what was written of it means nothing. */
-  write(row: number, out: GrowingBytes): boolean;
-}
 
 /**
  * How a column of type `type` becomes cells of type `valueType`, with the bytes that `compileValueConversion` and
@@ -28,7 +21,7 @@ export function compileColumnCells(
   valueType: number,
   type: DuckDBType,
   index: number,
-): ColumnCells | undefined {
+): Cells | undefined {
   const plain = compilePlainCells(valueType, type.typeId, index);
   if (plain !== undefined) return plain;
   const convert = compileValueConversion(valueType, type);
@@ -39,7 +32,7 @@ function compilePlainCells(
   valueType: number,
   typeId: DuckDBTypeId,
   index: number,
-): ColumnCells | undefined {
+): Cells | undefined {
   const isWide = typeId === DuckDBTypeId.BIGINT || typeId === DuckDBTypeId.DOUBLE;
   switch (typeId) {
     case DuckDBTypeId.BIGINT:
@@ -63,21 +56,16 @@ function compilePlainCells(
   }
 }
 
-class IntegerCells implements ColumnCells {
-  private readonly column: ColumnData;
+class IntegerCells extends DataCells {
   private readonly tag: number;
   private readonly isWide: boolean;
   private readonly fitsAll: boolean;
 
   constructor(valueType: number, index: number, isWide: boolean) {
-    this.column = new ColumnData(index, isWide ? 8 : 4);
+    super(new ColumnData(index, isWide ? 8 : 4));
     this.tag = valueType << 3;
     this.isWide = isWide;
     this.fitsAll = valueType === ValueType.INT64;
-  }
-
-  attach(chunk: DuckDBDataChunk): void {
-    this.column.attach(chunk);
   }
 
   write(row: number, out: GrowingBytes): boolean {
@@ -94,20 +82,19 @@ class IntegerCells implements ColumnCells {
   }
 }
 
-class FloatCells implements ColumnCells {
-  private readonly column: ColumnData;
+class FloatCells extends DataCells {
   private readonly isWide: boolean;
   private readonly isDouble: boolean;
   private floats: Float64Array | Float32Array = new Float64Array(0);
 
   constructor(valueType: number, index: number, isWide: boolean) {
-    this.column = new ColumnData(index, isWide ? 8 : 4);
+    super(new ColumnData(index, isWide ? 8 : 4));
     this.isWide = isWide;
     this.isDouble = valueType === ValueType.DOUBLE;
   }
 
-  attach(chunk: DuckDBDataChunk): void {
-    this.column.attach(chunk);
+  override attach(chunk: DuckDBDataChunk): void {
+    super.attach(chunk);
     const { buffer, byteOffset, byteLength } = this.column.bytes;
     this.floats = this.isWide
       ? new Float64Array(buffer, byteOffset, byteLength >> 3)
@@ -131,15 +118,9 @@ class FloatCells implements ColumnCells {
   }
 }
 
-class BooleanCells implements ColumnCells {
-  private readonly column: ColumnData;
-
+class BooleanCells extends DataCells {
   constructor(index: number) {
-    this.column = new ColumnData(index, 1);
-  }
-
-  attach(chunk: DuckDBDataChunk): void {
-    this.column.attach(chunk);
+    super(new ColumnData(index, 1));
   }
 
   write(row: number, out: GrowingBytes): boolean {
@@ -152,17 +133,12 @@ class BooleanCells implements ColumnCells {
 }
 
 /** Texts, which DuckDB has as UTF-8, and bytes. */
-class TextCells implements ColumnCells {
-  private readonly column: ColumnData;
+class TextCells extends DataCells {
   private readonly tag: number;
 
   constructor(valueType: number, index: number) {
-    this.column = ColumnData.ofTexts(index);
+    super(ColumnData.ofTexts(index));
     this.tag = (valueType << 3) | WireType.BYTES;
-  }
-
-  attach(chunk: DuckDBDataChunk): void {
-    this.column.attach(chunk);
   }
 
   write(row: number, out: GrowingBytes): boolean {
@@ -177,22 +153,16 @@ class TextCells implements ColumnCells {
 }
 
 /** Everything else, value by value. */
-class ConvertedCells implements ColumnCells {
+class ConvertedCells extends ItemCells {
   private readonly convert: ValueConversion;
-  private readonly index: number;
-  private vector: DuckDBVector | undefined;
 
   constructor(convert: ValueConversion, index: number) {
+    super(index);
     this.convert = convert;
-    this.index = index;
-  }
-
-  attach(chunk: DuckDBDataChunk): void {
-    this.vector = chunk.getColumnVector(this.index);
   }
 
   write(row: number, out: GrowingBytes): boolean {
-    const value = this.convert(this.vector!.getItem(row));
+    const value = this.convert(this.item(row));
     if (value === undefined) return false;
     appendTypedValue(out, value);
     return true;

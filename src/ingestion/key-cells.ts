@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { DuckDBTypeId } from '@duckdb/node-api';
-import type { DuckDBDataChunk, DuckDBVector } from '@duckdb/node-api';
+import type { DuckDBDataChunk } from '@duckdb/node-api';
 import {
   compileEntityKeyPrefix,
   ENTITY_VALUE_HEADER_BYTES,
@@ -14,13 +14,13 @@ import {
 import type { GrowingBytes } from '../feast-encoding/growing-bytes.ts';
 import { ValueType } from '../feast-encoding/value-type.ts';
 import type { FieldDefinition } from '../registry/registry-model.ts';
-import type { ColumnCells } from './column-cells.ts';
+import { DataCells, ItemCells, type Cells } from './cells.ts';
 import { ColumnData } from './column-data.ts';
 import { compileScalarReader, type ScalarReader } from './scalar-reader.ts';
 import { DUMMY_JOIN_KEY, type SourceColumn } from './source-columns.ts';
 
 /** Writes entity keys; false where a value of a join key is null or does not fit. */
-export type KeyCells = ColumnCells;
+export type KeyCells = Cells;
 
 /**
  * Entity keys of a view; those of a view without entities are all the same one. Integers and timestamps have been made BIGINT by
@@ -52,7 +52,7 @@ function compilePart(
   { name, valueType }: FieldDefinition,
   { type }: SourceColumn,
   index: number,
-): ColumnCells {
+): Cells {
   switch (valueType) {
     case ValueType.STRING:
       return type.typeId === DuckDBTypeId.VARCHAR
@@ -67,9 +67,9 @@ function compilePart(
 
 class JoinedParts implements KeyCells {
   private readonly prefix: Uint8Array;
-  private readonly parts: readonly ColumnCells[];
+  private readonly parts: readonly Cells[];
 
-  constructor(prefix: Uint8Array, parts: readonly ColumnCells[]) {
+  constructor(prefix: Uint8Array, parts: readonly Cells[]) {
     this.prefix = prefix;
     this.parts = parts;
   }
@@ -87,17 +87,12 @@ class JoinedParts implements KeyCells {
   }
 }
 
-class IntegerPart implements ColumnCells {
-  private readonly column: ColumnData;
+class IntegerPart extends DataCells {
   private readonly valueType: number;
 
   constructor(valueType: number, index: number) {
-    this.column = new ColumnData(index, 8);
+    super(new ColumnData(index, 8));
     this.valueType = valueType;
-  }
-
-  attach(chunk: DuckDBDataChunk): void {
-    this.column.attach(chunk);
   }
 
   write(row: number, out: GrowingBytes): boolean {
@@ -113,17 +108,12 @@ class IntegerPart implements ColumnCells {
   }
 }
 
-class TextPart implements ColumnCells {
-  private readonly column: ColumnData;
+class TextPart extends DataCells {
   private readonly valueType: number;
 
   constructor(valueType: number, index: number) {
-    this.column = ColumnData.ofTexts(index);
+    super(ColumnData.ofTexts(index));
     this.valueType = valueType;
-  }
-
-  attach(chunk: DuckDBDataChunk): void {
-    this.column.attach(chunk);
   }
 
   write(row: number, out: GrowingBytes): boolean {
@@ -137,24 +127,18 @@ class TextPart implements ColumnCells {
 }
 
 /** Text of what is none in its column. */
-class SpelledPart implements ColumnCells {
+class SpelledPart extends ItemCells {
   private readonly name: string;
   private readonly read: ScalarReader;
-  private readonly index: number;
-  private vector: DuckDBVector | undefined;
 
   constructor(name: string, read: ScalarReader, index: number) {
+    super(index);
     this.name = name;
     this.read = read;
-    this.index = index;
-  }
-
-  attach(chunk: DuckDBDataChunk): void {
-    this.vector = chunk.getColumnVector(this.index);
   }
 
   write(row: number, out: GrowingBytes): boolean {
-    const item = this.vector!.getItem(row);
+    const item = this.item(row);
     const value = item === null ? undefined : this.read(item);
     if (value === undefined) return false;
     out.put(serializeEntityValue({ type: ValueType.STRING, value: value as string }, this.name));

@@ -4,7 +4,8 @@ import { sortJoinKeys, type EntityKeyVersion } from '../feast-encoding/entity-ke
 import type { RowSlab } from '../feast-encoding/row-slab.ts';
 import { ValueType, isEntityKeyType, valueTypeName } from '../feast-encoding/value-type.ts';
 import type { FieldDefinition, ViewDefinition } from '../registry/registry-model.ts';
-import { compileColumnCells, type ColumnCells } from './column-cells.ts';
+import type { Cells } from './cells.ts';
+import { compileColumnCells } from './column-cells.ts';
 import { invalidSourceData, replacedSource } from './ingestion-error.ts';
 import { compileKeyCells, type KeyCells } from './key-cells.ts';
 import { MomentColumn } from './moment-column.ts';
@@ -90,14 +91,14 @@ export function compileRowReader(
       }
     },
     positionAt: featuresAt + cells.length,
-    read: compileRead(view, columns, cells as ColumnCells[], key),
+    read: compileRead(view, columns, cells as Cells[], key),
   };
 }
 
 function compileRead(
   view: ViewDefinition,
   columns: SourceColumns,
-  cells: readonly ColumnCells[],
+  cells: readonly Cells[],
   key: KeyCells,
 ): RowReader['read'] {
   const event = new MomentColumn(EVENT_AT, columns.eventTimestamp.type.typeId);

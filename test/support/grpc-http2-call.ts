@@ -8,11 +8,10 @@ export interface Http2Call {
   readonly answer: Promise<http2.IncomingHttpHeaders>;
 }
 
-/** Sends one message to a method. */
-export function callOverHttp2(
+/** Begins a call that nothing has been sent of. */
+export function openHttp2Call(
   session: http2.ClientHttp2Session,
   path: string,
-  message: Uint8Array,
   headers: http2.OutgoingHttpHeaders = {},
 ): Http2Call {
   const stream = session.request({
@@ -28,11 +27,22 @@ export function callOverHttp2(
   // An error leaves the answer without a status.
   stream.on('error', () => {});
   stream.resume();
-  const prefix = Buffer.alloc(5);
-  prefix.writeUInt32BE(message.length, 1);
-  stream.end(Buffer.concat([prefix, message]));
   const answer = new Promise<http2.IncomingHttpHeaders>((resolve) => {
     stream.on('close', () => resolve(fields));
   });
   return { stream, answer };
+}
+
+/** Sends one message to a method. */
+export function callOverHttp2(
+  session: http2.ClientHttp2Session,
+  path: string,
+  message: Uint8Array,
+  headers: http2.OutgoingHttpHeaders = {},
+): Http2Call {
+  const call = openHttp2Call(session, path, headers);
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  call.stream.end(Buffer.concat([prefix, message]));
+  return call;
 }

@@ -12,6 +12,7 @@ import { GrpcCode } from '../../src/grpc/status.ts';
 import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
 import { createEngine } from '../../src/http2/engine.ts';
 import { openPort, type Port } from '../../src/port/port.ts';
+import { openHttp2Call } from '../support/grpc-http2-call.ts';
 
 /** A service whose answers depend on the request's first byte: what a dispatcher must cope with. */
 interface Probe {
@@ -130,31 +131,15 @@ describe('gRPC on a port', () => {
   }
 
   /** Sends a request as it stands and returns the fields of the answer's headers and trailers. */
-  function raw(
+  async function raw(
     headers: http2.OutgoingHttpHeaders,
     chunks: readonly Uint8Array[],
   ): Promise<http2.IncomingHttpHeaders> {
     const session = http2.connect(`http://127.0.0.1:${port.address.port}`);
-    return new Promise((resolve, reject) => {
-      const stream = session.request({
-        ':method': 'POST',
-        ':path': '/probe.Probe/Echo',
-        'content-type': 'application/grpc',
-        te: 'trailers',
-        ...headers,
-      });
-      let fields: http2.IncomingHttpHeaders = {};
-      stream.on('response', (received) => (fields = { ...fields, ...received }));
-      stream.on('trailers', (received) => (fields = { ...fields, ...received }));
-      stream.on('close', () => {
-        session.close();
-        resolve(fields);
-      });
-      stream.on('error', reject);
-      stream.resume();
-      for (const chunk of chunks) stream.write(chunk);
-      stream.end();
-    });
+    const { stream, answer } = openHttp2Call(session, '/probe.Probe/Echo', headers);
+    for (const chunk of chunks) stream.write(chunk);
+    stream.end();
+    return await answer.finally(() => session.close());
   }
 
   it('answers, small and large', async () => {
