@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createAuditLog } from '../../src/telemetry/audit-log.ts';
+import { textsOf } from '../support/page-blocks.ts';
 
 const DENIED = { decision: 'denied', what: 'authentication', reason: 'no token' } as const;
 
@@ -38,4 +39,23 @@ test('denials beyond fifty in a second are counted', () => {
   wait(1000);
   audit(DENIED);
   expect(lines.slice(50)).toMatchObject([{ unwritten: 30, msg: 'further denials' }, DENIED]);
+});
+
+test('docs/auth.md shows a grant as it is written', () => {
+  const { audit, lines } = auditLog('info');
+  audit({
+    decision: 'granted',
+    what: 'permission',
+    caller: 'ada',
+    action: 'READ_ONLINE',
+    project: 'rides',
+    objects: ['driver_stats'],
+    permissions: ['readers'],
+    registryVersion: '3f0c…',
+    reason: undefined,
+  });
+  const [shown = ''] = textsOf('docs/auth.md', 'json');
+  const { time, service, ...rest } = JSON.parse(shown) as Record<string, unknown>;
+  expect(lines[0]).toMatchObject(rest);
+  expect([typeof time, service]).toEqual(['string', 'sideboard']);
 });
