@@ -19,6 +19,7 @@ import { Intake } from './intake.ts';
 import { Output } from './output.ts';
 import { FRAME_HANDLERS, receiveUnknown } from './receive-frame.ts';
 import type { HeaderAssembly } from './receive-headers.ts';
+import { SendLine } from './send-line.ts';
 import { sendQueued } from './send-queue.ts';
 import type { Stream } from './stream.ts';
 import { StreamTable } from './stream-table.ts';
@@ -60,9 +61,7 @@ export class Connection implements FrameSink {
   encoderTableBytes = TABLE_BYTES;
   sendWindow = DEFAULT_WINDOW_BYTES;
   initialSendWindow = DEFAULT_WINDOW_BYTES;
-  /** Streams with something to send and a window for it, in turn. */
-  firstInLine: Stream | undefined;
-  lastInLine: Stream | undefined;
+  readonly line = new SendLine<Stream>();
   queuedBytes = 0;
   /** The socket takes no more for now. */
   isCongested = false;
@@ -130,7 +129,7 @@ export class Connection implements FrameSink {
     if (!this.isCongested) sendQueued(this);
     if (!this.output.flush(this.socket)) this.isCongested = true;
     if (this.isCongested) this.holdBack();
-    else if (this.firstInLine !== undefined && this.sendWindow > 0) this.markDirty();
+    else if (this.line.first !== undefined && this.sendWindow > 0) this.markDirty();
     if (this.drainStage === 2 && this.streams.size === 0) this.hangUp();
   }
 
@@ -164,6 +163,7 @@ export class Connection implements FrameSink {
   closeStream(stream: Stream): void {
     stream.isClosed = true;
     this.streams.delete(stream.id);
+    this.line.leave(stream);
     stream.release();
     this.queuedBytes -= stream.queuedBytes;
     this.core.queuedBytes -= stream.queuedBytes;

@@ -233,7 +233,7 @@ function receiveWindowUpdate(
     if (connection.sendWindow > MAX_WINDOW_BYTES) {
       throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'the window grew too large');
     }
-    if (connection.firstInLine !== undefined) connection.markDirty();
+    if (connection.line.first !== undefined) connection.markDirty();
     return;
   }
   const stream = connection.streams.get(streamId);

@@ -76,27 +76,21 @@ export function endBody(
 
 /** Sends of what is queued as much as the windows and the turn of this connection allow, stream after stream. */
 export function sendQueued(connection: Connection): void {
-  const { output } = connection;
+  const { output, line } = connection;
   while (connection.sendWindow > 0 && output.pendingBytes < FLUSH_BYTES) {
-    const stream = connection.firstInLine;
+    const stream = line.first;
     if (stream === undefined) return;
-    connection.firstInLine = stream.nextInLine;
-    stream.nextInLine = undefined;
-    stream.isInLine = false;
-    if (stream.isClosed || stream.sendWindow <= 0 || stream.queuedBytes === 0) continue;
+    line.leave(stream);
+    // Its window may have shrunk since it joined.
+    if (stream.sendWindow <= 0) continue;
     sendFrame(stream);
-    if (stream.queuedBytes > 0) standInLine(stream);
+    standInLine(stream);
   }
 }
 
 /** Puts a stream at the end of the line if it has something to send and may. */
 export function standInLine(stream: Stream): void {
-  if (stream.isInLine || stream.queuedBytes === 0 || stream.sendWindow <= 0) return;
-  const { connection } = stream;
-  stream.isInLine = true;
-  if (connection.firstInLine === undefined) connection.firstInLine = stream;
-  else connection.lastInLine!.nextInLine = stream;
-  connection.lastInLine = stream;
+  if (stream.queuedBytes > 0 && stream.sendWindow > 0) stream.connection.line.join(stream);
 }
 
 function maySendNow(stream: Stream, length: number): boolean {

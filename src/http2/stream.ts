@@ -2,6 +2,7 @@ import type { Connection } from './connection.ts';
 import type { HeaderBlock } from './header-block.ts';
 import type { RequestBody, ResponseStream } from './http2-engine.ts';
 import { creditStream, releaseKept } from './receive-data.ts';
+import type { InLine } from './send-line.ts';
 import { endBody, queueBody, sendHeaders, sendReply } from './send-queue.ts';
 
 const NO_BODY: RequestBody = { onData() {}, onEnd() {}, onClose() {} };
@@ -10,7 +11,7 @@ const NO_BODY: RequestBody = { onData() {}, onEnd() {}, onClose() {} };
  * One request and its response. A class, so that a stream costs one object and no closures. The parts of the connection
  * read and write its fields; the application sees a `ResponseStream`.
  */
-export class Stream implements ResponseStream {
+export class Stream implements ResponseStream, InLine<Stream> {
   readonly id: number;
   readonly connection: Connection;
   body: RequestBody = NO_BODY;
@@ -40,6 +41,7 @@ export class Stream implements ResponseStream {
   /** It is in the connection's line of those who may send. */
   isInLine = false;
   nextInLine: Stream | undefined;
+  previousInLine: Stream | undefined;
   /** Bytes sent since `stalledSinceMs`. */
   progressBytes = 0;
   stalledSinceMs = 0;

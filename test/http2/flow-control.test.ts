@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it, vi } from 'vitest';
 import { encodeHeaderBlock } from '../../src/http2/header-block.ts';
 import { ErrorCode } from '../../src/http2/frame.ts';
@@ -9,6 +11,7 @@ import {
   HELLO,
   POST,
   PREFACE,
+  resetStream,
   settings,
   windowUpdate,
 } from './frames.ts';
@@ -26,6 +29,9 @@ vi.setConfig({ testTimeout: 30_000 });
 
 const INITIAL_WINDOW_SIZE = 4;
 const DEFAULT_WINDOW = 65_535;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Bytes whose place can be told. */
 const bytesOf = (length: number, seed = 0): Buffer =>
@@ -171,6 +177,34 @@ describe('what a client lets us send', () => {
     for (const index of [1, 2, 3, 4]) {
       expect(client.body(2 * index - 1).equals(bytesOf(400_000, index))).toBe(true);
     }
+  });
+
+  it('does not keep streams that are over while it lets nothing be sent', async () => {
+    const rig = createRig(
+      {},
+      replyWith(() => bytesOf(DEFAULT_WINDOW)),
+    );
+    const client = rig.connect();
+    // Now the window of the connection is shut, and whoever has something to send waits for it.
+    client.send(headers(1, GET));
+    await client.fields(1, 2);
+    const kept: WeakRef<object>[] = [];
+    for (let streamId = 3; streamId < 203; streamId += 2) {
+      client.send(headers(streamId, GET));
+      await eventually(() => expect(rig.requests).toHaveLength((streamId + 1) / 2));
+      kept.push(new WeakRef(rig.requests.at(-1)!.response));
+      client.send(resetStream(streamId));
+      await eventually(() => expect(rig.requests.at(-1)!.closeCount).toBe(1));
+    }
+    rig.requests.length = 0;
+    await eventually(() => {
+      collectGarbage();
+      // The last one may still be on the stack, or in a cache of V8's.
+      expect(kept.filter((each) => each.deref() !== undefined).length).toBeLessThan(5);
+    });
+    expect(rig.engine.queuedBytes).toBe(0);
+    client.send(windowUpdate(0, 100_000), headers(203, GET));
+    await client.fields(203, 2);
   });
 
   it('is told to an application that can wait', async () => {
