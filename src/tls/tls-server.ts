@@ -53,6 +53,8 @@ export function createTlsServer(
     (socket) => {
       // From here on it belongs to the protocol; until that listens, an error must not end the process.
       socket.on('error', () => {});
+      // HTTP/2 forbids it (RFC 9113 section 9.2.1), and for others it is work that a client makes the server do.
+      socket.disableRenegotiation();
       const refusal = clientsNeedCertificate ? refusalOf(socket, isAllowed) : undefined;
       if (refusal === undefined) {
         onConnection(socket);

@@ -143,8 +143,15 @@ async function distrust({ port }: Opened): Promise<void> {
   expect(code).toBe(1);
 }
 
+const HTTP1_HELLO = 'GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n';
+const HTTP2_HELLO = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0';
+
 /** Connects and resolves once the server has shown that it accepts: with TLS 1.3 the client is done before the server is. */
-function handshake({ port }: Opened, options: ConnectionOptions = {}): Promise<TLSSocket> {
+function handshake(
+  { port }: Opened,
+  options: ConnectionOptions = {},
+  hello = HTTP1_HELLO,
+): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({
       port: port.address.port,
@@ -158,9 +165,7 @@ function handshake({ port }: Opened, options: ConnectionOptions = {}): Promise<T
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('closed')));
     socket.once('data', () => resolve(socket));
-    socket.once('secureConnect', () =>
-      socket.write('GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n'),
-    );
+    socket.once('secureConnect', () => socket.write(hello, 'latin1'));
   });
 }
 
@@ -223,6 +228,21 @@ describe('TLS on the port', () => {
       await expect(handshake(opened, options)).rejects.toThrow();
       await waitUntil(() => opened.reasons().includes('version'), { what: 'the log' });
     }
+  });
+
+  it.each([
+    ['h2', HTTP2_HELLO],
+    ['http/1.1', HTTP1_HELLO],
+  ])('renegotiates nothing on a connection of %s', async (protocol, hello) => {
+    const opened = await open();
+    const options: ConnectionOptions = { maxVersion: 'TLSv1.2', ALPNProtocols: [protocol] };
+    const socket = await handshake(opened, options, hello);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.on('error', () => {});
+    socket.renegotiate({}, () => {});
+    await closed;
+    // Nobody else is hurt.
+    await handshake(opened);
   });
 
   it('waits for calls when it drains, and not for a connection that has said nothing', async () => {
