@@ -51,8 +51,8 @@ export function createTlsServer(
       noDelay: true,
     },
     (socket) => {
-      // From here on it belongs to the protocol; until that listens, an error must not end the process.
-      socket.on('error', () => {});
+      // Of what goes wrong after the handshake, a record that is no TLS say, Node tells without closing.
+      socket.on('error', () => socket.destroy());
       // HTTP/2 forbids it (RFC 9113 section 9.2.1), and for others it is work that a client makes the server do.
       socket.disableRenegotiation();
       const refusal = clientsNeedCertificate ? refusalOf(socket, isAllowed) : undefined;

@@ -233,6 +233,27 @@ describe('TLS on the port', () => {
   it.each([
     ['h2', HTTP2_HELLO],
     ['http/1.1', HTTP1_HELLO],
+  ])('ends a connection of %s that speaks TLS no longer', async (protocol, hello) => {
+    const opened = await open();
+    const beneath = connectPlain(opened.port.address.port, '127.0.0.1');
+    closers.push(() => beneath.destroy());
+    const socket = connect({
+      socket: beneath,
+      servername: 'localhost',
+      ca: pem(ours.certFile),
+      ALPNProtocols: [protocol],
+    });
+    socket.on('error', () => {});
+    socket.write(hello, 'latin1');
+    await once(socket, 'data');
+    const closed = new Promise((resolve) => beneath.once('close', resolve));
+    beneath.write(Buffer.from([23, 3, 3, 0, 20, ...Buffer.alloc(20)]));
+    await closed;
+  });
+
+  it.each([
+    ['h2', HTTP2_HELLO],
+    ['http/1.1', HTTP1_HELLO],
   ])('renegotiates nothing on a connection of %s', async (protocol, hello) => {
     const opened = await open();
     const options: ConnectionOptions = { maxVersion: 'TLSv1.2', ALPNProtocols: [protocol] };
