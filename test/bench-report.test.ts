@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { sumGc } from '../bench/load/gc-trace.ts';
+import { sumGc, sumPromotedBytes } from '../bench/load/gc-trace.ts';
 import { parseFloor } from '../bench/parts/redis-floor.ts';
 import { planText } from '../bench/plan.ts';
 import { barsTables } from '../bench/report/bars.ts';
@@ -189,6 +189,16 @@ test('lines of the collector are added up, and others passed over', () => {
   ];
   expect(sumGc(lines)).toEqual({ count: 2, totalMs: 4.8, longestMs: 4.2 });
   expect(sumGc([])).toEqual({ count: 0, totalMs: 0, longestMs: 0 });
+});
+
+test('what collections move to the old generation is added up, of those of the young one', () => {
+  const lines = [
+    '[12:0x7a8b000:0]     2197 ms: pause=0.3 mutator=4.1 gc=s reduce_memory=0 allocated=3441888 promoted=4352 quarantined_size=0',
+    '[12:0x7a8b000:0]     2201 ms: pause=9.3 mutator=4.1 gc=mc reduce_memory=0 allocated=3441888 promoted=1000 quarantined_size=0',
+    '{"level":"info","msg":"serving"}',
+    '[12:0x7a8b000:0]     2207 ms: pause=0.2 mutator=4.1 gc=s reduce_memory=0 allocated=3441888 promoted=48 quarantined_size=0',
+  ];
+  expect(sumPromotedBytes(lines)).toBe(4400);
 });
 
 test('what redis-benchmark prints is read by the names of its columns', () => {

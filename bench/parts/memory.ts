@@ -1,3 +1,4 @@
+import { sumPromotedBytes } from '../load/gc-trace.ts';
 import { openGrpcClient } from '../load/grpc-client.ts';
 import { runH2load } from '../load/h2load.ts';
 import { SERVING_PATH, encodeRequest, entityIds, references } from '../data/official-layout.ts';
@@ -71,6 +72,8 @@ export interface SoakSample {
   readonly requests: number;
   readonly rssMiB: number;
   readonly heapUsedMiB: number;
+  /** Per request since the last sample: what V8 moved to its old generation, where it stays until the whole heap is collected. */
+  readonly promotedBytes?: number;
   readonly activeHandles: number;
   readonly openFiles: number;
 }
@@ -80,7 +83,8 @@ export async function measureSoak(
   { repo, entities, core }: MemoryOptions,
   requests: number,
 ): Promise<SoakFigures> {
-  const server = await startSideboard({ repoPath: repo.path, core });
+  const nodeArguments = ['--trace-gc-nvp'];
+  const server = await startSideboard({ repoPath: repo.path, core, nodeArguments });
   try {
     const samples = [await sampleOf(server, 0)];
     const part = Math.ceil(requests / SOAK_PARTS);
@@ -89,9 +93,11 @@ export async function measureSoak(
     parts.push(...Array.from({ length: 2 * AGAIN }, () => half * part));
     let sent = 0;
     for (const size of parts) {
+      const printed = server.log.length;
       await saturate(server, size, { features: 10, entities });
       sent += size;
-      samples.push(await sampleOf(server, sent));
+      const promotedBytes = sumPromotedBytes(server.log.slice(printed)) / size;
+      samples.push({ ...(await sampleOf(server, sent)), promotedBytes });
     }
     return { requests: SOAK_PARTS * part, samples };
   } finally {

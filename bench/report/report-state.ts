@@ -125,11 +125,19 @@ export function memoryTable(memory: Parts['memory']): string {
 /** The server over a long run. */
 export function soakTable({ samples }: Parts['soak']): string {
   return markdownTable(
-    ['requests (1x10)', 'RSS MiB', 'heap used MiB', 'handles', 'open files'],
+    [
+      'requests (1x10)',
+      'RSS MiB',
+      'heap used MiB',
+      'to old space, bytes each',
+      'handles',
+      'open files',
+    ],
     samples.map((sample) => [
       sample.requests.toLocaleString('en'),
       figure(sample.rssMiB),
       figure(sample.heapUsedMiB),
+      sample.promotedBytes === undefined ? '–' : figure(sample.promotedBytes),
       String(sample.activeHandles),
       String(sample.openFiles),
     ]),
