@@ -407,9 +407,9 @@ describe('files of src/', () => {
   });
 
   test('are named in kebab-case', () => {
-    expect(files.filter((file) => !/^[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(basename(file)))).toEqual(
-      [],
-    );
+    expect(
+      files.filter((file) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.d)?\.ts$/.test(basename(file))),
+    ).toEqual([]);
   });
 
   test('leave the environment to config/', () => {

@@ -1,7 +1,8 @@
 import { STATUS_LABELS } from './answer-counter.ts';
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { RegistrySnapshot } from '../registry/registry-model.ts';
 import { addFreshnessGauge, addProcessGauges } from './feast-gauges.ts';
+import { addProcessMetrics } from './process-metrics.ts';
 import { addTransportMetrics, type TransportCounts } from './transport-metrics.ts';
 import { createTallyCounter, type Tally } from './tally-counter.ts';
 import { TallyHistogram, type HistogramTally } from './tally-histogram.ts';
@@ -64,7 +65,7 @@ interface RequestSeries {
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  addProcessMetrics(registry);
 
   const requestTotal = createTallyCounter({
     name: 'feast_feature_server_request_total',
