@@ -201,6 +201,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     // It wraps calls and names their status codes; it knows no protocol.
     may: [
       'errors.ts',
+      'gen',
       'node-http.ts',
       'port/listen.ts',
       'call/request-timing.ts',
@@ -223,6 +224,8 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'tls/handshake-failure.ts',
     ],
     packages: [
+      '@bufbuild/protobuf',
+      '@grpc/grpc-js',
       '@opentelemetry/api',
       '@opentelemetry/otlp-exporter-base',
       '@opentelemetry/otlp-transformer',

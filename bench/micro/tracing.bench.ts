@@ -14,6 +14,7 @@ const OK = { code: 0, message: '' } as const;
 const NEVER = new AbortController().signal;
 /** Nothing is sent there: of these requests none is recorded. */
 const CONFIG: TracingConfig = {
+  protocol: 'http/protobuf',
   url: 'http://127.0.0.1:9/v1/traces',
   headers: {},
   timeoutMs: 100,

@@ -14,17 +14,16 @@ export async function checkTracing(
   tracing: TracingConfig | undefined,
 ): Promise<readonly CheckFinding[]> {
   if (tracing === undefined) return [];
-  const { url, ratio, followsCaller } = tracing;
+  const { protocol, url, ratio, followsCaller } = tracing;
   const which = `${ratio * 100} % of the requests${followsCaller ? ' whose caller has not decided' : ''}`;
-  const refusal = await askReceiver(tracing);
+  const refusal = protocol === 'grpc' ? await askByGrpc(tracing) : await askByHttp(tracing);
   const findings: Omit<CheckFinding, 'part'>[] = [
     refusal === undefined
-      ? { level: 'ok', message: `${url} takes traces, of ${which}` }
+      ? { level: 'ok', message: `${url} takes traces by ${protocol}, of ${which}` }
       : {
           level: 'warning',
-          message: `${url} takes no traces: ${refusal}`,
-          remedy:
-            'start an OTLP receiver for http/protobuf there, or set otlp_endpoint to where one is; until then spans are dropped',
+          message: `${url} takes no traces by ${protocol}: ${refusal}`,
+          remedy: `start an OTLP receiver for ${protocol} there, or set otlp_endpoint and otlp_protocol to what is there; until then spans are dropped`,
         },
   ];
   if (isInTheOpen(tracing)) {
@@ -38,24 +37,42 @@ export async function checkTracing(
 }
 
 /** Why it takes nothing; `undefined` = it does. */
-async function askReceiver({
+async function askByGrpc(tracing: TracingConfig): Promise<string | undefined> {
+  const { createOtlpGrpcClient } = await import('../telemetry/otlp-grpc-client.ts');
+  const { reasonOf } = await import('../telemetry/otlp-grpc-transport.ts');
+  try {
+    const client = createOtlpGrpcClient(tracing);
+    const sent = client.send(new Uint8Array(), Date.now() + probeTimeoutMs(tracing.timeoutMs));
+    await sent.finally(() => client.close());
+    return undefined;
+  } catch (error) {
+    return reasonOf(error as Error);
+  }
+}
+
+/** The same over HTTP. */
+async function askByHttp({
+  protocol,
   url,
   headers,
   timeoutMs,
   tls,
 }: TracingConfig): Promise<string | undefined> {
+  // A request without spans: nothing at all in protobuf.
+  const [contentType, body] =
+    protocol === 'http/json' ? ['application/json', '{}'] : ['application/x-protobuf', ''];
   try {
     // `fetch` trusts no authorities but those it knows.
     const call = new URL(url).protocol === 'https:' ? requestHttps : requestHttp;
     const sent = call(url, {
       method: 'POST',
-      headers: { ...headers, 'content-type': 'application/x-protobuf', 'content-length': 0 },
-      signal: AbortSignal.timeout(Math.min(timeoutMs, PROBE_TIMEOUT_MS)),
+      headers: { ...headers, 'content-type': contentType, 'content-length': body.length },
+      signal: AbortSignal.timeout(probeTimeoutMs(timeoutMs)),
       ca: contentOf(tls.caFile),
       cert: contentOf(tls.certFile),
       key: contentOf(tls.keyFile),
     });
-    const [response] = (await once(sent.end(), 'response')) as [IncomingMessage];
+    const [response] = (await once(sent.end(body), 'response')) as [IncomingMessage];
     response.resume();
     const { statusCode = 0 } = response;
     return statusCode >= 200 && statusCode < 300 ? undefined : `it answers ${statusCode}`;
@@ -64,6 +81,10 @@ async function askReceiver({
     if (cause instanceof Error) return cause.message;
     return code ?? message;
   }
+}
+
+function probeTimeoutMs(timeoutMs: number): number {
+  return Math.min(timeoutMs, PROBE_TIMEOUT_MS);
 }
 
 function contentOf(path: string | undefined): Buffer | undefined {

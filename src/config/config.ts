@@ -222,13 +222,14 @@ export interface TlsConfig {
 
 /** Traces of requests, sent to an OTLP/HTTP receiver. */
 export interface TracingConfig {
-  /** Of the receiver, whole. */
+  readonly protocol: 'grpc' | 'http/protobuf' | 'http/json';
+  /** Of the receiver, whole; for `grpc` scheme, host and port, or `unix:` and a path. */
   readonly url: string;
   /** Sent with every request to it; may hold a secret. */
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly compression: 'none' | 'gzip';
-  /** Files in PEM for https: authorities beside the known ones', our own certificate and its key; absent = none. */
+  /** Files in PEM for https: authorities instead of the known ones', our own certificate and its key; absent = none. */
   readonly tls: {
     readonly caFile: string | undefined;
     readonly certFile: string | undefined;

@@ -4,12 +4,15 @@ import { resolve } from 'node:path';
 import type { TracingConfig } from './config.ts';
 import type { ProblemList } from './configuration-error.ts';
 import type { Environment } from './expand-environment.ts';
+import { otlpVariable, readReceiver, type OtlpReceiver } from './read-otlp-receiver.ts';
 import { integerFromText, ratioFromText } from './setting-value.ts';
 import type { SettingValues } from './settings.ts';
 
 const DEFAULT_RATIO = 0.01;
 const DEFAULT_TIMEOUT_MS = 10_000;
-const PATH = 'v1/traces';
+/** What gRPC lets metadata be made of (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). */
+const METADATA_NAME = /^[\w.-]+$/;
+const METADATA_VALUE = /^[ -~]*$/;
 
 /**
  * Where traces go: our settings, then OpenTelemetry's variables
@@ -20,22 +23,15 @@ export function readTracing(
   env: Environment,
   problems: ProblemList,
 ): TracingConfig | undefined {
-  const url = findUrl(values, env, problems);
-  if (url === undefined) return undefined;
-  const headers = values.otlp_headers ?? otlpVariable(env, 'HEADERS') ?? '';
-  const headersFrom =
-    values.otlp_headers === undefined ? 'OTEL_EXPORTER_OTLP_HEADERS' : 'otlp_headers';
+  const receiver = readReceiver(values, env, problems);
+  if (receiver === undefined) return undefined;
   const timeoutMs = integerFromText(otlpVariable(env, 'TIMEOUT'));
   return {
-    url,
-    headers: readPairs(headers, headersFrom, problems),
+    ...receiver,
+    headers: readHeaders(values, env, receiver, problems),
     timeoutMs: typeof timeoutMs === 'number' && timeoutMs > 0 ? timeoutMs : DEFAULT_TIMEOUT_MS,
     compression: readCompression(env, problems),
-    tls: {
-      caFile: readFile('CERTIFICATE', env, problems),
-      certFile: readFile('CLIENT_CERTIFICATE', env, problems),
-      keyFile: readFile('CLIENT_KEY', env, problems),
-    },
+    tls: readTls(env, receiver, problems),
     ...readSampler(values, env, problems),
     resource: {
       'host.name': hostname(),
@@ -45,9 +41,45 @@ export function readTracing(
   };
 }
 
-/** A variable for traces alone wins over the one for all that OTLP carries; an empty one is none. */
-function otlpVariable(env: Environment, name: string): string | undefined {
-  return env[`OTEL_EXPORTER_OTLP_TRACES_${name}`] || env[`OTEL_EXPORTER_OTLP_${name}`] || undefined;
+function readHeaders(
+  values: SettingValues,
+  env: Environment,
+  { protocol }: OtlpReceiver,
+  problems: ProblemList,
+): Readonly<Record<string, string>> {
+  const text = values.otlp_headers ?? otlpVariable(env, 'HEADERS') ?? '';
+  const where = values.otlp_headers === undefined ? 'OTEL_EXPORTER_OTLP_HEADERS' : 'otlp_headers';
+  const headers = readPairs(text, where, problems);
+  const isMetadata = ([name, value]: [string, string]): boolean =>
+    METADATA_NAME.test(name) && METADATA_VALUE.test(value);
+  if (protocol === 'grpc' && !Object.entries(headers).every(isMetadata)) {
+    problems.addFrom(
+      where,
+      'must be names of letters, digits, "-", "_" and "." with values in ASCII, which is what gRPC can send',
+    );
+  }
+  return headers;
+}
+
+function readTls(
+  env: Environment,
+  { url }: OtlpReceiver,
+  problems: ProblemList,
+): TracingConfig['tls'] {
+  const caFile = readFile('CERTIFICATE', env, problems);
+  const certFile = readFile('CLIENT_CERTIFICATE', env, problems);
+  const keyFile = readFile('CLIENT_KEY', env, problems);
+  if (url.startsWith('https:') && (certFile === undefined) !== (keyFile === undefined)) {
+    const [given, missing] =
+      keyFile === undefined
+        ? ['CLIENT_CERTIFICATE', 'CLIENT_KEY']
+        : ['CLIENT_KEY', 'CLIENT_CERTIFICATE'];
+    problems.addFrom(
+      `OTEL_EXPORTER_OTLP_${given}`,
+      `needs OTEL_EXPORTER_OTLP_${missing} beside it`,
+    );
+  }
+  return { caFile, certFile, keyFile };
 }
 
 function readCompression(env: Environment, problems: ProblemList): 'none' | 'gzip' {
@@ -70,51 +102,6 @@ function readFile(name: string, env: Environment, problems: ProblemList): string
     problems.addFrom(`OTEL_EXPORTER_OTLP_${name}`, `cannot be read: ${path}`);
   }
   return path;
-}
-
-function findUrl(
-  values: SettingValues,
-  env: Environment,
-  problems: ProblemList,
-): string | undefined {
-  if (values.otlp_endpoint !== undefined) {
-    return checkedUrl(values.otlp_endpoint, 'otlp_endpoint', problems, PATH);
-  }
-  if (env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return undefined;
-  const forTraces = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'];
-  const forAll = env['OTEL_EXPORTER_OTLP_ENDPOINT'];
-  if (!forTraces && !forAll) return undefined;
-  const exporter = env['OTEL_TRACES_EXPORTER'] || 'otlp';
-  if (exporter === 'none') return undefined;
-  const protocol = otlpVariable(env, 'PROTOCOL') ?? 'http/protobuf';
-  if (exporter !== 'otlp' || protocol !== 'http/protobuf') {
-    const what = exporter === 'otlp' ? `OTLP over ${protocol}` : `the exporter ${exporter}`;
-    problems.warnings.push(
-      `nothing is traced: ${what} is not spoken, only OTLP over http/protobuf; set otlp_endpoint to where that is taken (port 4318 of OpenTelemetry's Collector)`,
-    );
-    return undefined;
-  }
-  if (forTraces) return checkedUrl(forTraces, 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', problems);
-  return checkedUrl(forAll!, 'OTEL_EXPORTER_OTLP_ENDPOINT', problems, PATH);
-}
-
-function checkedUrl(
-  text: string,
-  where: string,
-  problems: ProblemList,
-  path?: string,
-): string | undefined {
-  const url = URL.parse(text);
-  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    problems.addFrom(where, 'must be a URL such as http://collector:4318');
-    return undefined;
-  }
-  if (url.username !== '' || url.password !== '') {
-    problems.addFrom(where, 'may not hold a user or a password; give them as otlp_headers');
-    return undefined;
-  }
-  if (path !== undefined) url.pathname = `${url.pathname.replace(/\/$/, '')}/${path}`;
-  return url.href;
 }
 
 /** `a=1,b=2` with percent-encoded values, as W3C Baggage has them. */

@@ -29,5 +29,5 @@ export async function openTracing(
 ): Promise<Tracing | undefined> {
   if (config === undefined) return undefined;
   const { openOtlpTracing } = await import('./otlp-tracing.ts');
-  return openOtlpTracing(config, options);
+  return await openOtlpTracing(config, options);
 }

@@ -1,10 +1,15 @@
 import { readFileSync } from 'node:fs';
-import { OTLPExporterBase } from '@opentelemetry/otlp-exporter-base';
+import {
+  createOtlpNetworkExportDelegate,
+  ExporterMetrics,
+  OTLPExporterBase,
+} from '@opentelemetry/otlp-exporter-base';
 import {
   createOtlpHttpExportDelegate,
   httpAgentFactoryFromOptions,
 } from '@opentelemetry/otlp-exporter-base/node-http';
 import {
+  JsonTraceSerializer,
   ProtobufTraceSerializer,
   TraceExporterMetricsHelper,
 } from '@opentelemetry/otlp-transformer';
@@ -31,11 +36,16 @@ const BATCH_DELAY_MS = 1_000;
 /** For what is still to be sent when the server stops. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
-/** Traces to an OTLP/HTTP receiver, by OpenTelemetry's own SDK. A receiver that is away costs spans and nothing else. */
-export function openOtlpTracing(config: TracingConfig, options: TracingOptions): Tracing {
+/** Traces to an OTLP receiver, by OpenTelemetry's own SDK. A receiver that is away costs spans and nothing else. */
+export async function openOtlpTracing(
+  config: TracingConfig,
+  options: TracingOptions,
+): Promise<Tracing> {
   const { metrics, methodPaths, routePaths, storeKind } = options;
   let queuedCount = 0;
-  const exporter = watchExports(openExporter(config), options, (count) => {
+  const { spans, release } =
+    config.protocol === 'grpc' ? await openGrpcExporter(config) : openHttpExporter(config);
+  const exporter = watchExports(spans, options, (count) => {
     queuedCount -= count;
   });
   const provider = new TracerProvider({
@@ -73,24 +83,38 @@ export function openOtlpTracing(config: TracingConfig, options: TracingOptions):
     async close() {
       const closing = provider.shutdown().catch(() => {});
       await Promise.race([closing, delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
+      release();
     },
   };
 }
 
+interface Exporter {
+  readonly spans: OTLPExporterBase<ReadableSpan[]>;
+  /** Lets go of the receiver, whatever is still on its way to it. */
+  release(): void;
+}
+
+/** Batches that may be on their way at once: all that wait, and the one before them. */
+const CONCURRENT_BATCHES = 1 + MAX_QUEUED_SPANS / MAX_BATCH_SPANS;
+
 /**
- * What `OTLPTraceExporter` of `@opentelemetry/exporter-trace-otlp-proto` is, but for the environment: that one adds the headers
- * which it finds there to ours, those that are meant for another receiver among them.
+ * What `OTLPTraceExporter` of `@opentelemetry/exporter-trace-otlp-proto`, and of `-http`, is, but for the environment: that one adds
+ * the headers which it finds there to ours, those that are meant for another receiver among them.
  */
-function openExporter(config: TracingConfig): OTLPExporterBase<ReadableSpan[]> {
-  const { url, timeoutMs, compression, tls } = config;
-  const headers = { ...config.headers, 'Content-Type': 'application/x-protobuf' };
+function openHttpExporter(config: TracingConfig): Exporter {
+  const { protocol, url, timeoutMs, compression, tls } = config;
+  const [serializer, contentType] =
+    protocol === 'http/json'
+      ? [JsonTraceSerializer, 'application/json']
+      : [ProtobufTraceSerializer, 'application/x-protobuf'];
+  const headers = { ...config.headers, 'Content-Type': contentType };
   const contentOf = (path: string | undefined): Buffer | undefined =>
     path === undefined ? undefined : readFileSync(path);
   const options = {
     url,
     headers: () => Promise.resolve(headers),
     timeoutMillis: timeoutMs,
-    concurrencyLimit: 1 + MAX_QUEUED_SPANS / MAX_BATCH_SPANS,
+    concurrencyLimit: CONCURRENT_BATCHES,
     compression,
     agentFactory: httpAgentFactoryFromOptions({
       keepAlive: true,
@@ -99,15 +123,39 @@ function openExporter(config: TracingConfig): OTLPExporterBase<ReadableSpan[]> {
       key: contentOf(tls.keyFile),
     }),
   };
-  return new OTLPExporterBase(
+  const spans = new OTLPExporterBase(
     createOtlpHttpExportDelegate(
       options,
-      ProtobufTraceSerializer,
+      serializer,
       'otlp_http_span_exporter',
       TraceExporterMetricsHelper,
       undefined,
     ),
   );
+  return { spans, release: () => {} };
+}
+
+/** The same over gRPC; grpc-js is loaded only for it. */
+async function openGrpcExporter(config: TracingConfig): Promise<Exporter> {
+  const { OtlpGrpcTransport } = await import('./otlp-grpc-transport.ts');
+  const { url, timeoutMs, compression } = config;
+  const transport = new OtlpGrpcTransport(config);
+  const metrics = new ExporterMetrics({
+    componentType: 'otlp_grpc_span_exporter',
+    metricsHelper: TraceExporterMetricsHelper,
+    url,
+    meterProvider: undefined,
+    responseAttributesFromError: () => ({}),
+  });
+  const options = {
+    timeoutMillis: timeoutMs,
+    concurrencyLimit: CONCURRENT_BATCHES,
+    compression,
+  };
+  const spans = new OTLPExporterBase(
+    createOtlpNetworkExportDelegate(options, ProtobufTraceSerializer, metrics, transport),
+  );
+  return { spans, release: () => transport.shutdown() };
 }
 
 /** The caller decides where it says so; of the other requests a share is traced. */

@@ -35,19 +35,71 @@ test('nothing is traced where nobody says where to', () => {
   }
 });
 
-test('what cannot be spoken is a warning: the variables are for every program around', () => {
-  for (const env of [
-    { ...HERE, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
-    { ...HERE, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' },
-    { ...HERE, OTEL_TRACES_EXPORTER: 'zipkin' },
-  ]) {
-    const { tracing, mistakes, warnings } = read(env);
-    expect([tracing, mistakes]).toEqual([undefined, []]);
-    expect(warnings).toEqual([expect.stringContaining('http/protobuf')]);
-    expect(read(env, { otlp_endpoint: 'http://other' }).tracing?.url).toBe(
-      'http://other/v1/traces',
-    );
-  }
+test('another exporter is a warning: the variables are for every program around', () => {
+  const env = { ...HERE, OTEL_TRACES_EXPORTER: 'zipkin' };
+  const { tracing, mistakes, warnings } = read(env);
+  expect([tracing, mistakes]).toEqual([undefined, []]);
+  expect(warnings).toEqual([expect.stringContaining('zipkin')]);
+  expect(read(env, { otlp_endpoint: 'http://other' }).tracing?.url).toBe('http://other/v1/traces');
+});
+
+const GRPC = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' };
+
+test.each([
+  [HERE, {}, 'http/protobuf'],
+  [{ ...HERE, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }, {}, 'http/json'],
+  [{ ...HERE, ...GRPC, OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' }, {}, 'http/json'],
+  [{ ...HERE, ...GRPC }, { otlp_protocol: 'http/protobuf' }, 'http/protobuf'],
+  [{ ...HERE, OTEL_EXPORTER_OTLP_PROTOCOL: '' }, { otlp_endpoint: 'http://c' }, 'http/protobuf'],
+  [GRPC, { otlp_endpoint: 'http://c' }, 'grpc'],
+])('%j %j is spoken to by %s', (env, overrides, protocol) => {
+  expect(read(env, overrides)).toMatchObject({ tracing: { protocol }, mistakes: [] });
+});
+
+test('a protocol that nobody knows is a warning, and the default is spoken', () => {
+  const { tracing, warnings } = read({ ...HERE, OTEL_EXPORTER_OTLP_PROTOCOL: 'thrift' });
+  expect(tracing?.protocol).toBe('http/protobuf');
+  expect(warnings).toEqual([expect.stringContaining('thrift')]);
+});
+
+test.each([
+  ['http://collector:4317', {}, 'http://collector:4317'],
+  ['https://collector:4317/', {}, 'https://collector:4317'],
+  ['https://collector', {}, 'https://collector'],
+  ['collector:4317', {}, 'https://collector:4317'],
+  ['collector:4317', { INSECURE: 'True' }, 'http://collector:4317'],
+  ['10.0.0.1:4317', { TRACES_INSECURE: 'false', INSECURE: 'true' }, 'https://10.0.0.1:4317'],
+  ['[::1]:4317', { INSECURE: 'true' }, 'http://[::1]:4317'],
+  ['dns:///collector:4317', { INSECURE: 'true' }, 'http://collector:4317'],
+  ['http://collector:4317', { INSECURE: 'false' }, 'http://collector:4317'],
+  ['https://collector:4317', { INSECURE: 'true' }, 'https://collector:4317'],
+  ['unix:/run/otlp.sock', {}, 'unix:/run/otlp.sock'],
+  ['unix:///run/otlp.sock', {}, 'unix:/run/otlp.sock'],
+])('%s with %j is %s to gRPC', (endpoint, variables, url) => {
+  const more = Object.entries(variables).map(([name, value]) => [
+    `OTEL_EXPORTER_OTLP_${name}`,
+    value,
+  ]);
+  const env = {
+    ...GRPC,
+    OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+    ...Object.fromEntries(more),
+  } as Environment;
+  const nothing = { mistakes: [], warnings: [] };
+  expect(read(env)).toMatchObject({ tracing: { protocol: 'grpc', url }, ...nothing });
+  const ours = { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: undefined };
+  expect(read(ours, { otlp_endpoint: endpoint })).toMatchObject({ tracing: { url }, ...nothing });
+});
+
+test.each([
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4317' }, '4317'],
+  [{ ...HERE, ...GRPC }, '4318'],
+  [{ ...GRPC, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4317/v1/traces' }, '/v1/traces'],
+])('what was hardly meant is a warning: %j', (env, what) => {
+  const { tracing, mistakes, warnings } = read(env);
+  expect(tracing).toBeDefined();
+  expect(mistakes).toEqual([]);
+  expect(warnings).toEqual([expect.stringContaining(what)]);
 });
 
 test.each([
@@ -132,6 +184,17 @@ test.each([
   ],
   [HERE, { trace_ratio: '1.5' }, '--trace-ratio'],
   [{}, { otlp_endpoint: 'http://user:secret@collector' }, 'otlp_endpoint'],
+  [{}, { otlp_protocol: 'thrift' }, '--otlp-protocol'],
+  [GRPC, { otlp_endpoint: 'user:secret@collector:4317' }, 'otlp_endpoint'],
+  [GRPC, { otlp_endpoint: 'xds:///collector' }, 'otlp_endpoint'],
+  [GRPC, { otlp_endpoint: 'unix://host/run/otlp.sock' }, 'otlp_endpoint'],
+  [GRPC, { otlp_endpoint: 'http://c', otlp_headers: 'x y=1' }, 'otlp_headers'],
+  [GRPC, { otlp_endpoint: 'http://c', otlp_headers: 'x=%C3%BC' }, 'otlp_headers'],
+  [
+    { OTEL_EXPORTER_OTLP_CLIENT_KEY: import.meta.filename },
+    { otlp_endpoint: 'https://c' },
+    'OTEL_EXPORTER_OTLP_CLIENT_KEY',
+  ],
 ])('%j %j is a mistake of %s', (env, overrides, where) => {
   expect(read(env, overrides).mistakes).toEqual([where]);
 });

@@ -77,7 +77,7 @@ type Attributes = Record<string, string | number | boolean>;
 type Fields = ReadonlyMap<number, readonly (Uint8Array | bigint)[]>;
 
 /** `ExportTraceServiceRequest`. */
-function readTraces(bytes: Uint8Array): ReceivedSpan[] {
+export function readTraces(bytes: Uint8Array): ReceivedSpan[] {
   return messagesOf(fieldsOf(bytes), 1).flatMap((ofResource) => {
     const resource = messagesOf(ofResource, 1).map((message) => attributesOf(message, 1))[0] ?? {};
     return messagesOf(ofResource, 2).flatMap((ofScope) =>

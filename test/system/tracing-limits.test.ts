@@ -1,7 +1,10 @@
-import type { ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { checkTracing } from '../../src/cli/check-tracing.ts';
 import type { TracingConfig } from '../../src/config/config.ts';
@@ -32,6 +35,7 @@ afterEach(async () => {
 
 async function open(config: Partial<TracingConfig> = {}): Promise<Tracing> {
   const everything = {
+    protocol: 'http/protobuf' as const,
     url: `${receiver.url}/v1/traces`,
     headers: {},
     timeoutMs: 500,
@@ -119,6 +123,31 @@ describe('a receiver that the configuration names', () => {
   );
 });
 
+test('a receiver that takes JSON gets JSON', async () => {
+  const bodies: [contentType: string | undefined, body: unknown][] = [];
+  const take = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
+    bodies.push([message.headers['content-type'], await json(message)]);
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+  };
+  const server = createServer((message, response) => void take(message, response));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const settings = `otlp_endpoint: "${url}", otlp_protocol: http/json`;
+  try {
+    const config = loadYaml(`project: rides\nsideboard: {${settings}}\n`).tracing!;
+    expect(await checkTracing(config)).toMatchObject([{ level: 'ok' }]);
+    request(await open({ ...config, ratio: 1 }));
+    await waitUntil(async () => (await counts())['sent'] === 5, { what: 'the spans to be sent' });
+  } finally {
+    server.close();
+  }
+  expect(bodies).toMatchObject([
+    ['application/json', {}],
+    ['application/json', { resourceSpans: [{ scopeSpans: [{ spans: { length: 5 } }] }] }],
+  ]);
+});
+
 test('a receiver with a certificate of an authority of its own is sent spans, and shown a certificate', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sideboard-otlp-'));
   const authority = createAuthority(folder, 'authority');
@@ -150,7 +179,10 @@ test('a receiver with a certificate of an authority of its own is sent spans, an
       checkTracing(loadYaml('project: rides\n', { env }).tracing);
     expect(await check(withKey)).toMatchObject([{ level: 'ok' }]);
     expect(await check({ OTEL_EXPORTER_OTLP_ENDPOINT: secure.url })).toMatchObject([
-      { level: 'warning', message: expect.stringMatching(/takes no traces: \S/) as string },
+      {
+        level: 'warning',
+        message: expect.stringMatching(/takes no traces by http\/protobuf: \S/) as string,
+      },
     ]);
   } finally {
     await secure.close();
@@ -199,7 +231,7 @@ describe('sideboard check', () => {
       {
         part: 'traces',
         level: 'ok',
-        message: `${url} takes traces, of 1 % of the requests whose caller has not decided`,
+        message: `${url} takes traces by http/protobuf, of 1 % of the requests whose caller has not decided`,
       },
     ]);
     expect(receiver.spans).toEqual([]);
@@ -208,14 +240,14 @@ describe('sideboard check', () => {
     const [refused] = await check(settings);
     expect(refused).toMatchObject({
       level: 'warning',
-      message: `${url} takes no traces: it answers 401`,
+      message: `${url} takes no traces by http/protobuf: it answers 401`,
     });
     const gone = await startOtlpReceiver();
     await gone.close();
     const [away] = await check(`otlp_endpoint: "${gone.url}"`);
     expect(away).toMatchObject({
       level: 'warning',
-      message: `${gone.url}/v1/traces takes no traces: ECONNREFUSED`,
+      message: `${gone.url}/v1/traces takes no traces by http/protobuf: ECONNREFUSED`,
     });
   });
 
