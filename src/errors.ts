@@ -1,3 +1,5 @@
+import { didYouMean } from './did-you-mean.ts';
+
 /**
  * The error vocabulary. Whatever goes wrong on behalf of a caller is a `SideboardError` with one of these codes; each
  * transport translates codes in exactly one file (`grpc/status.ts`, `http/feast-error.ts`). Anything else that is
@@ -71,17 +73,27 @@ export function isSideboardError(error: unknown): error is SideboardError {
 // The constructors below are the only places where these messages are written. A folder that alone raises a code keeps
 // its constructor beside the code that raises it.
 
-export function featureServiceNotFound(name: string, project: string): SideboardError {
+/** @param known names that the caller may hear of, should one be meant. */
+export function featureServiceNotFound(
+  name: string,
+  project: string,
+  known: Iterable<string> = [],
+): SideboardError {
   return new SideboardError(
     'FEATURE_SERVICE_NOT_FOUND',
-    `Feature service ${name} does not exist in project ${project}`,
+    `Feature service ${name} does not exist in project ${project}${didYouMean(name, known)}`,
   );
 }
 
-export function featureViewNotFound(name: string, project: string): SideboardError {
+/** @param known names that the caller may hear of, should one be meant. */
+export function featureViewNotFound(
+  name: string,
+  project: string,
+  known: Iterable<string> = [],
+): SideboardError {
   return new SideboardError(
     'FEATURE_VIEW_NOT_FOUND',
-    `Feature view ${name} does not exist in project ${project}`,
+    `Feature view ${name} does not exist in project ${project}${didYouMean(name, known)}`,
   );
 }
 

@@ -27,7 +27,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   '.': { may: ['*'], packages: ['*'] },
   cli: { may: ['*'], packages: ['*'] },
   config: {
-    may: ['errors.ts'],
+    may: ['did-you-mean.ts', 'errors.ts'],
     packages: ['zod', 'yaml', 'node:buffer', 'node:module', ...FILES],
   },
   registry: {
@@ -53,7 +53,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   'feast-encoding': { may: ['errors.ts'], packages: ['node:buffer'] },
   retrieval: {
-    may: ['errors.ts', 'feast-encoding', 'registry/registry-model.ts'],
+    may: ['did-you-mean.ts', 'errors.ts', 'feast-encoding', 'registry/registry-model.ts'],
     mayForTypes: [
       'call/access.ts',
       'call/caller-signal.ts',
@@ -64,7 +64,13 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     packages: ['node:buffer', 'node:assert', 'node:assert/strict'],
   },
   ingestion: {
-    may: ['errors.ts', 's3-client.ts', 'feast-encoding', 'registry/registry-model.ts'],
+    may: [
+      'did-you-mean.ts',
+      'errors.ts',
+      's3-client.ts',
+      'feast-encoding',
+      'registry/registry-model.ts',
+    ],
     mayForTypes: ['call/access.ts', 'call/caller-signal.ts', 'online-store/online-store.ts'],
     packages: [
       '@aws-sdk/client-s3',
@@ -101,6 +107,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   },
   training: {
     may: [
+      'did-you-mean.ts',
       'errors.ts',
       'feast-encoding',
       'ingestion',

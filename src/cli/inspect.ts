@@ -2,13 +2,17 @@ import { inspect as formatValue } from 'node:util';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
-import { SideboardError } from '../errors.ts';
+import { isMeantToBe } from '../did-you-mean.ts';
+import { featureViewNotFound, SideboardError } from '../errors.ts';
 import type { EntityKeyValue } from '../feast-encoding/entity-key.ts';
 import type { StoredEntity, ViewLayout } from '../online-store/online-store.ts';
 import type { RegistrySnapshot, ViewDefinition } from '../registry/registry-model.ts';
 import { cliConfig, printJson } from './context.ts';
 import { readSnapshot } from './read-snapshot.ts';
 import type { ResolvedField } from './stored-fields.ts';
+
+/** How many names a message lists. */
+const SHOWN_NAMES = 20;
 
 interface InspectOptions {
   readonly json?: boolean;
@@ -139,15 +143,21 @@ function findView(
       : snapshot.views.get(viewName);
   if (view !== undefined) return view;
   if (viewName !== undefined) {
-    const known = [...snapshot.views.keys()].join(', ');
-    throw invalid(`feature view ${viewName} does not exist; there are: ${known}`);
+    throw featureViewNotFound(viewName, snapshot.project, snapshot.views.keys());
   }
   const known = new Set(views.map((each) => each.joinKeys.map(({ name }) => name).join(' and ')));
+  const wanted = new Set(views.flatMap((each) => each.joinKeys.map(({ name }) => name)));
+  const misspelt = joinKeys.filter((name) => !wanted.has(name));
   throw invalid(
     joinKeys.length === 0
       ? 'which entity? Name its join keys as KEY=VALUE, or a feature view without entities'
-      : `no feature view has exactly the join keys ${joinKeys.join(' and ')}; views have: ${[...known].join(', ')}`,
+      : `no feature view has exactly the join keys ${joinKeys.join(' and ')}; views have: ${firstOf([...known])}${isMeantToBe(misspelt, [...wanted])}`,
   );
+}
+
+function firstOf(names: readonly string[]): string {
+  const shown = names.slice(0, SHOWN_NAMES).join(', ');
+  return names.length > SHOWN_NAMES ? `${shown} and ${names.length - SHOWN_NAMES} others` : shown;
 }
 
 function hasJoinKeys(view: ViewDefinition, names: readonly string[]): boolean {

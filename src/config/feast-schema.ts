@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ProblemList, YamlPath } from './configuration-error.ts';
-import { didYouMean } from './did-you-mean.ts';
+import { didYouMean } from '../did-you-mean.ts';
 import { booleanFromText, integerFromText } from './setting-value.ts';
 import { isPlainRecord } from './yaml-source.ts';
 

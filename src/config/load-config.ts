@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Config } from './config.ts';
 import { createProblemList, invalidConfiguration } from './configuration-error.ts';
 import type { ProblemList } from './configuration-error.ts';
-import { closestWord } from './did-you-mean.ts';
+import { closestWord } from '../did-you-mean.ts';
 import { expandEnvironment } from './expand-environment.ts';
 import type { Environment } from './expand-environment.ts';
 import {

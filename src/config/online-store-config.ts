@@ -8,7 +8,7 @@ import type {
   RedisTlsConfig,
 } from './config.ts';
 import type { ProblemList } from './configuration-error.ts';
-import { didYouMean } from './did-you-mean.ts';
+import { didYouMean } from '../did-you-mean.ts';
 import { readBlock, redisSchema, sqliteSchema } from './feast-schema.ts';
 import type { ReadSettings } from './read-settings.ts';
 import { readNatMap, readRedisAddresses, readZones } from './redis-addresses.ts';

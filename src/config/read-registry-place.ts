@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { ProblemList } from './configuration-error.ts';
-import { didYouMean } from './did-you-mean.ts';
+import { didYouMean } from '../did-you-mean.ts';
 import type { RegistryBlock } from './feast-schema.ts';
 import { readS3Location } from './s3-location.ts';
 import { readSqlDatabase } from './read-sql-database.ts';

@@ -1,5 +1,5 @@
 import type { ProblemList } from './configuration-error.ts';
-import { closestWord, didYouMean } from './did-you-mean.ts';
+import { closestWord, didYouMean } from '../did-you-mean.ts';
 import type { Environment } from './expand-environment.ts';
 import { settingSchema } from './setting-value.ts';
 import { SETTINGS, settingFlag, settingVariable } from './settings.ts';

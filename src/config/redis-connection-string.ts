@@ -1,5 +1,5 @@
 import type { RedisConfig, RedisNode } from './config.ts';
-import { didYouMean } from './did-you-mean.ts';
+import { didYouMean } from '../did-you-mean.ts';
 import { booleanFromText } from './setting-value.ts';
 
 /** A connection string taken apart: `host:port` pieces and `name=value` pieces, separated by commas. */

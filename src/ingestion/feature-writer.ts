@@ -111,6 +111,9 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
       await registry.refresh().catch(() => false);
     }
   };
+  // Where there are permissions, a name that was nearly guessed is not given away.
+  const namesToTell = (named: ReadonlyMap<string, unknown>): Iterable<string> =>
+    options.authorize === undefined ? named.keys() : [];
   const planFor = (
     { kind, name }: WriteTarget,
     frame: WriteFrame,
@@ -121,12 +124,16 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
     const nowNs = BigInt(Date.now()) * 1_000_000n;
     if (kind === 'push_source') {
       const viewNames = snapshot.pushSources.get(name);
-      if (viewNames === undefined) throw pushSourceNotFound(name);
+      if (viewNames === undefined) {
+        throw pushSourceNotFound(name, namesToTell(snapshot.pushSources));
+      }
       options.authorize?.(caller, writeTo(snapshot, viewNames));
       return planWrite(viewNames, planOf, frame, { takesRemoteNames: false, nowNs });
     }
     const view = snapshot.views.get(name);
-    if (view === undefined) throw featureViewNotFound(name, snapshot.project);
+    if (view === undefined) {
+      throw featureViewNotFound(name, snapshot.project, namesToTell(snapshot.views));
+    }
     options.authorize?.(caller, writeTo(snapshot, view));
     requireWritable(view, transformOnWrite);
     return planWrite([name], planOf, frame, { takesRemoteNames: true, nowNs });

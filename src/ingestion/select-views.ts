@@ -64,7 +64,7 @@ export function selectViews(
   for (const name of new Set(names)) {
     const view = snapshot.views.get(name);
     if (view === undefined) {
-      throw featureViewNotFound(name, snapshot.project);
+      throw featureViewNotFound(name, snapshot.project, snapshot.views.keys());
     }
     refuseUnready(view);
     if (view.kind === 'on_demand_feature_view') {

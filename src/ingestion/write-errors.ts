@@ -1,3 +1,4 @@
+import { closestWord } from '../did-you-mean.ts';
 import { SideboardError } from '../errors.ts';
 
 /** What is wrong with a write to one feature view; never names a value. */
@@ -10,8 +11,14 @@ export function invalidFrame(detail: string): SideboardError {
   return new SideboardError('INVALID_REQUEST', detail);
 }
 
-export function pushSourceNotFound(name: string): SideboardError {
-  return new SideboardError('PUSH_SOURCE_NOT_FOUND', `Unable to find push source '${name}'.`);
+/** @param known names that the caller may hear of, should one be meant. */
+export function pushSourceNotFound(name: string, known: Iterable<string>): SideboardError {
+  const closest = closestWord(name, known);
+  const hint = closest === undefined ? '' : ` Did you mean '${closest}'?`;
+  return new SideboardError(
+    'PUSH_SOURCE_NOT_FOUND',
+    `Unable to find push source '${name}'.${hint}`,
+  );
 }
 
 /** Feast's server appends pushes to the batch source as well; that is for Feast. */

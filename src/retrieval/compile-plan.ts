@@ -28,6 +28,8 @@ export interface CompileContext {
   readonly entityKeyVersion: EntityKeyVersion;
   readonly readEntitylessPushes: boolean;
   readonly maxFeatures: number;
+  /** As `LookUpRules` has it. */
+  readonly suggests: boolean;
   readonly runners: FunctionRunners;
 }
 
@@ -45,7 +47,7 @@ const BYTES_PER_PLAN = 2048;
  */
 export function compilePlan(selection: Selection, context: CompileContext): RetrievalPlan {
   const { snapshot } = context;
-  const resolved = resolveSelection(selection, snapshot, context.maxFeatures);
+  const resolved = resolveSelection(selection, snapshot, context);
   const expanded = expandOnDemand(resolved, snapshot);
   const columns = nameEntityColumns(selection.entityColumnNames, expanded.read.views, snapshot);
   const joinKeys = locateJoinKeys(expanded.read.views, columns, selection.entityColumnNames);

@@ -222,6 +222,8 @@ function planCacheOf(options: FeatureReaderOptions): PlanCache {
     entityKeyVersion,
     readEntitylessPushes: semantics.readEntitylessPushes,
     maxFeatures: limits.maxFeatures,
+    // Where there are permissions, a name that was nearly guessed is not given away.
+    suggests: options.authorize === undefined,
     runners: options.runners ?? NOBODY,
   };
   return createPlanCache(limits.planCacheBytes, (selection, snapshot) =>

@@ -58,6 +58,13 @@ const NO_JOIN_KEY_MAP: ReadonlyMap<string, string> = new Map();
 /** The part of a selection that says which features. */
 export type FeatureSelection = Pick<Selection, 'featureService' | 'features' | 'fullFeatureNames'>;
 
+/** How a selection is looked up. */
+export interface LookUpRules {
+  readonly maxFeatures: number;
+  /** Whether who names what is not there hears of a name that is near; false where not everybody may know of everything. */
+  readonly suggests: boolean;
+}
+
 /**
  * Looks up what an online read asks for: views that cannot be served are refused.
  *
@@ -66,9 +73,9 @@ export type FeatureSelection = Pick<Selection, 'featureService' | 'features' | '
 export function resolveSelection(
   selection: FeatureSelection,
   snapshot: RegistryDefinitions,
-  maxFeatures: number,
+  rules: LookUpRules,
 ): ResolvedSelection {
-  const resolved = lookUpSelection(selection, snapshot, maxFeatures);
+  const resolved = lookUpSelection(selection, snapshot, rules);
   for (const { definition } of resolved.views) refuseUnservable(definition.name, snapshot);
   return resolved;
 }
@@ -83,9 +90,9 @@ export function resolveSelection(
 export function lookUpSelection(
   selection: FeatureSelection,
   snapshot: RegistryDefinitions,
-  maxFeatures: number,
+  { maxFeatures, suggests }: LookUpRules,
 ): ResolvedSelection {
-  const service = requestedService(selection, snapshot);
+  const service = requestedService(selection, snapshot, suggests);
   const count =
     service === undefined
       ? selection.features.length
@@ -96,7 +103,7 @@ export function lookUpSelection(
   }
   const mentions =
     service === undefined
-      ? mentionsOfReferences(selection.features, snapshot)
+      ? mentionsOfReferences(selection.features, snapshot, suggests)
       : mentionsOfService(service, snapshot);
   const views = [...new Set(mentions.map(({ view }) => view))];
   const viewIndex = new Map(views.map((view, index) => [view, index]));
@@ -113,17 +120,22 @@ export function lookUpSelection(
 function requestedService(
   selection: FeatureSelection,
   snapshot: RegistryDefinitions,
+  suggests: boolean,
 ): FeatureServiceDefinition | undefined {
   const name = selection.featureService;
   if (name === undefined || name === '') return undefined;
   const service = snapshot.featureServices.get(name);
-  if (service === undefined) throw featureServiceNotFound(name, snapshot.project);
+  if (service === undefined) {
+    const known = suggests ? snapshot.featureServices.keys() : [];
+    throw featureServiceNotFound(name, snapshot.project, known);
+  }
   return service;
 }
 
 function mentionsOfReferences(
   references: readonly string[],
   snapshot: RegistryDefinitions,
+  suggests: boolean,
 ): readonly Mention[] {
   const views = new Map<string, RequestedView>();
   return references.map((reference) => {
@@ -132,7 +144,7 @@ function mentionsOfReferences(
     let view = views.get(nameToUse);
     if (view === undefined) {
       view = {
-        ...viewAtVersion(viewName, version, snapshot),
+        ...viewAtVersion(viewName, version, snapshot, suggests),
         nameToUse,
         joinKeyMap: NO_JOIN_KEY_MAP,
       };
@@ -159,31 +171,41 @@ function mentionsOfService(
 }
 
 function mention(view: RequestedView, featureName: string): Mention {
-  if (!view.definition.featuresByName.has(featureName)) {
-    throw featureNotFound(featureName, view.nameToUse);
+  const { featuresByName } = view.definition;
+  if (!featuresByName.has(featureName)) {
+    throw featureNotFound(featureName, view.nameToUse, featuresByName.keys());
   }
   return { view, featureName };
 }
 
 /**
  * @param pinned `undefined` = the current version, also for a service that pins none.
+ * @param suggests as `LookUpRules` has it.
  * @throws SideboardError FEATURE_VIEW_NOT_FOUND, FEATURE_VIEW_VERSION_NOT_FOUND, VERSIONED_READ_UNSUPPORTED
  */
 export function viewAtVersion(
   viewName: string,
   pinned: number | undefined,
   snapshot: RegistryDefinitions,
+  suggests = false,
 ): Pick<RequestedView, 'definition' | 'version' | 'storedName'> {
   if (pinned !== undefined && !snapshot.versioningEnabled) {
     throw versionedReadUnsupported(viewName, pinned);
   }
   const current = snapshot.views.get(viewName);
-  if (current === undefined) throw featureViewNotFound(viewName, snapshot.project);
+  if (current === undefined) {
+    throw featureViewNotFound(viewName, snapshot.project, suggests ? snapshot.views.keys() : []);
+  }
   const version = pinned ?? current.versionNumber;
   const definition =
     version === current.versionNumber ? current : snapshot.viewVersions.get(viewName)?.get(version);
   if (definition === undefined) {
-    throw featureViewVersionNotFound(viewName, version, snapshot.project);
+    const known = new Set([
+      current.versionNumber,
+      ...(snapshot.viewVersions.get(viewName)?.keys() ?? []),
+    ]);
+    const missing = { view: viewName, version, project: snapshot.project };
+    throw featureViewVersionNotFound(missing, [...known]);
   }
   // Versions above 0 have rows of their own where the registry keeps versions online.
   const hasOwnRows = snapshot.versioningEnabled && version > 0;

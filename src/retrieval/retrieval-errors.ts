@@ -2,6 +2,7 @@
  * The errors that only retrieval raises; the only place where their messages are written. None of them holds a feature
  * value or an entity value.
  */
+import { didYouMean, isMeantToBe } from '../did-you-mean.ts';
 import { SideboardError } from '../errors.ts';
 
 export function invalidRequest(detail: string): SideboardError {
@@ -62,21 +63,31 @@ export function invalidFeatureReference(reference: string): SideboardError {
   );
 }
 
-export function featureNotFound(feature: string, view: string): SideboardError {
+/** @param known features of the view. */
+export function featureNotFound(
+  feature: string,
+  view: string,
+  known: Iterable<string>,
+): SideboardError {
   return new SideboardError(
     'FEATURE_NOT_FOUND',
-    `Feature ${feature} does not exist in feature view ${view}`,
+    `Feature ${feature} does not exist in feature view ${view}${didYouMean(feature, known)}`,
   );
 }
 
+/** How many versions a message lists. */
+const SHOWN_VERSIONS = 10;
+
+/** @param known versions of the view. */
 export function featureViewVersionNotFound(
-  view: string,
-  version: number,
-  project: string,
+  { view, version, project }: { view: string; version: number; project: string },
+  known: readonly number[],
 ): SideboardError {
+  const newest = known.toSorted((a, b) => b - a).slice(0, SHOWN_VERSIONS);
+  const shown = newest.map((each) => `v${each}`).join(', ');
   return new SideboardError(
     'FEATURE_VIEW_VERSION_NOT_FOUND',
-    `Version v${version} of feature view ${view} does not exist in project ${project}`,
+    `Version v${version} of feature view ${view} does not exist in project ${project}; ${known.length > SHOWN_VERSIONS ? 'its newest are' : 'there is'} ${shown}`,
   );
 }
 
@@ -122,7 +133,7 @@ export function missingJoinKeys(
   const have = given.length === 0 ? 'no entity column at all' : `only ${given.join(', ')}`;
   return new SideboardError(
     'MISSING_JOIN_KEY',
-    `Missing join key values for ${missing.join(', ')}: the request has ${have}`,
+    `Missing join key values for ${missing.join(', ')}: the request has ${have}${isMeantToBe(given, missing)}`,
   );
 }
 

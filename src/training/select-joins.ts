@@ -71,7 +71,7 @@ export function selectJoins(
   snapshot: RegistrySnapshot,
   maxFeatures: number,
 ): JoinSelection {
-  const resolved = lookUpSelection(selection, snapshot, maxFeatures);
+  const resolved = lookUpSelection(selection, snapshot, { maxFeatures, suggests: true });
   const { read, computed, places } = expandOnDemand(resolved, snapshot, isOnDemand);
   const askedCount = resolved.views.filter((view) => !isOnDemand(view)).length;
   const { uses, joinOfView } = shareSources(read.views, askedCount);

@@ -1,3 +1,4 @@
+import { isMeantToBe } from '../did-you-mean.ts';
 import { SideboardError } from '../errors.ts';
 
 /** Entity rows that features cannot be joined to; `detail` names the file and the column, never a value. */
@@ -12,7 +13,7 @@ export function missingJoinKeyColumns(
 ): SideboardError {
   return new SideboardError(
     'MISSING_JOIN_KEY',
-    `entity rows: no column ${missing.join(', ')}; they have ${given.join(', ')}`,
+    `entity rows: no column ${missing.join(', ')}; they have ${given.join(', ')}${isMeantToBe(given, missing)}`,
   );
 }
 

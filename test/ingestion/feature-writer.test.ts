@@ -38,6 +38,7 @@ interface Bench {
 function open(options: {
   readonly write?: (batch: WriteBatch) => Promise<void>;
   readonly maxPendingBytes?: number;
+  readonly authorize?: () => void;
 }): Bench {
   const registry = registryOf(SNAPSHOT);
   const batches: WriteBatch[] = [];
@@ -53,6 +54,7 @@ function open(options: {
     store: store as OnlineStore,
     entityKeyVersion: 3,
     maxPendingBytes: options.maxPendingBytes ?? 1_000_000,
+    authorize: options.authorize,
   });
   return { writer, registry, batches };
 }
@@ -120,6 +122,29 @@ describe('a write', () => {
     await expect(write('nope', true)).rejects.toMatchObject({ code: 'FEATURE_VIEW_NOT_FOUND' });
     await expect(write('computed', true)).rejects.toMatchObject({ code: 'UNSUPPORTED_OPERATION' });
     await expect(write('computed', false)).resolves.toEqual({ written: 1, stale: 0 });
+  });
+
+  it('names what is near a wrong name, unless there are permissions', async () => {
+    const refusals = async ({ writer }: Bench): Promise<readonly string[]> => {
+      const rows = { frame: BOTH, to: 'online', transformOnWrite: true };
+      const writes = [
+        writer.write({ ...rows, viewName: 'stat' }, CACHE),
+        writer.push({ ...rows, pushSourceName: 'life' }, CACHE),
+      ];
+      const outcomes = await Promise.allSettled(writes);
+      return outcomes.map((outcome) =>
+        outcome.status === 'rejected' ? (outcome.reason as Error).message : 'written',
+      );
+    };
+    const sentences = [
+      'Feature view stat does not exist in project rides',
+      "Unable to find push source 'life'.",
+    ];
+    expect(await refusals(open({ authorize: () => undefined }))).toEqual(sentences);
+    expect(await refusals(open({}))).toEqual([
+      `${sentences[0]}; did you mean stats?`,
+      `${sentences[1]} Did you mean 'live'?`,
+    ]);
   });
 
   it('is refused while too much is on its way, unless it is alone', async () => {

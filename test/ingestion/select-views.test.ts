@@ -99,6 +99,7 @@ describe('a run over named views', () => {
 
   test.each([
     ['nothing', 'Feature view nothing does not exist in project p'],
+    ['plan', 'Feature view plan does not exist in project p; did you mean plain?'],
     ['offline', 'feature view offline is not online'],
     ['disabled', 'feature view disabled is disabled'],
     ['pushed', 'feature view pushed has no batch source'],

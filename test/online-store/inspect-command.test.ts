@@ -87,6 +87,10 @@ describeWithShared('sideboard inspect', () => {
     const wrong = inspect(repository, 'ttl_zero', 'uid=1', 'user=2');
     expect(wrong.stderr).toContain('has no join key user');
     expect(inspect(repository, 'no_such_view', 'uid=1').stderr).toContain('does not exist');
+    const near = inspect(repository, 'tll_zero', 'uid=1');
+    expect(near.stderr).toContain('does not exist in project edge_cases; did you mean ttl_zero?');
+    expect(near.status).toBe(2);
+    expect(inspect(repository, 'udi=1').stderr).toContain('is udi meant to be uid?');
   });
 
   /** A repository folder with the scenario's registry and store, Redis at the address of the test's server. */

@@ -113,6 +113,7 @@ export function fixtureOf(
     readonly onRetrieved?: FeatureReaderOptions['onRetrieved'];
     readonly onVectors?: FeatureReaderOptions['onVectors'];
     readonly transform?: FeatureReaderOptions['transform'];
+    readonly authorize?: FeatureReaderOptions['authorize'];
   } = {},
 ): Fixture {
   const store = overrides.store ?? createMemoryOnlineStore();
@@ -123,6 +124,7 @@ export function fixtureOf(
     limits: { ...LIMITS, ...overrides.limits },
     semantics: { ...SEMANTICS, ...overrides.semantics },
     transform: overrides.transform,
+    authorize: overrides.authorize,
     onVectors: overrides.onVectors,
     runners: { delegates: overrides.transform !== undefined, computes: false },
     ...(overrides.onRetrieved === undefined ? {} : { onRetrieved: overrides.onRetrieved }),

@@ -25,6 +25,7 @@ test('a plan keeps no memory but its own', () => {
     entityKeyVersion: 3,
     readEntitylessPushes: true,
     maxFeatures: 10,
+    suggests: true,
     runners: { delegates: false, computes: false },
   } as const;
   const selection = { fullFeatureNames: true, includeVersionMetadata: true } as const;

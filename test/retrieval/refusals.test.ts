@@ -69,6 +69,33 @@ describe('what is refused', () => {
     expect(await codeOf(() => ask(fixture, question))).toBe(code);
   });
 
+  test.each([
+    [{ featureService: 'rout' }, 'Feature service rout does not exist in project shop', 'route'],
+    [{ features: ['stat:trips'] }, 'Feature view stat does not exist in project shop', 'stats'],
+    [
+      { features: ['stats:tripps'] },
+      'Feature tripps does not exist in feature view stats',
+      'trips',
+    ],
+  ] as const)('a name that is near one that there is: %j', async (selection, sentence, meant) => {
+    const question = { ...selection, entities: id };
+    const { message } = await errorOf(() => ask(fixture, question));
+    expect(message).toBe(`${sentence}; did you mean ${meant}?`);
+    // Where there are permissions, names of views and services are not given away.
+    const guarded = fixtureOf(SHOP, { authorize: () => undefined });
+    const hidden = await errorOf(() => ask(guarded, question));
+    expect(hidden.message).toBe(meant === 'trips' ? message : sentence);
+  });
+
+  test('a join key that is misspelt', async () => {
+    const { message } = await errorOf(() =>
+      ask(fixture, { features: ['stats:trips'], entities: { diver_id: id.driver_id } }),
+    );
+    expect(message).toBe(
+      'Missing join key values for driver_id: the request has only diver_id; is diver_id meant to be driver_id?',
+    );
+  });
+
   test('what cannot be converted: what the setting would change is said where it would', async () => {
     const question = {
       features: ['stats:trips'],

@@ -118,6 +118,15 @@ describe('versions', () => {
     expect(await codeOf(() => ask(fixture, { features: [reference], entities: id }))).toBe(code);
   });
 
+  test('that there are are listed where one is not', async () => {
+    const { message } = await errorOf(() =>
+      ask(fixture, { features: ['rates@v3:b'], entities: id }),
+    );
+    expect(message).toBe(
+      'Version v3 of feature view rates does not exist in project shop; there is v2, v1, v0',
+    );
+  });
+
   test('two of one view collide without full names', async () => {
     const features = ['rates@v0:b', 'rates@v1:b'];
     expect(await codeOf(() => ask(fixture, { features, entities: id }))).toBe(

@@ -462,6 +462,10 @@ describe('a run', () => {
       code: 'MISSING_JOIN_KEY',
       message: 'entity rows: no column id; they have name, event_timestamp',
     });
+    const misspelt = await table('misspelt', 'idd, event_timestamp', "(1, TIMESTAMP '2024-01-01')");
+    await expect(joined({ entityRows: misspelt })).rejects.toThrow(
+      'no column id; they have idd, event_timestamp; is idd meant to be id?',
+    );
     const bad = await table(
       'bad',
       'id, event_timestamp',
