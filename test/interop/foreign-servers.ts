@@ -52,6 +52,25 @@ export function startFeastTransformationServer(repoPath: string): Promise<Foreig
   ]);
 }
 
+/**
+ * The OTLP receiver of OpenTelemetry's Collector. What it takes is added to `path`, a line of OTLP in JSON for each request.
+ *
+ * @param settings of the protocol, but for its `endpoint`, as a Collector's configuration has them
+ */
+export function startCollector(
+  protocol: 'grpc' | 'http',
+  path: string,
+  settings: Readonly<Record<string, unknown>> = {},
+): Promise<ForeignServer> {
+  return startServer((port) => [
+    interopPath('bin/otlp-receiver'),
+    JSON.stringify({
+      protocols: { [protocol]: { endpoint: `127.0.0.1:${port}`, ...settings } },
+    }),
+    path,
+  ]);
+}
+
 /** A store that speaks S3 (moto). */
 export function startS3(): Promise<ForeignServer> {
   return startServer((port) => [
