@@ -42,7 +42,8 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 /** Control characters have no place in a value (RFC 9110 section 5.5), nor has blank space at its ends. */
 const VALUE = /^(?![ \t])[\t\x20-\x7e\x80-\xff]*(?<![ \t])$/;
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const PATH = /^[/*][\x21-\x7e\x80-\xff]*$/;
+const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/;
+const PATH = /^(?:\/[\x21-\x7e\x80-\xff]*|\*)$/;
 /** What a host, a port and an address in brackets are made of (RFC 3986 section 3.2). */
 const AUTHORITY = /^[\w!$%&'()*+,.:;=@[\]~-]*$/;
 const UNSIGNED = /^\d{1,15}$/;
@@ -61,6 +62,8 @@ function fits(kind: FieldKind, name: string, value: string): boolean {
   switch (kind) {
     case FieldKind.METHOD:
       return METHOD.test(value);
+    case FieldKind.SCHEME:
+      return SCHEME.test(value);
     case FieldKind.PATH:
       return PATH.test(value);
     case FieldKind.AUTHORITY:

@@ -25,7 +25,8 @@ export class DecodedHead implements RequestHead {
 
 /**
  * Applies the rules of RFC 9113 section 8 to the fields of a request: pseudo-header fields first, each once, all that are
- * needed; no field that is about the connection; one content length.
+ * needed; no field that is about the connection; one content length; one host, for which `:authority` is taken where it is
+ * said too (gRPC's A41).
  *
  * @returns undefined for a malformed request
  */
@@ -57,13 +58,18 @@ export function areTrailers(fields: readonly HpackField[]): boolean {
 
 function hasPseudoFields({ method, path, scheme, authority }: DecodedHead): boolean {
   if (method === 'CONNECT') return path === '' && scheme === '' && authority !== '';
+  // The asterisk stands for the server as a whole (RFC 9110 section 7.1).
+  if (path === '*' && method !== 'OPTIONS') return false;
   return method !== '' && path !== '' && scheme !== '';
 }
 
 function takeRegularFields(head: DecodedHead): boolean {
+  let hasHost = false;
   for (const { kind, value } of head.fields) {
     if (kind === FieldKind.PLAIN) continue;
     if (kind === FieldKind.HOST) {
+      if (hasHost) return false;
+      hasHost = true;
       if (head.authority === '') head.authority = value;
     } else if (kind === FieldKind.CONTENT_LENGTH) {
       const length = Number(value);

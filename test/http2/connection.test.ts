@@ -240,6 +240,13 @@ describe('a connection', () => {
     ['a NUL in a value', [...GET, ['x-a', '\0']]],
     ['a control character in a value', [...GET, ['x-a', 'a\x01b']]],
     ['a path without a slash', [...without(GET, ':path'), [':path', 'a']]],
+    ['a path that goes on behind an asterisk', [...without(GET, ':path'), [':path', '*a']]],
+    ['an asterisk that is not for OPTIONS', [...without(GET, ':path'), [':path', '*']]],
+    ['a scheme that is no word', [...without(GET, ':scheme'), [':scheme', 'ht tp']]],
+    ['an empty scheme', [...without(GET, ':scheme'), [':scheme', '']]],
+    ['an empty method', [...without(GET, ':method'), [':method', '']]],
+    ['two hosts', [...GET, ['host', 'test'], ['host', 'test']]],
+    ['an empty host', [...GET, ['host', '']]],
     ['a path with a space', [...without(GET, ':path'), [':path', '/a b']]],
     ['an authority with a space', [...without(GET, ':authority'), [':authority', 'a b']]],
     ['a method that is no word', [[':method', 'G T'], ...without(GET, ':method')]],
@@ -252,6 +259,24 @@ describe('a connection', () => {
     ['a bad content-length', [...GET, ['content-length', '-1']]],
     ['two content-lengths', [...POST, ['content-length', '1'], ['content-length', '2']]],
     ['a content-length and no content', [...POST, ['content-length', '1']]],
+    ['two content-lengths in one', [...POST, ['content-length', '1, 1']]],
+    ['a content-length with a sign', [...POST, ['content-length', '+1']]],
+    ['a content-length beyond all numbers', [...POST, ['content-length', '9'.repeat(30)]]],
+    ['two te, one of them another', [...GET, ['te', 'trailers'], ['te', 'gzip']]],
+    ['proxy-connection', [...GET, ['proxy-connection', 'keep-alive']]],
+    [
+      'CONNECT with a scheme',
+      [
+        [':method', 'CONNECT'],
+        [':authority', 'a:1'],
+        [':scheme', 'http'],
+      ],
+    ],
+    ['CONNECT to nowhere', [[':method', 'CONNECT']]],
+    [
+      'extended CONNECT',
+      [...without(GET, ':method'), [':method', 'CONNECT'], [':protocol', 'websocket']],
+    ],
     ['CONNECT with a path', [[':method', 'CONNECT'], ...without(GET, ':method')]],
   ])('resets a request with %s, and that alone', async (_name, fields) => {
     const rig = createRig();
@@ -260,6 +285,43 @@ describe('a connection', () => {
     expect(await client.resetCode(1)).toBe(ErrorCode.PROTOCOL_ERROR);
     await client.fields(3);
     expect(rig.requests).toHaveLength(1);
+  });
+
+  it.each<[string, Fields]>([
+    [
+      'OPTIONS of the server',
+      [
+        [':method', 'OPTIONS'],
+        [':scheme', 'http'],
+        [':path', '*'],
+        [':authority', 'a'],
+      ],
+    ],
+    [
+      'CONNECT',
+      [
+        [':method', 'CONNECT'],
+        [':authority', 'a:1'],
+      ],
+    ],
+    ['a method that nobody knows', [...without(GET, ':method'), [':method', 'M-SEARCH']]],
+    ['a scheme that nobody knows', [...without(GET, ':scheme'), [':scheme', 'grpc+x']]],
+    ['no authority', without(GET, ':authority')],
+    ['te in upper case', [...GET, ['te', 'TRAILERS']]],
+    ['equal content-lengths', [...GET, ['content-length', '0'], ['content-length', '0']]],
+  ])('hands on a request with %s', async (_name, fields) => {
+    const client = createRig().connect();
+    client.send(headers(1, fields));
+    await client.fields(1, 2);
+  });
+
+  it('takes the authority for the host, whatever the client says beside it (gRPC A41)', async () => {
+    const rig = createRig();
+    const client = rig.connect();
+    client.send(headers(1, [...GET, ['host', 'other']]));
+    client.send(headers(3, [...without(GET, ':authority'), ['host', 'other']]));
+    await client.fields(3, 2);
+    expect(rig.requests.map(({ head }) => head.authority)).toEqual(['test', 'other']);
   });
 
   it.each([
