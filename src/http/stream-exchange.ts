@@ -12,7 +12,7 @@ import type { HttpHandler, HttpRequest, HttpResponse } from './http-message.ts';
 /** Lets a handler written for HTTP/1.1 answer the streams of an HTTP/2 engine. */
 export function createStreamListener(handler: HttpHandler): StreamListener {
   return (head, stream): RequestBody => {
-    const request = new StreamRequest(head);
+    const request = new StreamRequest(head, stream);
     const response = new StreamResponse(stream);
     handler(request, response);
     return {
@@ -33,9 +33,11 @@ class StreamRequest extends Readable implements HttpRequest {
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
   complete = false;
+  readonly #stream: ResponseStream;
 
-  constructor(head: RequestHead) {
+  constructor(head: RequestHead, stream: ResponseStream) {
     super();
+    this.#stream = stream;
     this.method = head.method;
     this.url = head.path;
     this.headers = headersOf(head);
@@ -46,19 +48,24 @@ class StreamRequest extends Readable implements HttpRequest {
   /** More of the body; `null` = that was all. What nobody reads any more is dropped. */
   receive(chunk: Uint8Array | null): void {
     if (chunk === null) this.complete = true;
-    if (!this.destroyed) this.push(chunk);
+    if (this.destroyed || this.push(chunk) || chunk === null) return;
+    // Whoever is to read has enough for now; what the client's window lets it send still comes.
+    this.#stream.hold(true);
   }
 
-  /** The engine pushes as bytes arrive; its flow-control window bounds what waits here. */
-  override _read(): void {}
+  override _read(): void {
+    this.#stream.hold(false);
+  }
 }
 
 function headersOf({ fields, authority }: RequestHead): IncomingHttpHeaders {
-  const headers: Record<string, string> = { host: authority };
+  const headers: Record<string, string> = {};
   for (const { name, value } of fields) {
     const before = headers[name];
-    headers[name] = before === undefined || name === 'host' ? value : `${before}, ${value}`;
+    if (before === undefined) headers[name] = value;
+    else headers[name] = `${before}${name === 'cookie' ? '; ' : ', '}${value}`;
   }
+  headers['host'] = authority;
   return headers;
 }
 

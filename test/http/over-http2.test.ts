@@ -1,6 +1,11 @@
 import http2 from 'node:http2';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createEngine } from '../../src/http2/engine.ts';
+import type { HttpRequest } from '../../src/http/http-message.ts';
+import { createStreamListener } from '../../src/http/stream-exchange.ts';
+import { data, GET, headers, POST } from '../http2/frames.ts';
+import { createRig, eventually } from '../http2/raw-client.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import {
   startFeatureServer,
@@ -103,6 +108,30 @@ describe('Feast’s JSON over HTTP/2', () => {
     expect(await ask('GET', '/health')).toMatchObject({ status: 503 });
   });
 
+  it('takes the authority for the host, and puts cookies together as they belong', async () => {
+    const seen: unknown[] = [];
+    const listener = createStreamListener((request, response) => {
+      seen.push([request.headers.host, request.headers['cookie'], request.headers['x-a']]);
+      response.end();
+    });
+    const rig = createRig(
+      {},
+      () => {},
+      (limits) => createEngine(limits, listener),
+    );
+    const client = rig.connect();
+    const fields = [
+      ...GET,
+      ['cookie', 'a=1'],
+      ['cookie', 'b=2'],
+      ['x-a', '1'],
+      ['x-a', '2'],
+    ] as const;
+    client.send(headers(1, [...fields, ['host', 'other']]));
+    await client.fields(1);
+    expect(seen).toEqual([['test', 'a=1; b=2', '1, 2']]);
+  });
+
   it('sends a long answer whole, also to a slow reader', async () => {
     const { session } = await start();
     const rows = Array.from({ length: 5000 }, (_, i) => 1001 + (i % 3)).join(',');
@@ -127,6 +156,29 @@ describe('Feast’s JSON over HTTP/2', () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(length).toBe(plain.body.length);
+  });
+
+  it('lets no more of a request come than its window while nobody reads it', async () => {
+    const requests: HttpRequest[] = [];
+    const listener = createStreamListener((request) => void requests.push(request));
+    const rig = createRig(
+      {},
+      () => {},
+      (limits) => createEngine({ ...limits, windowBytes: 100_000 }, listener),
+    );
+    const client = rig.connect();
+    client.send(headers(1, POST, 0));
+    const windowOf = (streamId: number): number =>
+      client.frames
+        .filter(({ type, streamId: id }) => type === 8 && id === streamId)
+        .reduce((sum, { payload }) => sum + payload.readUInt32BE(0), 0);
+    for (let i = 0; i < 10; i++) client.send(data(1, Buffer.alloc(10_000), 0));
+    // All has come: the connection's window is what it was, and grew to 100,000 in the beginning.
+    await eventually(() => expect(windowOf(0)).toBe(100_000 - 65_535 + 100_000));
+    expect(windowOf(1)).toBe(50_000);
+    let length = 0;
+    requests[0]!.on('data', (chunk: Buffer) => (length += chunk.length));
+    await eventually(() => expect([length, windowOf(1)]).toEqual([100_000, 100_000]));
   });
 
   it('refuses a body over the limit and wants no more of it', async () => {
