@@ -1,7 +1,10 @@
 import type { DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api';
 
-/** The chunks of a streamed result. The next one is read, on a thread of DuckDB, while one is worked on. */
-export async function* chunksAhead(rows: DuckDBResult): AsyncGenerator<DuckDBDataChunk> {
+/** The chunks of a streamed result. The next one is read, on a thread of DuckDB, while one is worked on. @param end called when all is over */
+export async function* chunksAhead(
+  rows: DuckDBResult,
+  end: () => void,
+): AsyncGenerator<DuckDBDataChunk, void, undefined> {
   const fetch = (): Promise<DuckDBDataChunk | null> => {
     const fetched = rows.fetchChunk();
     // It may fail before anybody waits for it.
@@ -17,5 +20,6 @@ export async function* chunksAhead(rows: DuckDBResult): AsyncGenerator<DuckDBDat
   } finally {
     // Nothing is closed while it is read from.
     await next.catch(() => {});
+    end();
   }
 }

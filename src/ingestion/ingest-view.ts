@@ -1,17 +1,16 @@
-import type { DuckDBResult } from '@duckdb/node-api';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import type { OnlineStore } from '../online-store/online-store.ts';
 import { MAX_NAMED_ROWS, describeBadRows } from './bad-rows.ts';
 import type { BadRowKind, BadRows } from './bad-rows.ts';
 import { createBatchWriter } from './batch-writer.ts';
 import type { WriteTotals } from './batch-writer.ts';
-import { chunksAhead } from './chunks-ahead.ts';
 import { invalidSourceData } from './ingestion-error.ts';
 import type { MaterializationWindow } from './materialization-window.ts';
 import { openSourceFiles } from './open-source-files.ts';
 import type { SourceAccess } from './open-source-files.ts';
 import { compileRowReader } from './row-reader.ts';
 import type { RowReader } from './row-reader.ts';
+import type { StreamedRows } from './scratch-connection.ts';
 import type { SelectedView } from './select-views.ts';
 import { resolveSourceColumns } from './source-columns.ts';
 import type { SourceColumns } from './source-columns.ts';
@@ -136,7 +135,7 @@ export async function ingestView(
 interface LatestRows {
   readonly database: SourceDatabase;
   readonly reader: RowReader;
-  readonly rows: DuckDBResult;
+  readonly rows: StreamedRows;
   readonly viewName: string;
   readonly storedName: string;
   readonly featureNames: readonly string[];
@@ -166,7 +165,7 @@ async function writeLatestRows(
     },
   });
   try {
-    for await (const chunk of chunksAhead(latest.rows)) {
+    for await (const chunk of latest.rows.chunks) {
       const { rowCount } = chunk;
       for (let row = 0; row < rowCount; row++) {
         const misfit = reader.read(chunk, row, writer.slab);
@@ -183,14 +182,14 @@ async function writeLatestRows(
         if (found.first.length < MAX_NAMED_ROWS) {
           found.first.push(positionOf(chunk.getRowValues(row), reader.positionAt));
         }
-        if (target.strict) {
-          requireStrict(latest.viewName, await nameMisfits(latest.database, misfits), true);
-        }
+        if (target.strict) break;
       }
+      if (target.strict && misfitCount > 0) break;
       target.signal?.throwIfAborted();
     }
-    const totals = await writer.finish();
-    return { totals, misfits: await nameMisfits(latest.database, misfits) };
+    const named = await nameMisfits(latest.database, misfits);
+    requireStrict(latest.viewName, named, target.strict);
+    return { totals: await writer.finish(), misfits: named };
   } catch (error) {
     await writer.abandon();
     throw error;

@@ -37,7 +37,7 @@ export interface RowReader {
    *
    * @throws SideboardError INVALID_SOURCE_DATA where it has others: files were replaced since their columns were looked at.
    */
-  readonly requireTypes: (rows: DuckDBResult) => void;
+  readonly requireTypes: (rows: Pick<DuckDBResult, 'columnTypeId'>) => void;
   /** Column of the chunk where the row's position begins. */
   readonly positionAt: number;
 }

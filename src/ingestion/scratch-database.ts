@@ -3,14 +3,14 @@ import { rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
-import type { DuckDBConnection } from '@duckdb/node-api';
+import { ScratchConnection } from './scratch-connection.ts';
 
 const MAX_THREADS = 4;
 
 /** An empty DuckDB in memory, which goes to a temporary folder beyond its limit. */
 export interface ScratchDatabase {
   /** Its time zone is UTC. */
-  readonly connection: DuckDBConnection;
+  readonly connection: ScratchConnection;
   /** Frees the memory and removes the temporary folder. */
   close(): Promise<void>;
 }
@@ -34,7 +34,7 @@ export async function openScratchDatabase(limits: ScratchLimits): Promise<Scratc
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
-  const connection = await instance.connect();
+  const connection = new ScratchConnection(await instance.connect());
   const close = async (): Promise<void> => {
     connection.closeSync();
     instance.closeSync();

@@ -1,7 +1,7 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
 import type { SideboardError } from '../errors.ts';
 import { fileStamps } from './file-stamps.ts';
 import { invalidSourceData, replacedSource } from './ingestion-error.ts';
+import type { ScratchConnection } from './scratch-connection.ts';
 import { openScratchDatabase } from './scratch-database.ts';
 import { nameOfFile } from './source-files.ts';
 import type { OpenedSourceFiles } from './open-source-files.ts';
@@ -14,7 +14,7 @@ const MEMORY_LIMIT = '1GB';
 
 /** The files of one batch source, opened for questions. */
 export interface SourceDatabase extends OpenedSource {
-  readonly connection: DuckDBConnection;
+  readonly connection: ScratchConnection;
   /**
    * Parquet is read several times, and what is read then has to be what was read before.
    *

@@ -1,5 +1,6 @@
 import { DuckDBTypeId, SQLNULL } from '@duckdb/node-api';
-import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api';
+import type { DuckDBType } from '@duckdb/node-api';
+import type { ScratchConnection } from './scratch-connection.ts';
 import { nameOfFile } from './source-files.ts';
 import type { SourceFiles } from './source-files.ts';
 import { quote } from './source-queries.ts';
@@ -46,7 +47,7 @@ export interface OpenSourceOptions {
  * @throws Error of DuckDB when they cannot be read.
  */
 export async function openSource(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   files: SourceFiles,
   options: OpenSourceOptions,
 ): Promise<OpenedSource> {
@@ -56,7 +57,7 @@ export async function openSource(
 }
 
 async function openParquet(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   files: SourceFiles,
 ): Promise<OpenedSource> {
   const { paths } = files;
@@ -85,7 +86,7 @@ async function openParquet(
 }
 
 async function openCsv(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   files: SourceFiles,
   { tableName, positionLimit }: OpenSourceOptions,
 ): Promise<OpenedSource> {
@@ -123,7 +124,7 @@ async function openCsv(
 }
 
 async function readTypes(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   relation: SourceRelation,
 ): Promise<Map<string, DuckDBType>> {
   const empty = await connection.run(`SELECT * FROM ${relation.sql} LIMIT 0`);
@@ -146,7 +147,7 @@ async function readTypes(
  * 25165824.
  */
 async function findWideDecimals(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   paths: readonly string[],
   types: ReadonlyMap<string, DuckDBType>,
 ): Promise<Set<string>> {

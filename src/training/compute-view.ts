@@ -1,5 +1,6 @@
 import { BIGINT, DuckDBDataChunk } from '@duckdb/node-api';
-import type { DuckDBConnection, DuckDBType, DuckDBValue } from '@duckdb/node-api';
+import type { DuckDBType, DuckDBValue } from '@duckdb/node-api';
+import type { ScratchConnection } from '../ingestion/scratch-connection.ts';
 import { cancelled, SideboardError } from '../errors.ts';
 import { readValue } from '../feast-encoding/value-reader.ts';
 import { valueTypeName } from '../feast-encoding/value-type.ts';
@@ -20,7 +21,7 @@ const PAGE_ROWS = 2048;
 
 /** What on-demand views are computed from, and by whom. */
 export interface ComputeContext {
-  readonly connection: DuckDBConnection;
+  readonly connection: ScratchConnection;
   readonly project: string;
   readonly entities: EntityRows;
   readonly joins: readonly PreparedJoin[];
@@ -134,7 +135,7 @@ function inputsOf(
 
 /** Reads some rows of the inputs as encoded values. */
 async function openPages(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   table: string,
   viewName: string,
   inputs: readonly Input[],

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import type { DuckDBConnection, DuckDBType } from '@duckdb/node-api';
+import type { DuckDBType } from '@duckdb/node-api';
+import type { ScratchConnection } from '../ingestion/scratch-connection.ts';
 import { isSideboardError } from '../errors.ts';
 import { listSourceFiles } from '../ingestion/source-files.ts';
 import type { SourceFiles } from '../ingestion/source-files.ts';
@@ -45,7 +46,7 @@ const ENTITY_CSV = 'entity_csv';
  * @throws SideboardError INVALID_REQUEST when they cannot be read or the event timestamp is not clear.
  */
 export async function openEntityRows(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   options: EntityRowsOptions,
 ): Promise<EntityRows> {
   const files = await listSourceFiles(resolve(options.path));
@@ -84,7 +85,7 @@ type OpenedRows = Pick<EntityRows, 'sql' | 'rowNumber' | 'types'> & {
 };
 
 async function openParquetRows(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   files: SourceFiles,
 ): Promise<OpenedRows> {
   const source = await openSource(connection, files, { tableName: ENTITY_CSV, positionLimit: 0 });
@@ -109,7 +110,7 @@ async function openParquetRows(
 
 /** The line that DuckDB names when a row is none ends the run: half a training set is worse than none. */
 async function openCsvRows(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   files: SourceFiles,
   options: EntityRowsOptions,
 ): Promise<OpenedRows> {

@@ -1,4 +1,4 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
+import type { ScratchConnection } from '../ingestion/scratch-connection.ts';
 import { quote } from '../ingestion/source-queries.ts';
 import type { SourceColumn } from '../ingestion/source-columns.ts';
 import { valueTypeName } from '../feast-encoding/value-type.ts';
@@ -44,7 +44,7 @@ export interface EntityTableQuery {
  * @throws SideboardError INVALID_REQUEST when a column cannot be the event timestamp or a join key.
  */
 export function stageEntityRows(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   entities: EntityRows,
   joins: readonly PreparedJoin[],
 ): EntityTableQuery {
@@ -120,7 +120,7 @@ function stageKey(keys: StagedKey[], column: SourceColumn, valueType: number): s
 }
 
 async function refuseBadRows(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   entities: EntityRows,
   found: {
     readonly noMoment: number;

@@ -1,4 +1,4 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
+import type { ScratchConnection } from '../ingestion/scratch-connection.ts';
 import { resolve } from 'node:path';
 import { isSideboardError } from '../errors.ts';
 import type { SideboardError } from '../errors.ts';
@@ -172,7 +172,7 @@ interface Run {
 }
 
 function createRun(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   stepCount: number,
   { onProgress, signal }: HistoricalFeaturesOptions,
 ): Run {
@@ -203,7 +203,7 @@ function refuseComputed(
 }
 
 async function computeViews(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   { computed }: JoinSelection,
   context: {
     readonly entities: EntityRows;
@@ -232,7 +232,7 @@ async function computeViews(
 }
 
 async function joinView(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   join: PreparedJoin,
   context: {
     readonly index: number;

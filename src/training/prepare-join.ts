@@ -1,4 +1,4 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
+import type { ScratchConnection } from '../ingestion/scratch-connection.ts';
 import { invalidSourceData } from '../ingestion/ingestion-error.ts';
 import { MAX_NAMED_ROWS } from '../ingestion/bad-rows.ts';
 import { resolveSourceColumns } from '../ingestion/source-columns.ts';
@@ -50,7 +50,7 @@ export interface EntityTimeRange {
  * @throws SideboardError INVALID_SOURCE_DATA, UNSUPPORTED_OPERATION.
  */
 export async function prepareJoin(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   selected: SelectedJoin,
   {
     sources,

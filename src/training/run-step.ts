@@ -1,4 +1,4 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
+import type { ScratchConnection } from '../ingestion/scratch-connection.ts';
 import { cancelled, SideboardError } from '../errors.ts';
 
 const PROGRESS_INTERVAL_MS = 200;
@@ -16,7 +16,7 @@ export interface StepOptions {
  * @throws SideboardError CANCELLED when the signal came; LIMIT_EXCEEDED when memory or the temporary folder does not suffice.
  */
 export async function runStep(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   sql: string,
   { signal, onPercent }: StepOptions,
 ): Promise<void> {

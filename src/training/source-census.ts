@@ -1,4 +1,4 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
+import type { ScratchConnection } from '../ingestion/scratch-connection.ts';
 import { MAX_NAMED_ROWS } from '../ingestion/bad-rows.ts';
 import type { BadRowKind, BadRows } from '../ingestion/bad-rows.ts';
 import type { RowPosition } from '../ingestion/source-relation.ts';
@@ -14,7 +14,7 @@ export interface SourceCensus {
 
 /** Counts the rows of a source, and counts and names those that no join can use. Values are never named. */
 export async function takeCensus(
-  connection: DuckDBConnection,
+  connection: ScratchConnection,
   { selected, source, features }: PreparedJoin,
   join: JoinExpressions,
 ): Promise<SourceCensus> {

@@ -17,16 +17,23 @@ afterAll(() => database.close());
 
 const REPEATS = 40;
 
+/** The rows of a query that are few enough for one chunk. */
+async function onlyChunk(sql: string): Promise<DuckDBDataChunk> {
+  const found: DuckDBDataChunk[] = [];
+  for await (const chunk of (await database.connection.stream(sql)).chunks) found.push(chunk);
+  expect(found).toHaveLength(1);
+  return found[0]!;
+}
+
 /** A chunk of one column with these values of SQL, every other one followed by a null, again and again. */
 async function chunkOf(type: string, values: readonly string[]): Promise<DuckDBDataChunk> {
   const rows = values.flatMap((value, i) => (i % 2 === 0 ? [value, 'NULL'] : [value]));
   const listed = rows.map((value, i) => `(${i}, (${value})::${type})`).join(', ');
-  const result = await database.connection.stream(
+  const chunk = await onlyChunk(
     `SELECT v FROM (VALUES ${listed}) t(i, v), range(${REPEATS}) r(n) ORDER BY n, i`,
   );
-  const chunk = await result.fetchChunk();
-  expect(chunk?.rowCount).toBe(rows.length * REPEATS);
-  return chunk!;
+  expect(chunk.rowCount).toBe(rows.length * REPEATS);
+  return chunk;
 }
 
 const INTEGERS = ['0', '1', '-1', '127', '128', '-2147483648', '2147483647'];
@@ -89,10 +96,9 @@ describe('cells of a column', () => {
 
 describe('cells of entity keys', () => {
   it('are the serialized keys, join keys in their order, of all types', async () => {
-    const result = await database.connection.stream(
+    const chunk = await onlyChunk(
       `SELECT 'x', (${LEAST})::BIGINT, -7::BIGINT, repeat('long ', 9), 2.5::DOUBLE, '\\x00\\x01'::BLOB, 99::BIGINT`,
     );
-    const chunk = (await result.fetchChunk())!;
     const joinKeys = [
       { name: 'wide', valueType: ValueType.INT64, value: -(2n ** 63n) },
       { name: 'narrow', valueType: ValueType.INT32, value: -7 },

@@ -112,7 +112,9 @@ describe('a file that is replaced while it is materialized', () => {
       const window = { startNs: 0n, endNs: 4_000_000_000n * 1_000_000_000n };
       const { joinKeys } = reader;
       const { allRows } = compileSourceQueries(database.relation, columns, joinKeys, window);
-      reader.requireTypes(await database.connection.stream(allRows));
+      const before = await database.connection.stream(allRows);
+      reader.requireTypes(before);
+      for await (const chunk of before.chunks) expect(chunk.rowCount).toBeGreaterThan(0);
       await writeParquet(path, rowsWith({ [name]: sql }));
       const rows = await database.connection.stream(allRows);
       expect(() => reader.requireTypes(rows)).toThrow(/was replaced while it was read/);

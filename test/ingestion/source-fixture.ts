@@ -127,10 +127,12 @@ export async function readLatest(
       `SELECT (SELECT count(*) FROM latest) = (SELECT count(*) FROM ${database.relation.sql})`,
     );
     const isAll = counted.getRows()[0]![0] === true;
-    const result = await database.connection.stream(isAll ? queries.allRows : queries.latestRows);
+    const { chunks } = await database.connection.stream(
+      isAll ? queries.allRows : queries.latestRows,
+    );
     const slab = new RowSlab(view.features.length);
     const misfits: string[] = [];
-    for await (const chunk of result) {
+    for await (const chunk of chunks) {
       for (let row = 0; row < chunk.rowCount; row++) {
         const misfit = reader.read(chunk, row, slab);
         if (misfit !== undefined) misfits.push(misfit);
