@@ -1,4 +1,4 @@
-import { Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { Supervisor } from './supervisor.ts';
 
 /** Metrics of the supervisor itself; those of the requests are its workers'. */
@@ -9,11 +9,15 @@ export function createSupervisorMetrics(supervisor: () => Supervisor): Registry 
     const made: Gauge = new Gauge({ name, help, registers, collect: (): void => made.set(read()) });
   };
   gauge('feature_server_workers', 'Workers that serve.', () => supervisor().serving.length);
-  gauge(
-    'feature_server_worker_restarts',
-    'Workers that were started again after they had ended by themselves.',
-    () => supervisor().restartCount,
-  );
+  const restarts: Counter = new Counter({
+    name: 'feature_server_worker_restarts_total',
+    help: 'Workers that were started again after they had ended by themselves.',
+    registers,
+    collect(): void {
+      restarts.reset();
+      restarts.inc(supervisor().restartCount);
+    },
+  });
   gauge('feature_server_supervisor_memory_bytes', 'Resident memory of the supervisor.', () =>
     process.memoryUsage.rss(),
   );

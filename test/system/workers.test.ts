@@ -164,7 +164,7 @@ describe('several workers', () => {
     await waitUntil(async () => (await metric(sideboard, 'feature_server_workers')) === 3, {
       what: 'another worker',
     });
-    expect(await metric(sideboard, 'feature_server_worker_restarts')).toBe(1);
+    expect(await metric(sideboard, 'feature_server_worker_restarts_total')).toBe(1);
     expect(workerPids(sideboard)).not.toContain(victim);
     // What the killed one had answered was collected before.
     expect(await metric(sideboard, ANSWERED)).toBe(18);
@@ -265,7 +265,7 @@ describe('several workers', () => {
       await waitUntil(() => load.answers > answered + 20, { what: 'load' });
       process.kill(workerPids(sideboard)[0]!, 'SIGKILL');
       await waitUntil(
-        async () => (await metric(sideboard, 'feature_server_worker_restarts')) === round,
+        async () => (await metric(sideboard, 'feature_server_worker_restarts_total')) === round,
         { what: 'another worker' },
       );
       await waitUntil(async () => (await metric(sideboard, 'feature_server_workers')) === 2, {
@@ -366,7 +366,7 @@ describe('workers that listen themselves (port_sharing: reuse_port)', () => {
     await waitUntil(
       async () =>
         (await metric(sideboard, 'feature_server_workers')) === 2 &&
-        (await metric(sideboard, 'feature_server_worker_restarts')) === 1,
+        (await metric(sideboard, 'feature_server_worker_restarts_total')) === 1,
       { what: 'another worker' },
     );
     expect(await ask(sideboard.port, 22)).toBe(22);
