@@ -155,6 +155,8 @@ export interface StoreFigure {
   readonly name: string;
   readonly help: string;
   readonly kind: 'counter' | 'gauge';
+  /** What a gauge of several processes is for all of them; `sum` by default, as counters are. */
+  readonly combine?: 'sum' | 'min' | 'max' | 'average' | undefined;
   readonly samples: readonly {
     readonly labels: Readonly<Record<string, string>>;
     readonly value: number;

@@ -18,12 +18,11 @@ export function redisFigures(client: RedisClient, reader: RedisReader): readonly
     kind: 'counter',
     samples,
   });
-  const gauge = (name: string, help: string, samples: StoreFigure['samples']): StoreFigure => ({
-    name,
-    help,
-    kind: 'gauge',
-    samples,
-  });
+  const gauge = (
+    combine: StoreFigure['combine'],
+    [name, help]: readonly [name: string, help: string],
+    samples: StoreFigure['samples'],
+  ): StoreFigure => ({ name, help, kind: 'gauge', combine, samples });
   return [
     counter(
       'redis_hash_reads_total',
@@ -31,16 +30,19 @@ export function redisFigures(client: RedisClient, reader: RedisReader): readonly
       Object.entries(reader.countByShape).map(([shape, value]) => ({ labels: { shape }, value })),
     ),
     gauge(
-      'redis_read_shape',
-      'Always 1; its labels are views that are read together, how many fields, and the command that was found quicker.',
+      'max',
+      [
+        'redis_read_shape',
+        'Always 1; its labels are views that are read together, how many fields, and the command that was found quicker.',
+      ],
       groups.map(({ label: views, width, chooser: { shape } }) => ({
         labels: { views, fields: String(width), shape },
         value: 1,
       })),
     ),
     gauge(
-      'redis_read_shape_seconds',
-      'Measured time of Redis and us per hash by views and command.',
+      'average',
+      ['redis_read_shape_seconds', 'Measured time of Redis and us per hash by views and command.'],
       groups.flatMap(({ label: views, width, chooser: { measured } }) => {
         const labels = { views, fields: String(width) };
         return measured === undefined
@@ -75,20 +77,23 @@ export function redisFigures(client: RedisClient, reader: RedisReader): readonly
     counter('redis_retries_total', 'Commands sent again after a failure.', one(retried)),
     counter('redis_failed_commands_total', 'Commands that failed for good.', one(failed)),
     gauge(
-      'redis_node_up',
-      'Whether a connection to the node stands.',
+      'min',
+      ['redis_node_up', 'Whether a connection to the node stands.'],
       nodes.map(({ address: node, reads }) => ({ labels: { node }, value: reads.isReady ? 1 : 0 })),
     ),
     gauge(
-      'redis_node_round_trip_seconds',
-      'Smoothed round trip of a PING.',
+      'average',
+      ['redis_node_round_trip_seconds', 'Smoothed round trip of a PING.'],
       nodes.flatMap(({ address: node, roundTripMs }) =>
         roundTripMs === undefined ? [] : [{ labels: { node }, value: roundTripMs / MS_PER_SECOND }],
       ),
     ),
     gauge(
-      'redis_node_pending_commands',
-      'Commands that wait to be sent to the node or to be answered by it.',
+      'sum',
+      [
+        'redis_node_pending_commands',
+        'Commands that wait to be sent to the node or to be answered by it.',
+      ],
       nodes.map(({ address: node, pendingCount: value }) => ({ labels: { node }, value })),
     ),
     counter(

@@ -5,7 +5,7 @@ const PREFIX = 'feature_server_';
 
 /** Exposes what a store counts and measures by itself, looked up when metrics are collected. */
 export function exposeStoreFigures(registry: Registry, store: OnlineStore): void {
-  for (const { name, help, kind } of store.figures?.() ?? []) {
+  for (const { name, help, kind, combine = 'sum' } of store.figures?.() ?? []) {
     const samples = (): StoreFigure['samples'] =>
       store.figures?.().find((figure) => figure.name === name)?.samples ?? [];
     const options = {
@@ -25,6 +25,7 @@ export function exposeStoreFigures(registry: Registry, store: OnlineStore): void
     } else {
       const gauge: Gauge = new Gauge({
         ...options,
+        aggregator: combine,
         collect: (): void => {
           gauge.reset();
           for (const { labels, value } of samples()) gauge.set(labels, value);
