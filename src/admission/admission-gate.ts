@@ -110,6 +110,7 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
         } else {
           if (!limit.tryEnter(now)) return;
           takeOut(entrant, now);
+          patience.waited(now - sinceMs);
           refusals.admitted();
           entrant.letIn(now);
         }

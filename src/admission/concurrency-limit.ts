@@ -1,5 +1,6 @@
 import { LatencyBaseline } from './latency-baseline.ts';
-import { openWindow, type LatencyWindow } from './latency-window.ts';
+import { measuredIn, openWindow, type LatencyWindow, type Measured } from './latency-window.ts';
+import { RequestCost } from './request-cost.ts';
 import { WorkCount } from './work-count.ts';
 
 /** Requests may take so many times as long as when none waits for another. */
@@ -15,7 +16,7 @@ const LONGEST_WINDOW_MS = 1000;
 const LARGEST_GROWTH = 1.5;
 const LARGEST_CUT = 0.25;
 /** A queue that stands for so long is an overload; a shorter one is a burst, or a pause of garbage collection. */
-const PATIENCE_MS = 100;
+const PATIENCE_MS = 40;
 /** When requests were fast and nobody was kept out for so long, the overload is over: … */
 const CALM_MS = 500;
 /** … a burst is welcome, as far as it keeps the process busy for this time, and is so many times what is in work usually. */
@@ -31,13 +32,8 @@ const PROBE_INTERVAL_MS = 5000;
 /** … one that only found a queue is repeated after this, and ever later. */
 const PROBE_AGAIN_MS = 1000;
 const PROBE_LATEST_MS = 64_000;
-/** With half as many requests in work a queue is half as long; where latency keeps this share, there was no queue. */
-const QUEUE_FELL = 0.7;
-/** What keeps the process busy for so long is in work whatever latency says: fewer would leave it idle between two turns. */
-const FLOOR_MS = 4;
-const LOWEST_FLOOR = 2;
-/** Weight of the last window in what a request costs. */
-const COST_WEIGHT = 0.3;
+/** Of a step that changed the number of requests in work by less than this nothing is learned. */
+const LEAST_STEP = 1.4;
 
 export interface ConcurrencyLimitOptions {
   /** Where it begins, and what it is at least while there is no overload. */
@@ -67,8 +63,7 @@ export interface ConcurrencyLimitOptions {
  */
 export class ConcurrencyLimit {
   private readonly work: WorkCount;
-  /** What a request keeps the process busy for; 0 = unknown. */
-  private costMs = 0;
+  private readonly cost = new RequestCost();
   private readonly options: ConcurrencyLimitOptions;
   private readonly baseline: LatencyBaseline;
   private limit: number;
@@ -77,8 +72,8 @@ export class ConcurrencyLimit {
   private probe: Probe | undefined;
   private nextProbeAtMs = 0;
   private probeAgainMs = PROBE_AGAIN_MS;
-  /** Mean latency before the limit was halved or doubled, until it is seen what that did. */
-  private meanBeforeMs: number | undefined;
+  /** What was measured before the limit was halved or doubled, until it is seen what that did. */
+  private beforeStep: Measured | undefined;
   private window: LatencyWindow;
   /** Since when every window was slow or kept somebody out, or since when none was. */
   private moodSinceMs: number;
@@ -114,7 +109,7 @@ export class ConcurrencyLimit {
 
   /** Takes a place, if there is one. Every place that was taken has to be left. */
   tryEnter(nowMs: number): boolean {
-    this.work.passOverStuck(nowMs, this.baseline.ms);
+    this.work.passOverStuck(nowMs, this.baseline.ms, this.lastMeanMs);
     if (this.work.moving + 1 > this.current) {
       this.window.refusedAny = true;
       return false;
@@ -135,6 +130,7 @@ export class ConcurrencyLimit {
    * @param isMeasured false = its latency says nothing, as of a caller who went away
    */
   leave(nowMs: number, enteredAtMs: number, isMeasured: boolean): void {
+    const inWork = this.work.total;
     this.work.remove(enteredAtMs);
     const { window } = this;
     window.leftCount += 1;
@@ -148,6 +144,7 @@ export class ConcurrencyLimit {
     if (isMeasured && enteredAtMs >= (window.settledAtMs ?? Infinity)) {
       window.sampleCount += 1;
       window.latencySumMs += nowMs - enteredAtMs;
+      window.inWorkSum += inWork;
       this.lastSampleAtMs = nowMs;
     }
     if (this.probe === undefined) this.endWindowIfDue(nowMs);
@@ -166,9 +163,7 @@ export class ConcurrencyLimit {
 
   /** What the limit never falls below. */
   private get floor(): number {
-    const { min } = this.options;
-    if (this.costMs === 0) return min;
-    return Math.min(min, Math.max(FLOOR_MS / this.costMs, LOWEST_FLOOR));
+    return this.cost.fewest(this.options.min);
   }
 
   private endWindowIfDue(nowMs: number): void {
@@ -176,13 +171,19 @@ export class ConcurrencyLimit {
     const lastedMs = nowMs - window.startedAtMs;
     if (lastedMs < WINDOW_MS || window.sampleCount === 0) return;
     if (window.sampleCount < WINDOW_SAMPLES && lastedMs < LONGEST_WINDOW_MS) return;
-    const meanMs = window.latencySumMs / window.sampleCount;
+    const measured = measuredIn(window, nowMs);
+    const { meanMs } = measured;
     const busyMs = this.options.busyMs();
     this.earlierMeansMs = [this.lastMeanMs, this.earlierMeansMs[0]];
     this.lastMeanMs = meanMs;
-    this.learnFromStep(meanMs, false);
+    this.learnFromStep(measured);
     this.baseline.add(meanMs);
-    this.learnCost(busyMs - window.busyBeforeMs, window);
+    this.cost.learn(
+      window,
+      lastedMs,
+      busyMs - window.busyBeforeMs,
+      this.isOverloaded && window.refusedAny,
+    );
     const wantedMs = this.baseline.ms * TOLERANCE + SLACK_MS;
     const perMs = window.leftCount / lastedMs;
     // With one in work on average, as when a request came after an idle hour, none waited for another.
@@ -202,18 +203,18 @@ export class ConcurrencyLimit {
       const inWork = Math.min(this.limit, perMs * meanMs);
       this.limit = this.clamp(inWork);
       this.adapt(meanMs, wantedMs);
-      if (this.limit <= inWork / 2) this.meanBeforeMs = meanMs;
+      if (this.limit <= inWork / 2) this.beforeStep = measured;
     }
-    if (!this.isOverloaded && this.costMs > 0) {
-      const burst = Math.min(BURST_MS / this.costMs, perMs * meanMs * BURST_FACTOR);
+    if (!this.isOverloaded && this.cost.busyMs > 0) {
+      const burst = Math.min(BURST_MS / this.cost.busyMs, perMs * meanMs * BURST_FACTOR);
       this.limit = Math.max(this.clamp(burst), this.options.initial);
     }
     if (!this.isOverloaded) this.baseline.turn(nowMs);
-    else if (nowMs >= this.nextProbeAtMs) this.startProbe(perMs);
+    else if (nowMs >= this.nextProbeAtMs) this.startProbe(perMs, measured);
     this.startWindow(nowMs, busyMs);
   }
 
-  private startProbe(perMs: number): void {
+  private startProbe(perMs: number, before: Measured): void {
     const alone = Math.max(perMs * this.baseline.ms * PROBE_SHARE, 1);
     const { floor } = this;
     const down = Math.max(alone, floor);
@@ -225,16 +226,22 @@ export class ConcurrencyLimit {
       isUp,
       isDeep: !isUp && alone >= floor,
     };
-    this.meanBeforeMs = this.lastMeanMs;
+    this.beforeStep = before;
   }
 
-  /** A queue is twice as long with twice as many requests in work; what takes the same time with both is no queue. */
-  private learnFromStep(meanMs: number, isUp: boolean): void {
-    const beforeMs = this.meanBeforeMs;
-    this.meanBeforeMs = undefined;
-    if (beforeMs === undefined) return;
-    const [less, more] = isUp ? [beforeMs, meanMs] : [meanMs, beforeMs];
-    if (less > more * QUEUE_FELL) this.baseline.replace(less);
+  /**
+   * With half as many requests in work a queue is half as long, and what waits in none takes as long as before. What was nearer
+   * to that tells what they take alone.
+   */
+  private learnFromStep(after: Measured): void {
+    const before = this.beforeStep;
+    this.beforeStep = undefined;
+    if (before === undefined) return;
+    const [less, more] = after.inWork < before.inWork ? [after, before] : [before, after];
+    const step = more.inWork / less.inWork;
+    if (step >= LEAST_STEP && more.meanMs < less.meanMs * Math.sqrt(step)) {
+      this.baseline.replace(less.meanMs);
+    }
   }
 
   /** Moves the limit by what latency says. */
@@ -247,15 +254,6 @@ export class ConcurrencyLimit {
     return Math.min(Math.max(limit, this.floor), this.options.max);
   }
 
-  /** To refuse somebody costs something, and no more than to answer: what a request costs lies between two bounds. */
-  private learnCost(busyMs: number, { leftCount, refusedCount }: LatencyWindow): void {
-    const most = busyMs / leftCount;
-    const least = busyMs / (leftCount + refusedCount);
-    if (this.costMs === 0) this.costMs = most;
-    else if (this.costMs > most) this.costMs += COST_WEIGHT * (most - this.costMs);
-    else if (this.costMs < least) this.costMs += COST_WEIGHT * (least - this.costMs);
-  }
-
   private endProbeIfDue(probe: Probe, nowMs: number): void {
     const { window } = this;
     const isOver =
@@ -263,10 +261,10 @@ export class ConcurrencyLimit {
       Math.max(PROBE_TIMEOUT_MS, PROBE_TIMEOUT_FACTOR * this.lastMeanMs);
     if (window.sampleCount < PROBE_SAMPLES && !isOver) return;
     if (window.sampleCount > 0) {
-      const meanMs = window.latencySumMs / window.sampleCount;
-      this.learnFromStep(meanMs, probe.isUp);
+      const measured = measuredIn(window, nowMs);
+      this.learnFromStep(measured);
       // With so few in work hardly any waited for another.
-      if (probe.isDeep) this.baseline.replace(meanMs);
+      if (probe.isDeep) this.baseline.replace(measured.meanMs);
     } else if (probe.isUp && !window.refusedAny) {
       // Twice as many were more than there were.
       this.baseline.replace(this.lastMeanMs);

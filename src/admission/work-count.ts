@@ -1,7 +1,9 @@
 /** Requests that take so many times as long as others take alone, and at least so long, are stuck. */
 const STUCK_FACTOR = 8;
 const STUCK_MS = 20;
-/** The same while it is not known what they take alone. */
+/** Unless those that end take nearly as long, in a queue: then so many times as long as these do, … */
+const QUEUED_FACTOR = 2;
+/** … and this at most, as if it were not known what requests take alone. */
 const STUCK_UNKNOWN_MS = 100;
 
 /**
@@ -47,10 +49,12 @@ export class WorkCount {
    * Looks for those that are stuck by now.
    *
    * @param aloneMs what a request takes alone; `Infinity` = unknown
+   * @param latelyMs what requests took lately
    */
-  passOverStuck(nowMs: number, aloneMs: number): void {
+  passOverStuck(nowMs: number, aloneMs: number, latelyMs = 0): void {
+    const queuedMs = Math.min(QUEUED_FACTOR * latelyMs, STUCK_UNKNOWN_MS);
     const stuckMs =
-      aloneMs < Infinity ? Math.max(STUCK_MS, STUCK_FACTOR * aloneMs) : STUCK_UNKNOWN_MS;
+      aloneMs < Infinity ? Math.max(STUCK_MS, STUCK_FACTOR * aloneMs, queuedMs) : STUCK_UNKNOWN_MS;
     const sinceMs = nowMs - this.recentSinceMs;
     // Those of one moment stay together: it alone says which generation one was counted in.
     if (sinceMs < stuckMs || nowMs <= this.lastAtMs) return;

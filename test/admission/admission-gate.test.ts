@@ -91,8 +91,9 @@ test('a burst is waited out; in an overload the line is short', () => {
     if (came.some(({ refusal }) => refusal !== undefined)) refusedAtMs.push(nowMs);
     inside = [...inside.slice(1), ...came].filter(({ refusal }) => refusal === undefined);
   }
-  expect(refusedAtMs[0]).toBeGreaterThan(50);
-  expect(refusedAtMs.length).toBeGreaterThan(200);
+  expect(refusedAtMs[0]).toBeGreaterThan(25);
+  expect(refusedAtMs[0]).toBeLessThan(60);
+  expect(refusedAtMs.length).toBeGreaterThan(300);
 });
 
 test('few are never an overload, however long they take', () => {

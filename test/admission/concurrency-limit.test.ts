@@ -33,6 +33,17 @@ const SMALL: ServerModel = {
 const SMALL_CAPACITY = 1000 / 0.045;
 const BY_DEFAULT = { latencyMs: 100, minRequests: 64, maxRequests: 1000, maxWaitingBytes: 1e6 };
 
+/** Large reads that Redis, which does one thing after the other, is busier with than the process. */
+const STORE_BOUND: ServerModel = {
+  cpuMs: [0.15, 0.26],
+  refusalMs: 0.005,
+  storeMs: () => 1.3,
+  storeParallel: 1,
+};
+const STORE_BOUND_CAPACITY = 1000 / 1.3;
+/** As who measures an overload sets it. */
+const HURRIED = { latencyMs: 2, minRequests: 4, maxRequests: 1000, maxWaitingBytes: 1e6 };
+
 /** p99 at half load, and what a step to `factor` times capacity does, once it has lasted 1.5 s. */
 function step(model: ServerModel, capacity: number, factor: number) {
   const durationMs = capacity < 100 ? 30_000 : 6_000;
@@ -68,6 +79,52 @@ describe.each(MODELS)('%s', SLOW, (_name, model, capacity) => {
     },
   );
 });
+
+describe.each([1.5, 2, 5, 10])('at %d times what a store can do', SLOW, (factor) => {
+  test('reads wait outside, and the store is busy all the same', () => {
+    const perSecond = (nowMs: number): number =>
+      STORE_BOUND_CAPACITY * (nowMs < 2000 ? 0.5 : factor);
+    const outcome = simulate(STORE_BOUND, { perSecond, durationMs: 6000, seed: 21 }, HURRIED);
+    const settled = between(outcome, 2500, 6000);
+    expect(settled.perSecond).toBeGreaterThan(0.95 * STORE_BOUND_CAPACITY);
+    expect(settled.p99Ms).toBeLessThan(2 * between(outcome, 0, 2000).p99Ms);
+    // Before the overload was known as one, too.
+    expect(between(outcome, 2000, 2500).p99Ms).toBeLessThan(110);
+  });
+});
+
+describe.each([1.5, 2])(
+  'at %d times capacity, of a client that sends what is due every 10 ms',
+  (factor) => {
+    const sentAtMs = (dueAtMs: number): number => Math.ceil(dueAtMs / 10) * 10;
+    const run = (model: ServerModel, capacity: number, hurried = HURRIED) => {
+      const perSecond = (nowMs: number): number => capacity * (nowMs < 1500 ? 0.5 : factor);
+      const outcome = simulate(model, { perSecond, durationMs: 4000, seed: 22, sentAtMs }, hurried);
+      const usual = between(outcome, 500, 1500);
+      const settled = between(outcome, 2500, 4000);
+      return { slower: settled.p99Ms / usual.p99Ms, goodput: settled.perSecond / capacity };
+    };
+
+    test(
+      'who is let in waits for as long as it takes until the next ones come, or twice as long as before',
+      SLOW,
+      () => {
+        const { slower, goodput } = run(SMALL, SMALL_CAPACITY);
+        expect(slower).toBeLessThan(2);
+        expect(goodput).toBeGreaterThan(0.7);
+      },
+    );
+
+    test('nobody waits longer than is asked for where nobody had to before', SLOW, () => {
+      const outcome = simulate(
+        SMALL,
+        { perSecond: () => SMALL_CAPACITY * factor, durationMs: 2000, seed: 23, sentAtMs },
+        HURRIED,
+      );
+      expect(between(outcome, 1000, 2000).p99Ms).toBeLessThan(10);
+    });
+  },
+);
 
 test(
   'a server that pauses now and then, and has time to make up for it, refuses nobody',

@@ -17,6 +17,8 @@ export interface Load {
   readonly perSecond: (nowMs: number) => number;
   readonly durationMs: number;
   readonly seed: number;
+  /** When a client that stumbles sends what was due at a moment; at once without it. */
+  readonly sentAtMs?: (dueAtMs: number) => number;
 }
 
 /** One request that was answered. */
@@ -159,7 +161,8 @@ export function simulate(
   };
   const arriveAgain = (): void => {
     if (nowMs > load.durationMs) return;
-    arrive();
+    if (load.sentAtMs === undefined) arrive();
+    else agenda.add(load.sentAtMs(nowMs), arrive);
     agenda.add(nowMs + (-Math.log(1 - random()) * 1000) / load.perSecond(nowMs), arriveAgain);
   };
   agenda.add(0, arriveAgain);

@@ -28,3 +28,12 @@ test('what is stuck gives up its place and is not counted twice when it ends', (
   work.remove(30);
   expect([work.total, work.moving]).toEqual([0, 0]);
 });
+
+test('what is in a queue is not stuck, unless that is a very long one', () => {
+  const work = new WorkCount(0);
+  work.add(0);
+  work.passOverStuck(50, 1, 40);
+  expect(work.moving).toBe(1);
+  for (const nowMs of [101, 203]) work.passOverStuck(nowMs, 1, 400);
+  expect(work.moving).toBe(0);
+});
