@@ -14,6 +14,7 @@ import { ServerCall, type CallLimits, type CallObserver } from './server-call.ts
 import { GrpcCode, GrpcStatusError } from './status.ts';
 import { createTrailers } from './trailers.ts';
 import {
+  ACCEPTED_ENCODINGS,
   cutOff,
   notOneMessage,
   RESPONSE_HEADERS,
@@ -40,7 +41,10 @@ export interface DispatchOptions {
 /** The dispatcher of one server. */
 export interface Dispatcher {
   readonly listener: StreamListener;
-  /** Ends all streaming calls with UNAVAILABLE, so that those who watch go to another server before this one stops. */
+  /**
+   * Ends all streaming calls with UNAVAILABLE, those to come as well, so that those who watch go to another server before
+   * this one stops.
+   */
   endStreams(): void;
 }
 
@@ -51,6 +55,7 @@ export interface Dispatcher {
 export function createDispatcher(options: DispatchOptions): Dispatcher {
   const { authenticate } = options;
   const openStreams = new Set<ServerCall>();
+  let isStopping = false;
   const common: CommonParts = {
     limits: options.limits,
     trailersOf: createTrailers(options.loadReport),
@@ -77,6 +82,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     }
     const encoding = head.header('grpc-encoding') ?? 'identity';
     if (encoding !== 'identity' && encoding !== 'gzip') {
+      call.responseTrailers = ACCEPTED_ENCODINGS;
       call.fail(
         new GrpcStatusError(
           GrpcCode.UNIMPLEMENTED,
@@ -95,6 +101,10 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
 
   const take = (call: ServerCall, method: GrpcMethod, encoding: string): RequestBody => {
     if (method.kind === 'unary') return new UnaryBody(call, method, encoding, common);
+    if (isStopping) {
+      call.fail(stopping());
+      return ignoreBody(call);
+    }
     openStreams.add(call);
     call.waitForEver();
     const body = serveStreaming(call, method, encoding, common);
@@ -110,9 +120,8 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
   return {
     listener,
     endStreams(): void {
-      for (const call of openStreams) {
-        call.fail(new GrpcStatusError(GrpcCode.UNAVAILABLE, 'the server is shutting down'));
-      }
+      isStopping = true;
+      for (const call of openStreams) call.fail(stopping());
     },
   };
 }
@@ -132,6 +141,10 @@ function refuse(response: ResponseStream, status: number): RequestBody {
 
 function ignoreBody(call: ServerCall): RequestBody {
   return { onData() {}, onEnd() {}, onClose: () => call.close() };
+}
+
+function stopping(): GrpcStatusError {
+  return new GrpcStatusError(GrpcCode.UNAVAILABLE, 'the server is shutting down');
 }
 
 function unknownMethod(path: string, serviceNames: ReadonlySet<string>): GrpcStatusError {

@@ -14,10 +14,12 @@ import type { CallLimits, ServerCall } from './server-call.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 import type { TrailersOf } from './trailers.ts';
 
+export const ACCEPTED_ENCODINGS = { 'grpc-accept-encoding': 'identity,gzip' } as const;
+
 export const RESPONSE_HEADERS = encodeHeaderBlock({
   ':status': 200,
   'content-type': 'application/grpc',
-  'grpc-accept-encoding': 'identity,gzip',
+  ...ACCEPTED_ENCODINGS,
 });
 const GZIP_RESPONSE_HEADERS = encodeHeaderBlock({
   ...RESPONSE_HEADERS.fields,
@@ -120,13 +122,18 @@ export class UnaryBody implements RequestBody, Entrant {
 
   private succeed(framed: Uint8Array): void {
     if (this.call.isOver) return;
-    const gzip = this.encoding === 'gzip';
+    const gzip = this.encoding === 'gzip' && takesGzip(this.call);
     this.call.finish(
       gzip ? GZIP_RESPONSE_HEADERS : RESPONSE_HEADERS,
       frameMessage(framed, gzip),
       this.common.trailersOf(this.call),
     );
   }
+}
+
+/** A client that packs its messages takes such answers too, unless it says what it takes and that is not among it. */
+function takesGzip(call: ServerCall): boolean {
+  return call.metadata('grpc-accept-encoding')?.includes('gzip') !== false;
 }
 
 /** What waits must not keep a receive buffer that is much larger. */
