@@ -68,6 +68,11 @@ export function checkTimes(connection: Connection, nowMs: number, elapsedMs: num
     return;
   }
   earnByTime(connection.guard, elapsedMs);
+  if (connection.intake.isHeldBack) {
+    // Whatever it has sent meanwhile, we do not know of it.
+    times.hasHeard = true;
+    times.unfinishedSinceMs = nowMs;
+  }
   checkAge(connection, nowMs);
   checkFrames(connection, nowMs);
   if (!connection.isClosed) checkReader(connection, nowMs);
@@ -76,7 +81,7 @@ export function checkTimes(connection: Connection, nowMs: number, elapsedMs: num
 
 /** A client that was told off has a second to read it; one that was served, as long as a slow one has. */
 function closeTimeoutMs({ drainStage, core }: Connection): number {
-  return drainStage === 2 ? core.limits.slowClientTimeoutMs : CLOSE_TIMEOUT_MS;
+  return drainStage === 2 ? core.limits.slowClientTimeoutMs || Infinity : CLOSE_TIMEOUT_MS;
 }
 
 function checkAge(connection: Connection, nowMs: number): void {

@@ -42,6 +42,7 @@ export class Connection implements FrameSink {
   readonly guard = createFloodGuard();
   readonly streams = new StreamTable<Stream>();
   readonly times: ConnectionTimes;
+  readonly intake: Intake;
 
   /** Nothing is taken from the client any more, and nothing sent but what is in the socket. */
   isClosed = false;
@@ -69,7 +70,6 @@ export class Connection implements FrameSink {
   drainStage: 0 | 1 | 2 = 0;
 
   private readonly socket: Duplex;
-  private readonly intake: Intake;
   private readonly reader = new FrameReader();
   private recentResets: Set<number> | undefined;
   private isDirty = false;

@@ -9,7 +9,8 @@ const MAX_UNSENT_BYTES = 1024 * 1024;
 export class Intake {
   private readonly socket: Duplex;
   private turnBytes = 0;
-  private isHeldBack = false;
+  /** Nothing is read for now, because the client does not read either. */
+  isHeldBack = false;
 
   constructor(socket: Duplex) {
     this.socket = socket;

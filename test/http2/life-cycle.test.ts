@@ -1,6 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
+import { createEngine } from '../../src/http2/engine.ts';
 import { ErrorCode } from '../../src/http2/frame.ts';
+import { encodeHeaderBlock } from '../../src/http2/header-block.ts';
+import type { EngineLimits, Http2Engine } from '../../src/http2/http2-engine.ts';
 import {
   END_HEADERS,
   END_STREAM,
@@ -20,11 +23,14 @@ import {
 import {
   createRig,
   echo,
+  OK_HEADERS,
+  OK_TRAILERS,
   type RawClient,
   type Rig,
   type SeenRequest,
   eventually,
 } from './raw-client.ts';
+import { SimulatedSocket } from './simulated-socket.ts';
 
 // They take milliseconds, but the machine may be busy.
 vi.setConfig({ testTimeout: 30_000 });
@@ -114,6 +120,36 @@ describe('draining', () => {
     await rig.engine.drain();
     expect(performance.now() - startedAt).toBeGreaterThan(900);
     expect(goaways(client).map(([last]) => last)).toEqual([MAX_STREAM_ID, 1]);
+  });
+
+  it('has as much time as slow clients have for what is still in the socket', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+    try {
+      let length = 0;
+      const socket = new SimulatedSocket((chunk) => void (length += chunk.length));
+      const limits = { ...DEFAULT_LIMITS, slowClientTimeoutMs: 0 };
+      const engine = createEngine(limits, (_head, response) => ({
+        onData() {},
+        onEnd: () => response.reply(OK_HEADERS, Buffer.alloc(60_000), OK_TRAILERS),
+        onClose() {},
+      }));
+      engine.accept(socket);
+      socket.deliver(Buffer.concat([HELLO, headers(1, GET)]));
+      socket.stall();
+      await new Promise((resolve) => setImmediate(resolve));
+      const drained = engine.drain();
+      for (let second = 0; second < 10; second++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        vi.advanceTimersByTime(1000);
+      }
+      expect(engine.connectionCount).toBe(1);
+      socket.flow();
+      socket.hangUp();
+      await drained;
+      expect(length).toBeGreaterThan(60_000);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('sends a response to its end first', async () => {
@@ -321,8 +357,12 @@ describe('keep-alive', () => {
 
   it('takes pings that come slowly', async () => {
     const client = createRig({ minPingIntervalMs: 20 }).connect();
-    for (let i = 0; i < 6; i++) {
+    for (let i = 1; i <= 6; i++) {
       client.send(ping());
+      // Between one that was taken and the next there is this time at least, however busy the machine is.
+      await eventually(() =>
+        expect(client.frames.filter(({ type }) => type === 6)).toHaveLength(i),
+      );
       await new Promise((resolve) => setTimeout(resolve, 30));
     }
     expect(client.isEnded).toBe(false);
@@ -397,6 +437,82 @@ describe('slow clients', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  describe('whose socket is so full that we no longer read from it', () => {
+    interface Stuck {
+      readonly socket: SimulatedSocket;
+      readonly engine: Http2Engine;
+      readonly written: readonly Buffer[];
+      /** Of the request that it has begun. */
+      readonly rest: Buffer;
+      readonly streamId: number;
+    }
+
+    /** Advances the clock of the engine, and lets it work in between. */
+    async function pass(seconds: number): Promise<void> {
+      for (let second = 0; second < seconds; second++) {
+        vi.advanceTimersByTime(1000);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    }
+
+    /** Begins a frame that it cannot go on with, for nobody reads it. */
+    async function fillUp(limits: Partial<EngineLimits>): Promise<Stuck> {
+      const written: Buffer[] = [];
+      const socket = new SimulatedSocket((chunk) => void written.push(chunk));
+      const engine = createEngine({ ...DEFAULT_LIMITS, ...limits }, (_head, response) => ({
+        onData() {},
+        onEnd: () =>
+          response.respond(
+            encodeHeaderBlock({ ':status': 200, 'x-long': 'x'.repeat(16_000) }),
+            true,
+          ),
+        onClose() {},
+      }));
+      engine.accept(socket);
+      socket.deliver(Buffer.concat([PREFACE, settings()]));
+      await pass(1);
+      socket.stall();
+      let streamId = 1;
+      socket.deliver(headers(1, GET).subarray(0, 12));
+      while (!socket.isPaused()) {
+        // The end of a frame and the beginning of the next one.
+        socket.deliver(headers(streamId, GET).subarray(12));
+        streamId += 2;
+        socket.deliver(headers(streamId, GET).subarray(0, 12));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return { socket, engine, written, rest: headers(streamId, GET).subarray(12), streamId };
+    }
+
+    /** The request that it had begun is answered once it reads again. */
+    async function isAnswered({ written, socket, rest, streamId }: Stuck): Promise<void> {
+      socket.flow();
+      await pass(1);
+      socket.deliver(rest);
+      await pass(2);
+      const bytes = Buffer.concat(written);
+      const ids = new Set<number>();
+      for (let at = 0; at < bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
+        expect(bytes[at + 3]).not.toBe(7);
+        if (bytes[at + 3] === 1) ids.add(bytes.readUInt32BE(at + 5));
+      }
+      expect(ids.has(streamId)).toBe(true);
+    }
+
+    it.each([15, 200])('are not blamed for what we did not read in %d seconds', async (seconds) => {
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+      try {
+        const stuck = await fillUp({ slowClientTimeoutMs: 0 });
+        await pass(seconds);
+        expect(stuck.engine.connectionCount).toBe(1);
+        await isAnswered(stuck);
+        stuck.engine.close();
+      } finally {
+        vi.useRealTimers();
+      }
+    });
   });
 
   it.each([
