@@ -214,6 +214,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
       'call/request-timing.ts',
       'version.ts',
       'grpc/status.ts',
+      'http2/peer-of.ts',
       'retrieval/vector-result.ts',
     ],
     mayForTypes: [

@@ -37,6 +37,8 @@ const callOf = () => ({
   rowCount: 1,
   featureCount: 50,
   lostCount: 0,
+  authority: '127.0.0.1',
+  peer: '127.0.0.1:1',
   timing: undefined as RequestTiming | undefined,
   trace: undefined as RequestTrace | undefined,
   metadata: () => undefined,

@@ -1,20 +1,14 @@
 import type { Caller } from './access.ts';
 import type { CallerSignal } from './caller-signal.ts';
 import type { RequestTiming } from './request-timing.ts';
-import type { RequestTrace } from './request-trace.ts';
+import type { RequestTrace, TracedCall } from './request-trace.ts';
 
 /** What a method may know of the call that it answers, whatever its protocol. */
-export interface RequestCall {
-  /** Full method path, `/package.Service/Method`, or the path of a JSON route. */
-  readonly path: string;
-  /** When its head was read, on the clock of `performance.now()`. */
-  readonly startedAtMs: number;
-  /** On the same clock; `Infinity` = the caller waits for ever. */
+export interface RequestCall extends TracedCall {
+  /** On the clock of `startedAtMs`; `Infinity` = the caller waits for ever. */
   readonly deadlineAtMs: number;
   /** Aborted when the caller cancelled or went away, or when the deadline passed while a stream was open. */
   readonly signal: CallerSignal;
-  /** Request metadata by lower-case name; several of one name are joined with commas. */
-  metadata(name: string): string | undefined;
   /** Who asks; `undefined` = nobody found out, or needed to. */
   caller: Caller | undefined;
   /** Sizes for the log and the metrics, set by the method once it knows them. */

@@ -83,6 +83,14 @@ export class ServerCall implements CallContext {
     this.startDeadline(head.header('grpc-timeout'));
   }
 
+  get authority(): string {
+    return this.head.authority;
+  }
+
+  get peer(): string {
+    return this.response.peer;
+  }
+
   /** Request metadata by lower-case name. */
   metadata(name: string): string | undefined {
     return this.head.header(name);

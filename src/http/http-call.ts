@@ -6,7 +6,8 @@ import type { Entrance, EntranceObserver } from '../call/entrance.ts';
 import { cancelled, deadlineExceeded, type SideboardError } from '../errors.ts';
 import type { Admission, RequestCall } from '../call/request-call.ts';
 import type { RequestTiming } from '../call/request-timing.ts';
-import type { RequestTrace } from '../call/request-trace.ts';
+import type { HttpFacts, RequestTrace } from '../call/request-trace.ts';
+import { peerOf } from '../http2/peer-of.ts';
 import { BodyRejected } from './feast-error.ts';
 import type { HttpRequest, HttpResponse } from './http-message.ts';
 
@@ -74,6 +75,25 @@ export class Exchange implements RequestCall {
     const url = this.request.url ?? '';
     const at = url.indexOf('?');
     return new URLSearchParams(at < 0 ? '' : url.slice(at + 1));
+  }
+
+  get authority(): string {
+    return this.request.headers.host ?? '';
+  }
+
+  get peer(): string {
+    const { peer, socket } = this.request;
+    return peer ?? (socket === undefined || socket.destroyed ? '' : peerOf(socket));
+  }
+
+  get http(): HttpFacts {
+    const { method = '', httpVersion, scheme, socket } = this.request;
+    return {
+      method,
+      scheme: scheme ?? (socket?.encrypted === true ? 'https' : 'http'),
+      version: httpVersion.replace(/\.0$/, ''),
+      statusCode: this.response.headersSent ? this.response.statusCode : undefined,
+    };
   }
 
   metadata(name: string): string | undefined {

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
+import type { PeerSocket } from '../http2/peer-of.ts';
 
 /**
  * A request as the handlers see it, and its body. `IncomingMessage` of node:http is one; `stream-exchange.ts` makes one of
@@ -11,6 +12,11 @@ export interface HttpRequest extends Readable {
   /** Path and query. */
   readonly url?: string | undefined;
   readonly headers: IncomingHttpHeaders;
+  /** Of HTTP/1.1. */
+  readonly socket?: PeerSocket & { readonly destroyed: boolean; readonly encrypted?: boolean };
+  /** Of a stream of HTTP/2, as `peerOf` has it, and what its client says of TLS. */
+  readonly peer?: string;
+  readonly scheme?: string;
   /** Everything has arrived. */
   readonly complete: boolean;
 }

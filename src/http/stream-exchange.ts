@@ -32,6 +32,7 @@ class StreamRequest extends Readable implements HttpRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
+  readonly scheme: string;
   complete = false;
   readonly #stream: ResponseStream;
 
@@ -41,8 +42,13 @@ class StreamRequest extends Readable implements HttpRequest {
     this.method = head.method;
     this.url = head.path;
     this.headers = headersOf(head);
+    this.scheme = head.scheme;
     // A caller that goes away is seen by 'close'.
     this.on('error', () => {});
+  }
+
+  get peer(): string {
+    return this.#stream.peer;
   }
 
   /** More of the body; `null` = that was all. What nobody reads any more is dropped. */

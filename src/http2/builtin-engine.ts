@@ -10,6 +10,7 @@ import type {
   ResponseStream,
   StreamListener,
 } from './http2-engine.ts';
+import { peerOf } from './peer-of.ts';
 
 const MIB = 1024 * 1024;
 /** What a connection that begins while the server drains may take until it asks for something. */
@@ -192,7 +193,7 @@ function responseStream(stream: http2.ServerHttp2Stream): ResponseStream {
     },
     get peer(): string {
       const socket = stream.session?.socket;
-      return socket === undefined ? 'gone' : `${socket.remoteAddress}:${socket.remotePort}`;
+      return socket === undefined ? 'gone' : peerOf(socket);
     },
   };
 }

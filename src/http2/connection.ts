@@ -17,6 +17,7 @@ import { HpackDecoder } from './hpack-decoder.ts';
 import { TABLE_BYTES } from './hpack-table.ts';
 import { Intake } from './intake.ts';
 import { Output } from './output.ts';
+import { peerOf, type PeerSocket } from './peer-of.ts';
 import { FRAME_HANDLERS, receiveUnknown } from './receive-frame.ts';
 import type { HeaderAssembly } from './receive-headers.ts';
 import { SendLine } from './send-line.ts';
@@ -78,7 +79,7 @@ export class Connection implements FrameSink {
     this.core = core;
     this.socket = socket;
     this.intake = new Intake(socket);
-    this.peer = peerOf(socket);
+    this.peer = peerOf(socket as PeerSocket);
     this.output = new Output(core.pool);
     this.times = startTimes(core.limits);
     this.output.append(preface);
@@ -287,9 +288,4 @@ export class Connection implements FrameSink {
     this.times.congestedSinceMs ??= performance.now();
     this.intake.holdBack();
   }
-}
-
-function peerOf(socket: Duplex): string {
-  const { remoteAddress, remotePort } = socket as { remoteAddress?: string; remotePort?: number };
-  return remoteAddress === undefined ? 'unix socket' : `${remoteAddress}:${remotePort}`;
 }

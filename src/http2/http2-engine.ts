@@ -66,7 +66,7 @@ export interface ResponseStream {
   release(): void;
   /** Ends the stream with an HTTP/2 error code (RFC 9113 section 7). */
   reset(errorCode: number): void;
-  /** Where the request comes from, for the log: "address:port". */
+  /** Where the request comes from, as `peerOf` has it. */
   readonly peer: string;
 }
 

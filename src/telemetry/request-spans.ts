@@ -10,7 +10,7 @@ import {
   type Span,
   type Tracer,
 } from '@opentelemetry/api';
-import { GrpcCode, grpcCodeName } from '../grpc/status.ts';
+import { GrpcCode } from '../grpc/status.ts';
 import type { NodeRead } from '../online-store/online-store.ts';
 import { RequestTiming } from '../call/request-timing.ts';
 import type {
@@ -19,6 +19,7 @@ import type {
   TracedCall,
   TracedStatus,
 } from '../call/request-trace.ts';
+import { answerAttributes, callAttributes, httpMethod, nodeAttributes } from './span-attributes.ts';
 import { parseTraceparent, TRACEPARENT, TRACESTATE } from './traceparent.ts';
 
 /** Further nodes of one read have no span. */
@@ -49,6 +50,7 @@ export interface RequestSpansOptions {
 /** A request that is recorded. Its spans are made when it is over. */
 class RecordedTrace implements RequestTrace {
   readonly traceId: string;
+  readonly spanId: string;
   readonly timing: RequestTiming;
   readonly span: Span;
   readonly nodeReads: NodeRead[] = [];
@@ -57,7 +59,7 @@ class RecordedTrace implements RequestTrace {
 
   constructor(span: Span, startedAtMs: number, epochMs: number) {
     this.span = span;
-    this.traceId = span.spanContext().traceId;
+    ({ traceId: this.traceId, spanId: this.spanId } = span.spanContext());
     this.epochMs = epochMs;
     this.timing = new RequestTiming(startedAtMs, (read) => {
       if (this.nodeReads.length < MAX_NODE_SPANS) this.nodeReads.push(read);
@@ -65,7 +67,7 @@ class RecordedTrace implements RequestTrace {
   }
 }
 
-const NOT_TRACED: RequestTrace = { traceId: '', timing: undefined };
+const NOT_TRACED: RequestTrace = { traceId: '', spanId: '', timing: undefined };
 
 /** Makes a span of each request that is sampled, and of its queue, plan, store, nodes of the store, and assemble. */
 export function createRequestSpans(options: RequestSpansOptions): RequestTracing {
@@ -76,10 +78,14 @@ export function createRequestSpans(options: RequestSpansOptions): RequestTracing
     if (!isMethod && !routes.has(call.path)) return NOT_TRACED;
     const epochMs = Date.now() - performance.now();
     const startTime = call.startedAtMs + epochMs;
-    const name = isMethod ? call.path.slice(1) : call.path;
+    const name = isMethod
+      ? call.path.slice(1)
+      : `${httpMethod(call.http?.method ?? '')} ${call.path}`;
     const span = tracer.startSpan(name, { kind: SpanKind.SERVER, startTime }, callerOf(call));
-    if (!span.isRecording()) return { traceId: span.spanContext().traceId, timing: undefined };
-    span.setAttributes(isMethod ? methodAttributes(call) : { 'http.route': call.path });
+    if (!span.isRecording()) {
+      return { traceId: span.spanContext().traceId, spanId: '', timing: undefined };
+    }
+    span.setAttributes(callAttributes(call, isMethod));
     return new RecordedTrace(span, call.startedAtMs, epochMs);
   };
 
@@ -97,7 +103,7 @@ function endTrace(
   call: TracedCall,
   status: TracedStatus,
   trace: RecordedTrace,
-  { tracer, storeSystem, reserve }: RequestSpansOptions,
+  { tracer, methods, storeSystem, reserve }: RequestSpansOptions,
 ): void {
   const { span, timing, epochMs, nodeReads } = trace;
   const { startedAtMs, beganAtMs, plannedAtMs, storedAtMs, assembledAtMs } = timing;
@@ -135,8 +141,11 @@ function endTrace(
     }
     if (isStored) record('assemble', [storedAtMs, assembledAtMs >= 0 ? assembledAtMs : endedAtMs]);
   }
-  span.setAttributes(callAttributes(call, status, timing));
-  if (SERVER_ERRORS.has(status.code)) span.setStatus({ code: SpanStatusCode.ERROR });
+  const isError = SERVER_ERRORS.has(status.code);
+  span.setAttributes(
+    answerAttributes(call, { status, timing, isError, isMethod: methods.has(call.path) }),
+  );
+  if (isError) span.setStatus({ code: SpanStatusCode.ERROR });
   span.end(endedAtMs + epochMs);
 }
 
@@ -159,41 +168,4 @@ function callerOf(call: TracedCall): Context {
     isRemote: true,
     ...(state === undefined ? {} : { traceState: createTraceState(state) }),
   });
-}
-
-/** Names of https://opentelemetry.io/docs/specs/semconv/; sizes, and no value of an entity or a feature. */
-function callAttributes(
-  call: TracedCall,
-  status: TracedStatus,
-  { responseBytes }: RequestTiming,
-): Attributes {
-  const code = grpcCodeName(status.code as GrpcCode);
-  return {
-    'rpc.response.status_code': code,
-    ...(status.code === GrpcCode.OK ? {} : { 'error.type': code }),
-    'feast.rows': call.rowCount,
-    'feast.features': call.featureCount,
-    ...(call.lostCount === 0 ? {} : { 'feast.lost_values': call.lostCount }),
-    ...(responseBytes < 0 ? {} : { 'feast.response_bytes': responseBytes }),
-  };
-}
-
-function methodAttributes(call: TracedCall): Attributes {
-  const isGrpc = call.metadata('content-type')?.startsWith('application/grpc') === true;
-  return {
-    'rpc.system.name': isGrpc ? 'grpc' : 'connectrpc',
-    'rpc.method': call.path.slice(1),
-  };
-}
-
-function nodeAttributes({ address, keyCount }: NodeRead, storeSystem: string): Attributes {
-  const at = address.lastIndexOf(':');
-  const port = Number(address.slice(at + 1));
-  const isHostAndPort = at > 0 && Number.isInteger(port);
-  return {
-    'db.system.name': storeSystem,
-    'db.operation.batch.size': keyCount,
-    'server.address': isHostAndPort ? address.slice(0, at) : address,
-    ...(isHostAndPort ? { 'server.port': port } : {}),
-  };
 }

@@ -16,7 +16,7 @@ function callOf(asked: string | undefined, trace?: RequestTrace) {
 test.each([undefined, 'false'])(
   'nothing is made for a call that says %s and is not traced',
   (asked) => {
-    for (const trace of [undefined, { traceId: 'a', timing: undefined }]) {
+    for (const trace of [undefined, { traceId: 'a', spanId: '', timing: undefined }]) {
       const call = callOf(asked, trace);
       expect(startTiming(call)).toBeUndefined();
       expect(call.timing).toBeUndefined();
@@ -32,7 +32,7 @@ test('a call that asks is timed from its head on, and answers with it', () => {
 });
 
 test('a traced call has the timing of its trace, and tells its caller only if asked', () => {
-  const trace = { traceId: 'a', timing: new RequestTiming(STARTED_AT_MS) };
+  const trace = { traceId: 'a', spanId: '', timing: new RequestTiming(STARTED_AT_MS) };
   const silent = callOf(undefined, trace);
   expect(startTiming(silent)).toBe(trace.timing);
   expect(silent.timing).toBeUndefined();

@@ -85,6 +85,8 @@ function sendBatch({ requests }: Tracing): void {
       rowCount: 0,
       featureCount: 0,
       lostCount: 0,
+      authority: '127.0.0.1',
+      peer: '127.0.0.1:1',
       trace: undefined as RequestTrace | undefined,
       metadata: () => undefined,
     } satisfies TracedCall;

@@ -64,6 +64,8 @@ function request({ requests }: Tracing): RequestTrace {
     rowCount: 1,
     featureCount: 1,
     lostCount: 0,
+    authority: '127.0.0.1',
+    peer: '127.0.0.1:1',
     trace: undefined as RequestTrace | undefined,
     metadata: () => undefined,
   } satisfies TracedCall;

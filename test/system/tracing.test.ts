@@ -1,3 +1,5 @@
+import http2 from 'node:http2';
+import { text } from 'node:stream/consumers';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -109,7 +111,14 @@ describe('a trace', () => {
     expect(root!.attributes).toEqual({
       'rpc.system.name': 'grpc',
       'rpc.method': METHOD.slice(1),
-      'rpc.response.status_code': 'OK',
+      'rpc.status_code': 'OK',
+      'server.address': '127.0.0.1',
+      'server.port': server.port,
+      'client.address': '127.0.0.1',
+      'network.peer.address': '127.0.0.1',
+      'network.peer.port': expect.any(Number),
+      'network.transport': 'tcp',
+      'network.type': 'ipv4',
       'feast.rows': DRIVERS.length,
       'feast.features': 1,
       'feast.response_bytes': expect.any(Number),
@@ -181,11 +190,44 @@ describe('a trace', () => {
     const json = await post(ROUTE, body, { traceparent: '00-0-0-0', 'sideboard-timing': 'true' });
     expect(json.status).toBe(200);
     expect(json.headers.get('server-timing')).toContain('store;dur=');
-    const spans = await spansOf(({ name }) => name === ROUTE);
-    const root = byName(spans, ROUTE)[0]!;
+    const name = `POST ${ROUTE}`;
+    const spans = await spansOf((span) => span.name === name);
+    const root = byName(spans, name)[0]!;
     expect(root.parentSpanId).toBe('');
-    expect(root.attributes).toMatchObject({ 'http.route': ROUTE, 'feast.rows': 3 });
+    expect(root.attributes).toEqual({
+      'http.request.method': 'POST',
+      'http.route': ROUTE,
+      'http.response.status_code': 200,
+      'url.path': ROUTE,
+      'url.scheme': 'http',
+      'network.protocol.version': '1.1',
+      'server.address': '127.0.0.1',
+      'server.port': server.port,
+      'client.address': '127.0.0.1',
+      'network.peer.address': '127.0.0.1',
+      'network.peer.port': expect.any(Number),
+      'network.transport': 'tcp',
+      'network.type': 'ipv4',
+      'feast.rows': 3,
+      'feast.features': 1,
+      'feast.response_bytes': expect.any(Number),
+    });
     expect(byName(spans, 'assemble')).toHaveLength(1);
+
+    const session = http2.connect(`http://127.0.0.1:${server.port}`);
+    try {
+      const head = { ':method': 'POST', ':path': ROUTE, 'content-type': 'application/json' };
+      await text(session.request(head).end(body));
+    } finally {
+      session.close();
+    }
+    const isHttp2 = ({ attributes }: ReceivedSpan): boolean =>
+      attributes['network.protocol.version'] === '2';
+    expect((await spansOf(isHttp2)).find(isHttp2)!.attributes).toEqual({
+      ...root.attributes,
+      'network.protocol.version': '2',
+      'network.peer.port': expect.any(Number),
+    });
 
     const connect = await post(
       METHOD,
@@ -207,7 +249,8 @@ describe('a trace', () => {
     const root = byName(spans, METHOD.slice(1))[0]!;
     // The caller's mistake is no error of the server.
     expect(root).toMatchObject({ isError: false, parentSpanId: SPAN_ID });
-    expect(root.attributes).toMatchObject({ 'error.type': 'NOT_FOUND' });
+    expect(root.attributes['rpc.status_code']).toBe('NOT_FOUND');
+    expect(root.attributes['error.type']).toBeUndefined();
     expect(spans.map(({ name }) => name)).not.toContain('store');
     await waitUntil(() => server.log.some((line) => line.includes(traceId)), { what: 'the log' });
   });
@@ -225,11 +268,33 @@ describe('a trace', () => {
     const spans = await spansOf((span) => span.traceId === traceId);
     const root = byName(spans, METHOD.slice(1))[0]!;
     expect(root).toMatchObject({ isError: true });
-    expect(root.attributes).toMatchObject({ 'rpc.response.status_code': 'UNAVAILABLE' });
+    expect(root.attributes).toMatchObject({
+      'rpc.status_code': 'UNAVAILABLE',
+      'error.type': 'UNAVAILABLE',
+    });
     expect(byName(spans, 'store')[0]).toMatchObject({ isError: true });
     expect(byName(spans, 'assemble')).toEqual([]);
     const failed = byName(spans, 'store node').filter(({ isError }) => isError);
-    expect(failed.map(({ attributes }) => attributes['server.port'])).toEqual([lost.port]);
+    expect(failed.map(({ attributes }) => attributes)).toMatchObject([
+      { 'server.port': lost.port, 'error.type': 'UNAVAILABLE' },
+    ]);
+    // Over HTTP it is the status that says so.
+    lost.pause();
+    const ids = DRIVERS.map(String);
+    try {
+      const answer = await fetch(`http://127.0.0.1:${server.port}${ROUTE}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: requestBody(['driver_stats:trips'], { driver_id: ids }),
+      });
+      expect(answer.status).toBe(503);
+    } finally {
+      lost.resume();
+    }
+    const isFailed = ({ attributes }: ReceivedSpan): boolean =>
+      attributes['http.response.status_code'] === 503;
+    const overHttp = (await spansOf(isFailed)).find(isFailed);
+    expect(overHttp).toMatchObject({ isError: true, attributes: { 'error.type': '503' } });
   });
 });
 
