@@ -47,6 +47,7 @@ export function createCallObserver(
       const trace = tracing?.end(call, status);
       if (ok) return;
       const traceId = trace?.traceId || parseTraceparent(call.metadata(TRACEPARENT))?.traceId;
+      const spanId = trace?.spanId || undefined;
       // What is wrong with a message or a header is told with INTERNAL in gRPC, and is the caller's doing all the same.
       const isProtocolError = error instanceof GrpcStatusError;
       const fields = {
@@ -56,7 +57,9 @@ export function createCallObserver(
         rows: call.rowCount,
         features: call.featureCount,
         reason: status.message,
-        ...(traceId === undefined ? {} : { traceId }),
+        // As https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/ has them.
+        ...(traceId === undefined ? {} : { trace_id: traceId }),
+        ...(spanId === undefined ? {} : { span_id: spanId }),
         // Errors of ours are explained by their message; a cause or a stranger needs its stack.
         ...(isProtocolError || (isSideboardError(error) && error.cause === undefined)
           ? {}

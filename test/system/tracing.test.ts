@@ -252,7 +252,12 @@ describe('a trace', () => {
     expect(root.attributes['rpc.status_code']).toBe('NOT_FOUND');
     expect(root.attributes['error.type']).toBeUndefined();
     expect(spans.map(({ name }) => name)).not.toContain('store');
-    await waitUntil(() => server.log.some((line) => line.includes(traceId)), { what: 'the log' });
+    let line: unknown;
+    await waitUntil(
+      () => (line = server.log.find((each) => each.includes(traceId))) !== undefined,
+      { what: 'the log' },
+    );
+    expect(JSON.parse(line as string)).toMatchObject({ trace_id: traceId, span_id: root.spanId });
   });
 
   test('shows which node of the store did not answer', async () => {
