@@ -1,18 +1,3 @@
-import { readFileSync } from 'node:fs';
-import {
-  createOtlpNetworkExportDelegate,
-  ExporterMetrics,
-  OTLPExporterBase,
-} from '@opentelemetry/otlp-exporter-base';
-import {
-  createOtlpHttpExportDelegate,
-  httpAgentFactoryFromOptions,
-} from '@opentelemetry/otlp-exporter-base/node-http';
-import {
-  JsonTraceSerializer,
-  ProtobufTraceSerializer,
-  TraceExporterMetricsHelper,
-} from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import {
   AlwaysOnSampler,
@@ -20,19 +5,25 @@ import {
   ParentBasedSampler,
   TraceIdRatioBasedSampler,
   TracerProvider,
-  type ReadableSpan,
   type SpanExporter,
 } from '@opentelemetry/sdk-trace';
 import type { TracingConfig } from '../config/config.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Tracing, TracingOptions } from './open-tracing.ts';
+import { openOtlpExporter } from './otlp-exporter.ts';
 import { createRequestSpans } from './request-spans.ts';
 import { VERSION } from '../version.ts';
 
 /** Spans that wait to be sent; requests beyond them leave none. */
 const MAX_QUEUED_SPANS = 4096;
 const MAX_BATCH_SPANS = 512;
+/** All that wait, and the one before them. */
+const CONCURRENT_BATCHES = 1 + MAX_QUEUED_SPANS / MAX_BATCH_SPANS;
 const BATCH_DELAY_MS = 1_000;
+/** What a receiver leaves out of its batches is told at most once in this time. */
+const QUIET_MS = 60_000;
+/** Of what a receiver says, in the log. */
+const MAX_REASON_LENGTH = 300;
 /** For what is still to be sent when the server stops. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
@@ -43,10 +34,12 @@ export async function openOtlpTracing(
 ): Promise<Tracing> {
   const { metrics, methodPaths, routePaths, storeKind } = options;
   let queuedCount = 0;
-  const { spans, release } =
-    config.protocol === 'grpc' ? await openGrpcExporter(config) : openHttpExporter(config);
-  const exporter = watchExports(spans, options, (count) => {
+  const watch = watchExports(options, (count) => {
     queuedCount -= count;
+  });
+  const { spans, release } = await openOtlpExporter(config, {
+    concurrencyLimit: CONCURRENT_BATCHES,
+    onRejected: watch.onRejected,
   });
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
@@ -58,7 +51,7 @@ export async function openOtlpTracing(
     sampler: samplerOf(config),
     spanProcessors: [
       new BatchSpanProcessor({
-        exporter,
+        exporter: watch.over(spans),
         maxQueueSize: MAX_QUEUED_SPANS,
         maxExportBatchSize: MAX_BATCH_SPANS,
         scheduledDelayMillis: BATCH_DELAY_MS,
@@ -88,76 +81,6 @@ export async function openOtlpTracing(
   };
 }
 
-interface Exporter {
-  readonly spans: OTLPExporterBase<ReadableSpan[]>;
-  /** Lets go of the receiver, whatever is still on its way to it. */
-  release(): void;
-}
-
-/** Batches that may be on their way at once: all that wait, and the one before them. */
-const CONCURRENT_BATCHES = 1 + MAX_QUEUED_SPANS / MAX_BATCH_SPANS;
-
-/**
- * What `OTLPTraceExporter` of `@opentelemetry/exporter-trace-otlp-proto`, and of `-http`, is, but for the environment: that one adds
- * the headers which it finds there to ours, those that are meant for another receiver among them.
- */
-function openHttpExporter(config: TracingConfig): Exporter {
-  const { protocol, url, timeoutMs, compression, tls } = config;
-  const [serializer, contentType] =
-    protocol === 'http/json'
-      ? [JsonTraceSerializer, 'application/json']
-      : [ProtobufTraceSerializer, 'application/x-protobuf'];
-  const headers = { ...config.headers, 'Content-Type': contentType };
-  const contentOf = (path: string | undefined): Buffer | undefined =>
-    path === undefined ? undefined : readFileSync(path);
-  const options = {
-    url,
-    headers: () => Promise.resolve(headers),
-    timeoutMillis: timeoutMs,
-    concurrencyLimit: CONCURRENT_BATCHES,
-    compression,
-    agentFactory: httpAgentFactoryFromOptions({
-      keepAlive: true,
-      ca: contentOf(tls.caFile),
-      cert: contentOf(tls.certFile),
-      key: contentOf(tls.keyFile),
-    }),
-  };
-  const spans = new OTLPExporterBase(
-    createOtlpHttpExportDelegate(
-      options,
-      serializer,
-      'otlp_http_span_exporter',
-      TraceExporterMetricsHelper,
-      undefined,
-    ),
-  );
-  return { spans, release: () => {} };
-}
-
-/** The same over gRPC; grpc-js is loaded only for it. */
-async function openGrpcExporter(config: TracingConfig): Promise<Exporter> {
-  const { OtlpGrpcTransport } = await import('./otlp-grpc-transport.ts');
-  const { url, timeoutMs, compression } = config;
-  const transport = new OtlpGrpcTransport(config);
-  const metrics = new ExporterMetrics({
-    componentType: 'otlp_grpc_span_exporter',
-    metricsHelper: TraceExporterMetricsHelper,
-    url,
-    meterProvider: undefined,
-    responseAttributesFromError: () => ({}),
-  });
-  const options = {
-    timeoutMillis: timeoutMs,
-    concurrencyLimit: CONCURRENT_BATCHES,
-    compression,
-  };
-  const spans = new OTLPExporterBase(
-    createOtlpNetworkExportDelegate(options, ProtobufTraceSerializer, metrics, transport),
-  );
-  return { spans, release: () => transport.shutdown() };
-}
-
 /** The caller decides where it says so; of the other requests a share is traced. */
 function samplerOf({ ratio, followsCaller }: TracingConfig): ParentBasedSampler {
   const root = new TraceIdRatioBasedSampler(ratio);
@@ -170,28 +93,59 @@ function samplerOf({ ratio, followsCaller }: TracingConfig): ParentBasedSampler 
   });
 }
 
-/** Counts what is sent, and says once that it is not taken, and once that it is again. */
+interface ExportWatch {
+  /** The same exporter, watched. */
+  over(exporter: SpanExporter): SpanExporter;
+  onRejected(spanCount: number, reason: string): void;
+}
+
+/**
+ * Counts what is sent, and says once that it is not taken, and once that it is again; now and then, that a part is not.
+ *
+ * @param onTaken a batch is on its way
+ */
 function watchExports(
-  exporter: OTLPExporterBase<ReadableSpan[]>,
   { metrics, logger }: TracingOptions,
-  onTaken: (count: number) => void,
-): SpanExporter {
+  onTaken: (spanCount: number) => void,
+): ExportWatch {
   let isFailing = false;
+  let rejectedCount = 0;
+  let quietUntilMs = -Infinity;
   return {
-    export(spans, done) {
-      onTaken(spans.length);
-      exporter.export(spans, (result) => {
-        metrics.observeTraceSpans(result.error === undefined ? 'sent' : 'failed', spans.length);
-        if (result.error !== undefined && !isFailing) {
-          logger.warn({ reason: result.error.message }, 'traces cannot be sent; they are dropped');
-        } else if (result.error === undefined && isFailing) {
-          logger.info('traces are sent again');
-        }
-        isFailing = result.error !== undefined;
-        done(result);
-      });
+    onRejected(spanCount, reason) {
+      rejectedCount = spanCount;
+      const nowMs = performance.now();
+      if (nowMs < quietUntilMs) return;
+      quietUntilMs = nowMs + QUIET_MS;
+      logger.warn(
+        { rejectedCount: spanCount, reason: reason.slice(0, MAX_REASON_LENGTH) },
+        'the receiver of traces leaves out spans',
+      );
     },
-    shutdown: () => exporter.shutdown(),
-    forceFlush: () => exporter.forceFlush(),
+    over: (exporter) => ({
+      export(spans, done) {
+        onTaken(spans.length);
+        exporter.export(spans, (result) => {
+          const failedCount = result.error === undefined ? rejectedCount : spans.length;
+          rejectedCount = 0;
+          if (failedCount < spans.length) {
+            metrics.observeTraceSpans('sent', spans.length - failedCount);
+          }
+          if (failedCount > 0) metrics.observeTraceSpans('failed', failedCount);
+          if (result.error !== undefined && !isFailing) {
+            logger.warn(
+              { reason: result.error.message },
+              'traces cannot be sent; they are dropped',
+            );
+          } else if (result.error === undefined && isFailing) {
+            logger.info('traces are sent again');
+          }
+          isFailing = result.error !== undefined;
+          done(result);
+        });
+      },
+      shutdown: () => exporter.shutdown(),
+      forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+    }),
   };
 }

@@ -256,6 +256,22 @@ describe('over TLS', () => {
   });
 });
 
+test('what a receiver leaves out of a batch counts as failed, and is told once', async () => {
+  // ExportTraceServiceResponse { partial_success { rejected_spans: 2, error_message: "too old" } }
+  const message = Buffer.from('too old');
+  const partial = Buffer.concat([Buffer.from([8, 2, 18, message.length]), message]);
+  receiver.answer = (reply) =>
+    reply(null, Buffer.concat([Buffer.from([10, partial.length]), partial]));
+  const opened = await open();
+  sendBatch(opened);
+  sendBatch(opened);
+  await sent(2 * SPANS - 4);
+  expect(await count('failed')).toBe(4);
+  expect(log).toMatchObject([
+    { msg: 'the receiver of traces leaves out spans', rejectedCount: 2, reason: 'too old' },
+  ]);
+});
+
 describe('a receiver that is not well', () => {
   const refusal = (code: status, retryAfterMs?: number) => {
     const metadata = new Metadata();
