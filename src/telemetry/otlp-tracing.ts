@@ -1,4 +1,4 @@
-import { resourceFromAttributes } from '@opentelemetry/resources';
+import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
 import {
   AlwaysOnSampler,
   BatchSpanProcessor,
@@ -24,6 +24,8 @@ const BATCH_DELAY_MS = 1_000;
 const QUIET_MS = 60_000;
 /** Of what a receiver says, in the log. */
 const MAX_REASON_LENGTH = 300;
+/** Of the names in span-attributes.ts. */
+const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.45.0';
 /** For what is still to be sent when the server stops. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
@@ -42,12 +44,15 @@ export async function openOtlpTracing(
     onRejected: watch.onRejected,
   });
   const provider = new TracerProvider({
-    resource: resourceFromAttributes({
-      'service.name': 'sideboard',
-      'service.version': VERSION,
-      'process.pid': process.pid,
-      ...config.resource,
-    }),
+    // The default says which SDK it is.
+    resource: defaultResource().merge(
+      resourceFromAttributes({
+        'service.name': 'sideboard',
+        'service.version': VERSION,
+        'process.pid': process.pid,
+        ...config.resource,
+      }),
+    ),
     sampler: samplerOf(config),
     spanProcessors: [
       new BatchSpanProcessor({
@@ -60,7 +65,7 @@ export async function openOtlpTracing(
     ],
   });
   const requests = createRequestSpans({
-    tracer: provider.getTracer('sideboard', VERSION),
+    tracer: provider.getTracer('sideboard', VERSION, { schemaUrl: SCHEMA_URL }),
     methods: new Set(methodPaths),
     routes: new Set(routePaths),
     storeSystem: storeKind === 'sqlite' ? 'sqlite' : 'redis',

@@ -127,6 +127,7 @@ describe('a trace', () => {
       'service.name': 'features',
       'service.version': expect.stringMatching(/^\d/),
       'deployment.environment.name': 'test',
+      'telemetry.sdk.language': 'nodejs',
     });
     // Clocks of one machine; ours counts from a whole millisecond.
     expect(Number(root!.startNs / 1_000_000n)).toBeGreaterThanOrEqual(beforeMs - 2);
