@@ -1,7 +1,8 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ValueSchema, type Value } from '../../gen/feast/types/Value_pb.ts';
 import { SideboardError } from '../errors.ts';
-import { JsonSyntaxError, parseJson, type JsonValue } from '../http/json-parser.ts';
+import { parseJson, type JsonValue } from '../http/json-parser.ts';
+import { JsonSyntaxError } from '../http/json-syntax.ts';
 import { jsonText } from '../http/json-text.ts';
 
 /** One entity value as it stands on the command line: its text, `null` for a null. */

@@ -1,13 +1,29 @@
-import { checkColumnCount } from '../retrieval/decode-columns.ts';
-import { requestFromColumns, type EncodedColumn } from '../retrieval/request-from-columns.ts';
+import type { Buffer } from 'node:buffer';
+import { checkColumnCount, MAX_COLUMNS } from '../retrieval/decode-columns.ts';
+import { requestFromColumns } from '../retrieval/request-from-columns.ts';
 import { limitExceeded, tooManyNestedValues } from '../retrieval/retrieval-errors.ts';
-import type { RetrievalLimits, RetrievalRequest } from '../retrieval/retrieval-request.ts';
-import { encodeJsonValue } from './encode-json-value.ts';
+import type {
+  EntityColumn,
+  RetrievalLimits,
+  RetrievalRequest,
+} from '../retrieval/retrieval-request.ts';
+import { encodeColumn, measureColumn } from './encode-json-value.ts';
 import { openJsonBody, type JsonBody } from './json-body.ts';
-import type { JsonValue } from './json-parser.ts';
+import { membersOf } from './json-walk.ts';
 
-/** Values inside of lists and objects: each is encoded on its own, which takes a hundred times the memory of its text. */
+/** Values inside of lists and objects. */
 const MAX_NESTED_VALUES = 2_000_000;
+
+const OPEN_ARRAY = 0x5b;
+
+const MEMBERS = [
+  'entities',
+  'feature_service',
+  'features',
+  'full_feature_names',
+  'include_feature_view_version_metadata',
+  'request_context',
+] as const;
 
 /** How much a request may hold. */
 export type JsonRequestLimits = Pick<RetrievalLimits, 'maxRows' | 'maxCells'>;
@@ -22,18 +38,21 @@ export type JsonRequestLimits = Pick<RetrievalLimits, 'maxRows' | 'maxCells'>;
  * @throws SideboardError LIMIT_EXCEEDED for too many columns, rows or values, before they are encoded
  */
 export function parseFeastRequest(
-  body: Uint8Array,
+  body: Buffer,
   contentType: string | undefined,
   limits: JsonRequestLimits,
 ): RetrievalRequest {
-  const json = openJsonBody(body, contentType);
-  const columns = readColumns(json, 'entities', limits);
+  const json = openJsonBody(body, contentType, MEMBERS);
+  const entitiesAt = json.requireObject('entities');
+  const columns = entitiesAt === undefined ? [] : readColumns(json, 'entities', entitiesAt, limits);
   const featureService = json.optionalText('feature_service');
   const features = json.texts('features', false) ?? [];
   const fullFeatureNames = json.bool('full_feature_names', false);
   const includeVersionMetadata = json.bool('include_feature_view_version_metadata', false);
-  const context = json.members.get('request_context') ?? null;
-  const contextColumns = context === null ? [] : readColumns(json, 'request_context', limits);
+  const contextAt =
+    json.find('request_context') === undefined ? undefined : json.requireObject('request_context');
+  const contextColumns =
+    contextAt === undefined ? [] : readColumns(json, 'request_context', contextAt, limits);
   json.finish();
   return requestFromColumns(
     {
@@ -47,36 +66,34 @@ export function parseFeastRequest(
   );
 }
 
-/** An object of arrays, one array per column. */
-function readColumns(json: JsonBody, name: string, limits: JsonRequestLimits): EncodedColumn[] {
-  const { maxRows, maxCells } = limits;
-  const columns: EncodedColumn[] = [];
-  const given = json.requireObject(name);
+/** An object of arrays, one array per column. @param at of its bracket */
+function readColumns(
+  json: Pick<JsonBody<string>, 'text' | 'complain'>,
+  name: string,
+  at: number,
+  { maxRows, maxCells }: JsonRequestLimits,
+): EntityColumn[] {
+  const { text } = json;
+  const columns: EntityColumn[] = [];
+  const given = membersOf(text, at, MAX_COLUMNS);
   checkColumnCount(given.size);
   let valueCount = 0;
   let nestedCount = 0;
-  for (const [column, rows] of given) {
-    if (Array.isArray(rows)) {
-      valueCount += rows.length;
-      if (rows.length > maxRows) throw limitExceeded('rows', rows.length, maxRows, 'max_rows');
-      if (valueCount > maxCells) {
-        throw limitExceeded(`values in ${name}`, valueCount, maxCells, 'max_cells');
-      }
-      for (const row of rows as readonly JsonValue[]) nestedCount += countNested(row);
-      if (nestedCount > MAX_NESTED_VALUES) throw tooManyNestedValues(MAX_NESTED_VALUES);
-      columns.push({ name: column, values: (rows as readonly JsonValue[]).map(encodeJsonValue) });
-    } else {
-      json.complain('list_type', [name, column], 'Input should be a valid list', rows);
+  for (const [column, rowsAt] of given) {
+    if (text[rowsAt] !== OPEN_ARRAY) {
+      json.complain('list_type', [name, column], 'Input should be a valid list', rowsAt);
+      continue;
     }
+    const measured = measureColumn(text, rowsAt);
+    const { rowCount } = measured;
+    valueCount += rowCount;
+    if (rowCount > maxRows) throw limitExceeded('rows', rowCount, maxRows, 'max_rows');
+    if (valueCount > maxCells) {
+      throw limitExceeded(`values in ${name}`, valueCount, maxCells, 'max_cells');
+    }
+    nestedCount += measured.nestedCount;
+    if (nestedCount > MAX_NESTED_VALUES) throw tooManyNestedValues(MAX_NESTED_VALUES);
+    columns.push(encodeColumn(column, text, measured));
   }
   return columns;
-}
-
-function countNested(value: JsonValue): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  if (!Array.isArray(value) && !(value instanceof Map)) return 0;
-  const items = value.values() as Iterable<JsonValue>;
-  let count = 0;
-  for (const item of items) count += 1 + countNested(item);
-  return count;
 }

@@ -1,7 +1,9 @@
+import type { Buffer } from 'node:buffer';
 import { invalidFrame } from '../ingestion/write-errors.ts';
 import type { PlainValue } from '../ingestion/plain-value.ts';
 import type { JsonTree } from '../ingestion/python-text.ts';
 import type { FrameColumn, WriteFrame } from '../ingestion/write-frame.ts';
+import { readJson } from './json-parser.ts';
 import type { JsonFloat, JsonObject, JsonValue } from './json-parser.ts';
 
 /** Single values in all their rows: as many as a message of 16 MiB can spell out. A few kilobytes of each could make any number. */
@@ -13,7 +15,8 @@ const MAX_REPEATED_VALUES = 8_000_000;
  *
  * @throws SideboardError INVALID_REQUEST for arrays of different lengths, without any array, or of very many single values
  */
-export function frameFromJson(df: JsonObject): WriteFrame {
+export function frameFromJson(text: Buffer, at: number): WriteFrame {
+  const df = readJson(text, at) as JsonObject;
   let rowCount: number | undefined;
   let singleCount = 0;
   for (const [name, values] of df) {

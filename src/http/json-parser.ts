@@ -1,3 +1,9 @@
+import { Buffer } from 'node:buffer';
+import { createJsonScalar, JsonKind } from './json-scalar.ts';
+import { readScalar, stringOf } from './read-json-scalar.ts';
+import { checkJson } from './json-syntax.ts';
+import { nextItemAt, valueAfterName } from './json-walk.ts';
+
 /** An object of a JSON text: a Map keeps every name a plain name (`__proto__` too) and the order of the text. */
 export type JsonObject = ReadonlyMap<string, JsonValue>;
 
@@ -20,202 +26,76 @@ export type JsonValue =
   | readonly JsonValue[]
   | JsonObject;
 
-/** Where and why a text is not JSON. */
-export class JsonSyntaxError extends Error {
-  override readonly name = 'JsonSyntaxError';
-  /** In characters (code points) of the text, as Python counts. */
-  readonly position: number;
-
-  constructor(reason: string, text: string, index: number) {
-    super(reason);
-    this.position = Array.from(text.slice(0, index)).length;
-  }
-}
-
-/** Arrays and objects inside each other. Python gives up at about a thousand; nothing in a request needs ten. */
-const MAX_DEPTH = 200;
-/** Python's limit: reading an integer takes more than linear time. */
-const MAX_INTEGER_DIGITS = 4300;
-
-const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
-const NON_FINITE: ReadonlyMap<string, number> = new Map([
-  ['NaN', Number.NaN],
-  ['Infinity', Number.POSITIVE_INFINITY],
-  ['-Infinity', Number.NEGATIVE_INFINITY],
-]);
-
-/** The text and how far it has been read. */
+/** The value and how far the text has been read. */
 interface Cursor {
-  readonly text: string;
+  readonly text: Buffer;
   at: number;
 }
 
+const scalar = createJsonScalar();
+
 /**
- * Parses a JSON text as Python's `json` does, which is what Feast's server uses: NaN and infinities are accepted, and a
- * name that occurs twice has its last value. Reasons of errors are in Python's words, because clients see them.
+ * A JSON text as values, as Python's `json` has them: a name that occurs twice has its last value.
  *
  * @throws JsonSyntaxError
  */
 export function parseJson(text: string): JsonValue {
-  const cursor: Cursor = { text, at: 0 };
-  skipSpace(cursor);
-  const value = parseValue(cursor, 0);
-  skipSpace(cursor);
-  if (cursor.at < text.length) throw new JsonSyntaxError('Extra data', text, cursor.at);
-  return value;
+  const bytes = Buffer.from(text, 'utf8');
+  return readJson(bytes, checkJson(bytes));
 }
 
-function parseValue(cursor: Cursor, depth: number): JsonValue {
+/** The value that begins at `at` of a text that `checkJson` has checked. */
+export function readJson(text: Buffer, at: number): JsonValue {
+  return readValue({ text, at });
+}
+
+function readValue(cursor: Cursor): JsonValue {
   const { text, at } = cursor;
-  switch (text[at]) {
-    case '"':
-      return parseString(cursor);
-    case '{':
-      return parseObject(cursor, depth + 1);
-    case '[':
-      return parseArray(cursor, depth + 1);
-    case 't':
-      return parseWord(cursor, 'true', true);
-    case 'f':
-      return parseWord(cursor, 'false', false);
-    case 'n':
-      return parseWord(cursor, 'null', null);
+  if (text[at] === 0x5b) return readArray(cursor);
+  if (text[at] === 0x7b) return readObject(cursor);
+  cursor.at = readScalar(text, at, scalar);
+  switch (scalar.kind) {
+    case JsonKind.STRING:
+      return stringOf(text, scalar);
+    case JsonKind.INTEGER:
+    case JsonKind.HUGE_INTEGER:
+      return integerOf(text.toString('latin1', scalar.start, scalar.end));
+    case JsonKind.FLOAT:
+      return { float: scalar.float };
+    case JsonKind.BOOL:
+      return scalar.low === 1;
     default:
-      return parseNumber(cursor);
+      return null;
   }
 }
 
-function parseWord<T extends JsonValue>(cursor: Cursor, word: string, value: T): T {
-  if (!cursor.text.startsWith(word, cursor.at)) fail(cursor, 'Expecting value');
-  cursor.at += word.length;
-  return value;
-}
-
-function parseNumber(cursor: Cursor): JsonValue {
-  const { text, at } = cursor;
-  NUMBER.lastIndex = at;
-  const match = NUMBER.exec(text);
-  if (match === null) return parseNonFinite(cursor);
-  cursor.at = NUMBER.lastIndex;
-  const digits = match[0];
-  if (match[1] !== undefined || match[2] !== undefined) return { float: Number(digits) };
-  if (digits.length - (digits.startsWith('-') ? 1 : 0) > MAX_INTEGER_DIGITS) {
-    throw new JsonSyntaxError(`Integer of more than ${MAX_INTEGER_DIGITS} digits`, text, at);
-  }
+/** Minus zero is an integer here, and integers have no sign of zero. */
+function integerOf(digits: string): number | bigint {
   const value = Number(digits);
-  // Minus zero is an integer here, and integers have no sign of zero.
   return Number.isSafeInteger(value) ? value + 0 : BigInt(digits);
 }
 
-function parseNonFinite(cursor: Cursor): JsonFloat {
-  for (const [word, float] of NON_FINITE) {
-    if (cursor.text.startsWith(word, cursor.at)) {
-      cursor.at += word.length;
-      return { float };
-    }
-  }
-  return fail(cursor, 'Expecting value');
-}
-
-function parseArray(cursor: Cursor, depth: number): JsonValue[] {
-  if (depth > MAX_DEPTH) fail(cursor, `Nested more than ${MAX_DEPTH} levels deep`);
+function readArray(cursor: Cursor): JsonValue[] {
   const items: JsonValue[] = [];
-  cursor.at++;
-  skipSpace(cursor);
-  if (cursor.text[cursor.at] === ']') {
-    cursor.at++;
-    return items;
-  }
-  for (;;) {
-    skipSpace(cursor);
-    items.push(parseValue(cursor, depth));
-    skipSpace(cursor);
-    const next = cursor.text[cursor.at];
-    if (next !== ',' && next !== ']') fail(cursor, "Expecting ',' delimiter");
-    cursor.at++;
-    if (next === ']') return items;
-  }
+  while (nextItem(cursor)) items.push(readValue(cursor));
+  return items;
 }
 
-function parseObject(cursor: Cursor, depth: number): JsonObject {
-  if (depth > MAX_DEPTH) fail(cursor, `Nested more than ${MAX_DEPTH} levels deep`);
-  const members = new Map<string, JsonValue>();
-  cursor.at++;
-  skipSpace(cursor);
-  if (cursor.text[cursor.at] === '}') {
-    cursor.at++;
-    return members;
-  }
-  for (;;) {
-    skipSpace(cursor);
-    if (cursor.text[cursor.at] !== '"') {
-      fail(cursor, 'Expecting property name enclosed in double quotes');
-    }
-    const name = parseString(cursor);
-    skipSpace(cursor);
-    if (cursor.text[cursor.at] !== ':') fail(cursor, "Expecting ':' delimiter");
-    cursor.at++;
-    skipSpace(cursor);
-    members.set(name, parseValue(cursor, depth));
-    skipSpace(cursor);
-    const next = cursor.text[cursor.at];
-    if (next !== ',' && next !== '}') fail(cursor, "Expecting ',' delimiter");
-    cursor.at++;
-    if (next === '}') return members;
-  }
-}
-
-/**
- * Finds the end of the string and leaves its escapes to the engine's own parser. Half of a surrogate pair is refused:
- * it has no UTF-8, so it would ask for another entity than the one that was meant.
- */
-function parseString(cursor: Cursor): string {
-  const { text, at: start } = cursor;
-  let at = start + 1;
-  let plain = true;
-  for (; ; at++) {
-    const unit = text.charCodeAt(at);
-    if (unit === 0x22) break;
-    if (Number.isNaN(unit)) fail(cursor, 'Unterminated string starting at');
-    if (unit < 0x20) throw new JsonSyntaxError('Invalid control character at', text, at);
-    if (unit === 0x5c) {
-      plain = false;
-      at = skipEscape(text, at);
-    }
-  }
-  cursor.at = at + 1;
-  const value = plain
-    ? text.slice(start + 1, at)
-    : (JSON.parse(text.slice(start, at + 1)) as string);
-  if (!value.isWellFormed()) {
-    throw new JsonSyntaxError('Unpaired surrogate in string starting at', text, start);
-  }
-  return value;
-}
-
-/** The index of the last character of the escape that begins at `at`. */
-function skipEscape(text: string, at: number): number {
-  const next = text[at + 1];
-  if (next === undefined) throw new JsonSyntaxError('Unterminated string starting at', text, at);
-  if (next === 'u') {
-    if (!/^[0-9a-fA-F]{4}$/.test(text.slice(at + 2, at + 6))) {
-      throw new JsonSyntaxError('Invalid \\uXXXX escape', text, at + 1);
-    }
-    return at + 5;
-  }
-  if (!'"\\/bfnrt'.includes(next)) throw new JsonSyntaxError('Invalid \\escape', text, at);
-  return at + 1;
-}
-
-function skipSpace(cursor: Cursor): void {
+function readObject(cursor: Cursor): JsonObject {
   const { text } = cursor;
-  for (;;) {
-    const unit = text.charCodeAt(cursor.at);
-    if (unit !== 0x20 && unit !== 0x0a && unit !== 0x0d && unit !== 0x09) return;
-    cursor.at++;
+  const members = new Map<string, JsonValue>();
+  while (nextItem(cursor)) {
+    cursor.at = readScalar(text, cursor.at, scalar);
+    const name = stringOf(text, scalar);
+    cursor.at = valueAfterName(text, cursor.at);
+    members.set(name, readValue(cursor));
   }
+  return members;
 }
 
-function fail(cursor: Cursor, reason: string): never {
-  throw new JsonSyntaxError(reason, cursor.text, cursor.at);
+/** Goes over the bracket or comma before the next item; `false` where there is none, and then over the bracket behind. */
+function nextItem(cursor: Cursor): boolean {
+  const at = nextItemAt(cursor.text, cursor.at);
+  cursor.at = at < 0 ? -at : at;
+  return at > 0;
 }

@@ -9,10 +9,14 @@ import { openJsonBody, queryFlag, type JsonBody } from './json-body.ts';
 import type { JsonAnswer } from './feast-error.ts';
 import type { JsonRoute, RouteCall } from './json-route.ts';
 
+const REST_MEMBERS = ['full_feature_names', 'version'] as const;
+const INCREMENTAL_MEMBERS = ['end_ts', 'feature_views', ...REST_MEMBERS] as const;
+const MEMBERS = ['start_ts', 'disable_event_timestamp', ...INCREMENTAL_MEMBERS] as const;
+
 /** `POST /materialize` of Feast's Python server: a window of event time. */
 export function materializeRoute(jobs: MaterializationJobs): JsonRoute {
   return (body, call) => {
-    const json = openJsonBody(body, call.metadata('content-type'));
+    const json = openJsonBody(body, call.metadata('content-type'), MEMBERS);
     const start = json.optionalText('start_ts');
     const end = json.optionalText('end_ts');
     const viewNames = json.texts('feature_views', true);
@@ -26,7 +30,7 @@ export function materializeRoute(jobs: MaterializationJobs): JsonRoute {
 /** `POST /materialize-incremental` of Feast's Python server: what came since each view's last run. */
 export function materializeIncrementalRoute(jobs: MaterializationJobs): JsonRoute {
   return (body, call) => {
-    const json = openJsonBody(body, call.metadata('content-type'));
+    const json = openJsonBody(body, call.metadata('content-type'), INCREMENTAL_MEMBERS);
     const end = json.requireText('end_ts');
     const viewNames = json.texts('feature_views', true);
     const version = readRest(json);
@@ -45,7 +49,7 @@ export function materializeIncrementalRoute(jobs: MaterializationJobs): JsonRout
 }
 
 /** What both bodies end with. @throws BodyRejected */
-function readRest(json: JsonBody): string | undefined {
+function readRest(json: JsonBody<(typeof REST_MEMBERS)[number]>): string | undefined {
   // Names of features in the store are always their short ones.
   json.bool('full_feature_names', false);
   const version = json.optionalText('version');

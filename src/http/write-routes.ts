@@ -3,17 +3,31 @@ import { openJsonBody } from './json-body.ts';
 import { frameFromJson } from './json-frame.ts';
 import type { JsonRoute } from './json-route.ts';
 
+const PUSH_MEMBERS = [
+  'push_source_name',
+  'df',
+  'allow_registry_cache',
+  'to',
+  'transform_on_write',
+] as const;
+const WRITE_MEMBERS = [
+  'feature_view_name',
+  'df',
+  'allow_registry_cache',
+  'transform_on_write',
+] as const;
+
 /** `POST /push` of Feast's Python server: rows for every view of a push source. The answer has no body. */
 export function pushRoute(writer: FeatureWriter): JsonRoute {
   return async (body, call) => {
-    const json = openJsonBody(body, call.metadata('content-type'));
+    const json = openJsonBody(body, call.metadata('content-type'), PUSH_MEMBERS);
     const pushSourceName = json.requireText('push_source_name');
-    const df = json.requireObject('df');
+    const dfAt = json.requireObject('df');
     const allowRegistryCache = json.bool('allow_registry_cache', true);
-    const to = json.text('to', 'online');
+    const to = json.getText('to', 'online');
     json.bool('transform_on_write', true);
     json.finish();
-    const frame = frameFromJson(df);
+    const frame = frameFromJson(json.text, dfAt!);
     call.rowCount = frame.rowCount;
     call.featureCount = frame.columns.size;
     await writer.push(
@@ -32,13 +46,13 @@ export function pushRoute(writer: FeatureWriter): JsonRoute {
 /** `POST /write-to-online-store` of Feast's Python server, which its remote online store writes with. */
 export function writeToOnlineStoreRoute(writer: FeatureWriter): JsonRoute {
   return async (body, call) => {
-    const json = openJsonBody(body, call.metadata('content-type'));
+    const json = openJsonBody(body, call.metadata('content-type'), WRITE_MEMBERS);
     const viewName = json.requireText('feature_view_name');
-    const df = json.requireObject('df');
+    const dfAt = json.requireObject('df');
     const allowRegistryCache = json.bool('allow_registry_cache', true);
     const transformOnWrite = json.bool('transform_on_write', true);
     json.finish();
-    const frame = frameFromJson(df);
+    const frame = frameFromJson(json.text, dfAt!);
     call.rowCount = frame.rowCount;
     call.featureCount = frame.columns.size;
     await writer.write(

@@ -11,7 +11,7 @@ const VALUE_TAG = 0x12;
 const VAL_TAG = 0x0a;
 
 /** Of one request, empty ones and several of one name counted too: a column costs some hundred bytes beside its two in a message. */
-const MAX_COLUMNS = 10_000;
+export const MAX_COLUMNS = 10_000;
 
 /** @throws SideboardError LIMIT_EXCEEDED */
 export function checkColumnCount(count: number): void {

@@ -2,7 +2,7 @@ import { checkColumnCount } from './decode-columns.ts';
 import { DecodedSelectionId } from './selection-id.ts';
 import type { EntityColumn, RetrievalRequest, Selection } from './retrieval-request.ts';
 
-/** A column as JSON callers build it: one encoded `feast.types.Value` per row, empty = null. */
+/** A column of values that were encoded one by one: one `feast.types.Value` per row, empty = null. */
 export interface EncodedColumn {
   readonly name: string;
   readonly values: readonly Uint8Array[];
@@ -15,15 +15,15 @@ export type RequestedSelection = Pick<
 >;
 
 /**
- * Makes a request of values that somebody has encoded one by one (the HTTP JSON API). Entity columns are answered in
- * the order given; names must be distinct.
+ * Makes a request of columns that somebody has encoded (the HTTP JSON API). Entity columns are answered in the order
+ * given; names must be distinct.
  *
  * @throws SideboardError LIMIT_EXCEEDED for too many columns
  */
 export function requestFromColumns(
   selection: RequestedSelection,
-  columns: readonly EncodedColumn[],
-  contextColumns: readonly EncodedColumn[] = [],
+  columns: readonly EntityColumn[],
+  contextColumns: readonly EntityColumn[] = [],
 ): RetrievalRequest {
   checkColumnCount(columns.length + contextColumns.length);
   const entityColumnNames = columns.map((column) => column.name);
@@ -32,8 +32,8 @@ export function requestFromColumns(
   return {
     selectionId: new DecodedSelectionId(whole),
     selection: () => whole,
-    columns: columns.map(packColumn),
-    contextColumns: contextColumns.map(packColumn),
+    columns,
+    contextColumns,
   };
 }
 

@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { frameFromJson } from '../../src/http/json-frame.ts';
-import { parseJson, type JsonObject } from '../../src/http/json-parser.ts';
 import { errorOf } from '../retrieval/ask.ts';
 
-const frame = (df: Record<string, unknown>) =>
-  frameFromJson(parseJson(JSON.stringify(df)) as JsonObject);
+const frame = (df: Record<string, unknown>) => frameFromJson(Buffer.from(JSON.stringify(df)), 0);
 
 describe('the rows of a df', () => {
   it('have a single value beside arrays in each of them', () => {

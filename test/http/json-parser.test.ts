@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { JsonSyntaxError, parseJson } from '../../src/http/json-parser.ts';
+import { parseJson } from '../../src/http/json-parser.ts';
+import { JsonSyntaxError } from '../../src/http/json-syntax.ts';
 
 function failure(text: string): { message: string; position: number } {
   try {

@@ -5,7 +5,7 @@ import { GetOnlineFeaturesRequestSchema } from '../../gen/feast/serving/ServingS
 import { ValueSchema } from '../../gen/feast/types/Value_pb.ts';
 import { isSideboardError } from '../../src/errors.ts';
 import { decodeRequest } from '../../src/retrieval/decode-request.ts';
-import { requestFromColumns } from '../../src/retrieval/request-from-columns.ts';
+import { packColumn, requestFromColumns } from '../../src/retrieval/request-from-columns.ts';
 import type { EntityColumn, RetrievalRequest } from '../../src/retrieval/retrieval-request.ts';
 import type { SelectionId } from '../../src/retrieval/selection-id.ts';
 import { codeOf, encoded, encodeQuestion, errorOf, LIMITS, type ValueInit } from './ask.ts';
@@ -259,7 +259,9 @@ describe('limits and errors', () => {
     const error = await errorOf(() => decode(concat(columns(0x1a, 6000), columns(0x2a, 6000))));
     expect(error).toMatchObject({ code: 'LIMIT_EXCEEDED' });
     expect(error.message).toContain('more than 10000 columns');
-    const named = Array.from({ length: 10_001 }, (_, i) => ({ name: `x${i}`, values: [] }));
+    const named = Array.from({ length: 10_001 }, (_, i) =>
+      packColumn({ name: `x${i}`, values: [] }),
+    );
     const selection = { ...decode(new Uint8Array(0)).selection(), features: ['v:a'] };
     expect(await codeOf(() => requestFromColumns(selection, named))).toBe('LIMIT_EXCEEDED');
     expect(await codeOf(() => requestFromColumns(selection, [], named))).toBe('LIMIT_EXCEEDED');

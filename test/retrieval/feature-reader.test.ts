@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { decodeRequest } from '../../src/retrieval/decode-request.ts';
-import { requestFromColumns } from '../../src/retrieval/request-from-columns.ts';
+import { packColumn, requestFromColumns } from '../../src/retrieval/request-from-columns.ts';
 import { FIELD_STATUS } from '../../src/retrieval/retrieved-features.ts';
 import {
   ask,
@@ -201,7 +201,7 @@ describe('what is answered', () => {
         [
           { name: 'driver', values: [encoded(['int64Val', 1n])] },
           { name: 'driver_id', values: [encoded(['int64Val', 2n])] },
-        ],
+        ].map(packColumn),
       ),
       OPTIONS,
       (retrieved) => {
