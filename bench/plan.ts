@@ -129,7 +129,7 @@ export const PARTS: { readonly [Name in PartName]: Part<Name> } = {
   },
   overload: {
     measure: measureOverloads,
-    estimate: ({ seconds }) => 3 * (8 + 7 * Math.max(5, seconds)),
+    estimate: ({ seconds }) => 4 * (11 + 7 * Math.max(5, seconds)),
   },
   writes: {
     most: { seconds: 3 },
@@ -265,12 +265,20 @@ async function overloadFigures(options: OverloadOptions): Promise<OverloadFigure
 
 async function measureOverloads(bench: Bench): Promise<OverloadFigures[]> {
   const figures: OverloadFigures[] = [];
-  for (const scenario of loadScenarios(['1x50', '64x10', '100x50'])) {
+  const [small, middle, large] = loadScenarios(['1x50', '64x10', '100x50']);
+  const loads = [
+    { scenario: small! },
+    { scenario: middle! },
+    { scenario: large! },
+    { scenario: small!, beside: large! },
+  ];
+  for (const load of loads) {
     const { repoPath, redisPort, entities, cores } = bench;
     const seconds = Math.max(5, bench.seconds);
-    const options = { repoPath, redisPort, entities, scenario, core: cores.server, seconds };
-    figures.push(await overloadFigures(options));
-    bench.say(`${scenario.name}: done`);
+    const options = { repoPath, redisPort, entities, ...load, core: cores.server, seconds };
+    const measured = await overloadFigures(options);
+    figures.push(measured);
+    bench.say(`${measured.scenario}: done`);
   }
   return figures;
 }

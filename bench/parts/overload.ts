@@ -21,6 +21,8 @@ export interface OverloadStep {
   readonly p99Ms: number;
   /** Of the answered ones by the server's own histogram: from the head of a request to the end of its answer, its wait included. */
   readonly servedP99Ms?: number;
+  /** The same of the first half second after the step, which all others leave out. */
+  readonly firstServedP99Ms?: number;
   readonly rssMiB: number;
   /** Share of its core that the server used. */
   readonly busyShare?: number;
@@ -51,6 +53,8 @@ export interface OverloadOptions {
   readonly repoPath: string;
   readonly redisPort: number;
   readonly scenario: Scenario;
+  /** Every `BESIDE_EVERY`th request is one of these instead. */
+  readonly beside?: Scenario;
   readonly core: number;
   readonly entities: number;
   /** Of each step. */
@@ -65,7 +69,11 @@ const CALLERS = 32;
 const WARM_UP_SECONDS = 2;
 const RESOURCE_EXHAUSTED = 8;
 /** Strict: in an overload nobody waits for much longer than a turn of the client takes. */
-const STRICT = { SIDEBOARD_ADMISSION_LATENCY_MS: '2', SIDEBOARD_ADMISSION_MIN_REQUESTS: '8' };
+const STRICT = { SIDEBOARD_ADMISSION_LATENCY_MS: '2', SIDEBOARD_ADMISSION_MIN_REQUESTS: '4' };
+/** While it becomes known whether more come than can be answered. */
+const SETTLE_SECONDS = 0.5;
+const MESSAGES = 200;
+const BESIDE_EVERY = 50;
 /** Refusals fewer than this share of all calls tell nothing of what one costs. */
 const MANY_REFUSED = 0.5;
 
@@ -74,11 +82,11 @@ const MANY_REFUSED = 0.5;
  * pause.
  */
 export async function measureOverload(options: OverloadOptions): Promise<OverloadFigures> {
-  const { repoPath, redisPort, scenario, core, entities, seconds } = options;
-  const features = references(scenario.features);
-  const messages = Array.from({ length: 200 }, (_, n) =>
-    encodeRequest(features, entityIds(scenario.rows, n, entities)),
-  );
+  const { repoPath, redisPort, scenario, beside, core, entities, seconds } = options;
+  const messages = Array.from({ length: MESSAGES }, (_, n) => {
+    const { features, rows } = n % BESIDE_EVERY === 0 ? (beside ?? scenario) : scenario;
+    return encodeRequest(references(features), entityIds(rows, n, entities));
+  });
   const target = {
     protocol: 'grpc',
     path: SERVING_PATH,
@@ -107,8 +115,10 @@ export async function measureOverload(options: OverloadOptions): Promise<Overloa
     }
     return figures;
   });
-  const settings = 'admission_latency_ms: 2, admission_min_requests: 8';
-  return { scenario: scenario.name, ...capacity, settings, steps };
+  const settings = 'admission_latency_ms: 2, admission_min_requests: 4';
+  const share = `${100 / BESIDE_EVERY} % of them ${beside?.name}`;
+  const name = beside === undefined ? scenario.name : `${scenario.name}, ${share}`;
+  return { scenario: name, ...capacity, settings, steps };
 }
 
 async function withServer<T>(
@@ -140,10 +150,6 @@ async function measureStep(
   { factor, capacityPerSecond, cpuUsPerAnswer, redis, seconds }: StepOptions,
 ): Promise<OverloadStep> {
   let refused = 0;
-  const servedBefore = await servedLatencyOf(server.adminUrl);
-  const before = usageOf(server.pid);
-  const [redisBefore, clientBefore] = [scheduledOf(redis), scheduledOf(process.pid)];
-  const startedAtMs = performance.now();
   const countRefused: LoadClient = {
     send: (index, done) =>
       client.send(index, (error) => {
@@ -153,6 +159,14 @@ async function measureStep(
     close: () => {},
   };
   const ratePerSecond = capacityPerSecond * factor;
+  const servedAtFirst = await servedLatencyOf(server.adminUrl);
+  const first = await runPaced(countRefused, { ratePerSecond, seconds: SETTLE_SECONDS });
+  const failedAtFirst = first.failed - refused;
+  refused = 0;
+  const servedBefore = await servedLatencyOf(server.adminUrl);
+  const before = usageOf(server.pid);
+  const [redisBefore, clientBefore] = [scheduledOf(redis), scheduledOf(process.pid)];
+  const startedAtMs = performance.now();
   const paced = await runPaced(countRefused, { ratePerSecond, seconds });
   const tookSeconds = (performance.now() - startedAtMs) / 1000;
   const after = usageOf(server.pid);
@@ -167,10 +181,11 @@ async function measureStep(
     sentPerSecond: (paced.latencies.count + paced.failed) / tookSeconds,
     answeredPerSecond: paced.answeredPerSecond,
     refusedPerSecond: refused / tookSeconds,
-    failed: paced.failed - refused,
+    failed: paced.failed - refused + failedAtFirst,
     p50Ms: paced.latencies.p50Ms,
     p99Ms: paced.latencies.p99Ms,
     servedP99Ms: servedQuantileMs(servedBefore, servedAfter, 0.99),
+    firstServedP99Ms: servedQuantileMs(servedAtFirst, servedBefore, 0.99),
     rssMiB: after.rssBytes / 2 ** 20,
     busyShare: cpuUs / 1e6 / tookSeconds,
     redisShare: share(redisBefore.ranUs, redisAfter.ranUs),

@@ -49,6 +49,7 @@ export function overloadTables(figures: Parts['overload']): string {
           'p50 ms',
           'p99 ms',
           'p99 in the server, ms',
+          'in the first half second',
           'RSS MiB',
           'server, of its core',
           'Redis, of its core',
@@ -65,6 +66,7 @@ export function overloadTables(figures: Parts['overload']): string {
           figure(step.p50Ms),
           figure(step.p99Ms),
           step.servedP99Ms === undefined ? '–' : figure(step.servedP99Ms),
+          step.firstServedP99Ms === undefined ? '–' : figure(step.firstServedP99Ms),
           figure(step.rssMiB),
           step.busyShare === undefined ? '–' : percent(step.busyShare),
           step.redisShare === undefined ? '–' : percent(step.redisShare),
@@ -77,7 +79,7 @@ export function overloadTables(figures: Parts['overload']): string {
       const failed = steps.reduce((sum, step) => sum + step.failed, 0);
       const cost = cpuUsPerAnswer === undefined ? '' : `, ${figure(cpuUsPerAnswer)} us of CPU each`;
       const strict = settings ?? 'admission_latency_ms: 0, admission_min_requests: 2';
-      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s${cost}. Sent by the clock, or as fast as the client can in the time that server and Redis leave it; \`${strict}\`. p50 and p99 are from when a call was due, the client's own lateness included; in the server from the head of a request to the end of its answer, its wait included, by buckets. Neither answered nor refused: ${failed}.\n\n${table}`;
+      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s${cost}. Sent by the clock, or as fast as the client can in the time that server and Redis leave it; \`${strict}\`. p50 and p99 are from when a call was due, the client's own lateness included; in the server from the head of a request to the end of its answer, its wait included, by buckets. The first half second of each step has a column of its own and is left out of the others. Neither answered nor refused: ${failed}.\n\n${table}`;
     })
     .join('\n\n');
 }
