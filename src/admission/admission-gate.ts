@@ -40,6 +40,12 @@ export interface AdmissionGate {
    * @param isMeasured false = its latency says nothing, as of a caller who went away
    */
   leave(nowMs: number, enteredAtMs: number, isMeasured: boolean): void;
+  /** Others wait, or there are as many as there may be at all: it is worth the while to ask `turnAway`. */
+  readonly isCrowded: boolean;
+  /**
+   * Refuses who would be refused whatever its message and its deadline; `undefined` = it may `enter`, and may be refused then.
+   */
+  turnAway(nowMs: number): SideboardError | undefined;
   /** A request that may be waiting waits no longer: its caller went away, or its deadline passed. */
   withdraw(entrant: Entrant, nowMs: number): void;
   /** Requests that may be in work at once, now. */
@@ -65,6 +71,8 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
   let isServing = false;
   let isLooking = false;
 
+  const isFull = (): boolean => limit.workCount + line.count >= maxRequests;
+
   const areMany = (): boolean => limit.workCount + line.count >= minRequests;
 
   const isTooLong = (now: number): boolean =>
@@ -77,8 +85,7 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
 
   const wait = (entrant: Entrant, now: number): void => {
     const isTooMuch =
-      limit.workCount + line.count >= maxRequests ||
-      (line.count > 0 && line.bytes + entrant.messageBytes > maxWaitingBytes);
+      isFull() || (line.count > 0 && line.bytes + entrant.messageBytes > maxWaitingBytes);
     if (isTooMuch || (areMany() && isTooLong(now))) {
       refuse(entrant, refusals.tooMany(now, limit.current));
       return;
@@ -149,6 +156,15 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
       } else {
         wait(entrant, now);
       }
+    },
+    get isCrowded() {
+      return line.count > 0 || limit.workCount >= maxRequests;
+    },
+    turnAway(now): SideboardError | undefined {
+      if (!isFull() && !(areMany() && isTooLong(now))) return undefined;
+      patience.came();
+      limit.refused();
+      return refusals.tooMany(now, limit.current);
     },
     leave(now, enteredAtMs, isMeasured): void {
       limit.leave(now, enteredAtMs, isMeasured);

@@ -36,6 +36,16 @@ export class Entrance {
     this.options = options;
   }
 
+  /** It is worth the while to ask `turnAway` of `measured` calls. */
+  get isCrowded(): boolean {
+    return this.options.gate?.isCrowded === true;
+  }
+
+  /** Refuses a `measured` call of which only the head is here; `undefined` = it may `enter`, and may be refused then. */
+  turnAway(): SideboardError | undefined {
+    return this.options.gate?.turnAway(performance.now());
+  }
+
   /** Lets a call in, now or later, or refuses it. */
   enter(entrant: Entrant, admission: Admission | undefined): void {
     const { gate, observer, maxConcurrentRequests } = this.options;

@@ -1,6 +1,6 @@
 import type { Authenticate } from '../call/access.ts';
 import { Entrance } from '../call/entrance.ts';
-import { encodeHeaderBlock } from '../http2/header-block.ts';
+import { encodeHeaderBlock, type HeaderBlock } from '../http2/header-block.ts';
 import type {
   RequestBody,
   RequestHead,
@@ -10,7 +10,7 @@ import type {
 import { awaitCaller, identify } from './identify.ts';
 import { FRAME_HEADROOM, type GrpcMethod, type GrpcService } from './grpc-service.ts';
 import { createMessageReader, frameMessage } from './message-reader.ts';
-import { ServerCall, type CallLimits, type CallObserver } from './server-call.ts';
+import { refusalHead, ServerCall, type CallLimits, type CallObserver } from './server-call.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 import { createTrailers } from './trailers.ts';
 import {
@@ -70,7 +70,20 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     }
   }
 
-  const listener: StreamListener = (head, response) => {
+  const { entrance } = common;
+  /** A read that would be refused all the same is refused before anything is made for it. Who calls does not matter. */
+  const turnAway = (head: RequestHead): HeaderBlock | undefined => {
+    if (!entrance.isCrowded) return undefined;
+    const method = methods.get(head.path);
+    if (method?.kind !== 'unary' || method.admission !== 'measured') return undefined;
+    if (head.method !== 'POST' || !isGrpc(head)) return undefined;
+    const refusal = entrance.turnAway();
+    if (refusal === undefined) return undefined;
+    options.observer.onTurnedAway?.(head.path);
+    return refusalHead(refusal);
+  };
+
+  const listen = (head: RequestHead, response: ResponseStream): RequestBody => {
     if (!isGrpc(head)) return options.otherwise?.(head, response) ?? refuse(response, 415);
     if (head.method !== 'POST') return refuse(response, 405);
     const call = new ServerCall(head, response, options.limits, options.observer);
@@ -118,7 +131,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
   };
 
   return {
-    listener,
+    listener: Object.assign(listen, { turnAway }),
     endStreams(): void {
       isStopping = true;
       for (const call of openStreams) call.fail(stopping());

@@ -6,7 +6,7 @@ import { encodeHeaderBlock, type HeaderBlock, type HeaderFields } from '../http2
 import type { RequestHead, ResponseStream } from '../http2/http2-engine.ts';
 import { SERVER_TIMING, type RequestTiming } from '../call/request-timing.ts';
 import type { RequestTrace } from '../call/request-trace.ts';
-import { OverloadedError } from '../errors.ts';
+import { OverloadedError, type SideboardError } from '../errors.ts';
 import type { CallContext } from './grpc-service.ts';
 import { GrpcCode, GrpcStatusError, statusOf, type GrpcStatus } from './status.ts';
 import { encodeStatusDetails, STATUS_DETAILS } from './status-details.ts';
@@ -35,6 +35,8 @@ export interface CallLimits {
 /** Told about every call, once, when it is over. */
 export interface CallObserver extends EntranceObserver {
   onCallEnd(call: CallContext, status: GrpcStatus, durationMs: number, error?: unknown): void;
+  /** Told instead of calls that are refused by their heads alone, under overload. */
+  onTurnedAway?(path: string): void;
   /** Whole messages of all calls, in both directions; changed by the dispatcher only. */
   receivedMessageCount: number;
   sentMessageCount: number;
@@ -234,6 +236,11 @@ function errorFields(
 
 /** Heads for errors that are thrown again and again: what is refused under overload has to cost nothing. */
 const OVERLOADED_HEADS = new WeakMap<OverloadedError, HeaderBlock>();
+
+/** The whole answer to a call that is refused before it is one. */
+export function refusalHead(error: SideboardError): HeaderBlock {
+  return errorHead(statusOf(error), error, undefined);
+}
 
 /** An answer that consists of its status alone. */
 function errorHead(

@@ -23,10 +23,9 @@ import type { HeaderAssembly } from './receive-headers.ts';
 import { SendLine } from './send-line.ts';
 import { sendQueued } from './send-queue.ts';
 import type { Stream } from './stream.ts';
+import { RecentResets } from './recent-resets.ts';
 import { StreamTable } from './stream-table.ts';
 
-/** Streams that were reset by us lately: what the client sent before it knew is let pass. */
-const MAX_RECENT_RESETS = 1000;
 /** Payload of the ping between the two GOAWAYs. */
 const DRAIN_PING = Buffer.from('draining', 'latin1');
 
@@ -72,7 +71,7 @@ export class Connection implements FrameSink {
 
   private readonly socket: Duplex;
   private readonly reader = new FrameReader();
-  private recentResets: Set<number> | undefined;
+  private recentResets: RecentResets | undefined;
   private isDirty = false;
 
   constructor(core: EngineCore, socket: Duplex, preface: Uint8Array) {
@@ -156,7 +155,7 @@ export class Connection implements FrameSink {
 
   sendReset(streamId: number, code: number): void {
     writeResetStream(this.output, streamId, code);
-    this.rememberReset(streamId);
+    (this.recentResets ??= new RecentResets()).add(streamId);
     this.markDirty();
   }
 
@@ -173,17 +172,6 @@ export class Connection implements FrameSink {
     if (this.streams.size === 0) this.times.idleSinceMs = this.core.nowMs;
     this.core.counters.streamsClosed += 1;
     this.core.closeLater(stream);
-  }
-
-  private rememberReset(streamId: number): void {
-    const resets = (this.recentResets ??= new Set());
-    if (resets.size === MAX_RECENT_RESETS) {
-      for (const oldest of resets) {
-        resets.delete(oldest);
-        break;
-      }
-    }
-    resets.add(streamId);
   }
 
   wasReset(streamId: number): boolean {

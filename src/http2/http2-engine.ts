@@ -71,7 +71,14 @@ export interface ResponseStream {
 }
 
 /** Called for every new stream. */
-export type StreamListener = (head: RequestHead, response: ResponseStream) => RequestBody;
+export interface StreamListener {
+  (head: RequestHead, response: ResponseStream): RequestBody;
+  /**
+   * Asked before a stream is made for a request. What it returns is all of the response, and the request costs no more than that:
+   * whatever else the client sends of it is dropped. An engine need not ask.
+   */
+  readonly turnAway?: (head: RequestHead) => HeaderBlock | undefined;
+}
 
 /** Limits of one engine. Those of a connection hold for every one; times are milliseconds, 0 = without such a limit. */
 export interface EngineLimits {

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import { Cost, spendCredit } from './flood-guard.ts';
+import { Cost, earnByContent, spendCredit } from './flood-guard.ts';
 import { DEFAULT_WINDOW_BYTES, ErrorCode, Flag, protocolError } from './frame.ts';
 import { writeWindowUpdate } from './frame-writer.ts';
 import type { Stream } from './stream.ts';
@@ -29,7 +29,7 @@ export function receiveData(
   if (from === to && !isEnd) spendCredit(connection.guard, Cost.FRAME);
   const stream = connection.streams.get(streamId);
   if (stream === undefined) {
-    refuseData(connection, streamId);
+    refuseData(connection, streamId, to - from);
   } else if (stream.isRequestEnded) {
     connection.failStream(streamId, ErrorCode.STREAM_CLOSED);
   } else if (stream.isHeld && stream.uncreditedBytes + end - start > windowOf(connection)) {
@@ -118,10 +118,14 @@ function countContent(stream: Stream, length: number, isEnd: boolean): boolean {
   return !isEnd || stream.missingBytes === 0;
 }
 
-/** DATA may cross a reset of ours on the way. */
-function refuseData(connection: Connection, streamId: number): void {
+/** DATA may cross a reset of ours on the way; as much content as a frame may have is no less welcome than elsewhere. */
+function refuseData(connection: Connection, streamId: number, length: number): void {
   if (connection.drainStage === 2 && streamId > connection.lastStreamId) return;
   if (connection.isIdle(streamId)) throw protocolError('DATA for a stream that is idle');
-  if (connection.wasReset(streamId)) spendCredit(connection.guard, Cost.FRAME);
-  else connection.failStream(streamId, ErrorCode.STREAM_CLOSED);
+  if (!connection.wasReset(streamId)) {
+    connection.failStream(streamId, ErrorCode.STREAM_CLOSED);
+    return;
+  }
+  spendCredit(connection.guard, Cost.FRAME);
+  earnByContent(connection.guard, length);
 }

@@ -2,6 +2,7 @@ import type { Connection } from './connection.ts';
 import { Cost, spendCredit } from './flood-guard.ts';
 import { ConnectionError, ErrorCode, Flag, protocolError, readUint31 } from './frame.ts';
 import { areTrailers, createRequestHead, type DecodedHead } from './request-head.ts';
+import { turnAway } from './send-queue.ts';
 import { Stream } from './stream.ts';
 
 /** A header block that is spread over HEADERS and CONTINUATION. */
@@ -118,12 +119,18 @@ function openStream(
     connection.failStream(streamId, ErrorCode.PROTOCOL_ERROR);
     return;
   }
+  const { listener } = connection.core;
+  const refusal = listener.turnAway?.(head);
+  if (refusal !== undefined) {
+    turnAway(connection, streamId, refusal, isEnd);
+    return;
+  }
   const stream = new Stream(streamId, connection);
   stream.missingBytes = head.contentLength;
   stream.isRequestEnded = isEnd;
   connection.streams.add(stream);
   connection.core.counters.streams += 1;
-  stream.body = connection.core.listener(head, stream);
+  stream.body = listener(head, stream);
   if (isEnd && !stream.isClosed) stream.body.onEnd();
 }
 

@@ -24,9 +24,28 @@ const HIGH_WATER_BYTES = 64 * 1024;
 
 export function sendHeaders(stream: Stream, headers: HeaderBlock, end: boolean): void {
   stream.hasHeaders = true;
-  writeHeaders(stream, headers.bytes, end);
+  writeHeaders(stream.connection, stream.id, headers.bytes, end);
   if (end) endResponse(stream);
   stream.connection.markDirty();
+}
+
+/** A response without a stream, to a request of which only the head is here unless `isRequestEnded`. */
+export function turnAway(
+  connection: Connection,
+  streamId: number,
+  headers: HeaderBlock,
+  isRequestEnded: boolean,
+): void {
+  const { counters } = connection.core;
+  counters.streams += 1;
+  counters.streamsClosed += 1;
+  counters.streamsSucceeded += 1;
+  writeHeaders(connection, streamId, headers.bytes, true);
+  if (!isRequestEnded) connection.sendReset(streamId, ErrorCode.NO_ERROR);
+  connection.markDirty();
+  if (connection.streams.size === 0) connection.times.idleSinceMs = connection.core.nowMs;
+  // It has its answer, and what it sends before it knows costs credit.
+  earnByAnswer(connection.guard);
 }
 
 /** The whole response at once. What fits into one frame and the client's windows is written without a detour. */
@@ -37,7 +56,7 @@ export function sendReply(
   trailers: HeaderBlock | undefined,
 ): void {
   stream.hasHeaders = true;
-  writeHeaders(stream, headers.bytes, false);
+  writeHeaders(stream.connection, stream.id, headers.bytes, false);
   endBody(stream, body, trailers);
   stream.connection.markDirty();
 }
@@ -64,10 +83,10 @@ export function endBody(
     enqueue(stream, bytes);
   } else if (!isEmpty) {
     writeData(stream, bytes, trailers === undefined ? Flag.END_STREAM : 0);
-    if (trailers !== undefined) writeHeaders(stream, trailers.bytes, true);
+    if (trailers !== undefined) writeHeaders(stream.connection, stream.id, trailers.bytes, true);
     endResponse(stream);
   } else if (stream.queuedBytes === 0) {
-    if (trailers !== undefined) writeHeaders(stream, trailers.bytes, true);
+    if (trailers !== undefined) writeHeaders(stream.connection, stream.id, trailers.bytes, true);
     else writeDataHeader(stream, 0, Flag.END_STREAM);
     endResponse(stream);
   }
@@ -148,7 +167,8 @@ function sendFrame(stream: Stream): void {
   writeDataHeader(stream, size, ends && stream.trailers === undefined ? Flag.END_STREAM : 0);
   takeQueued(stream, size);
   if (ends) {
-    if (stream.trailers !== undefined) writeHeaders(stream, stream.trailers.bytes, true);
+    if (stream.trailers !== undefined)
+      writeHeaders(connection, stream.id, stream.trailers.bytes, true);
     endResponse(stream);
   } else if (stream.queuedBytes === 0) {
     connection.core.drainedLater(stream);
@@ -212,8 +232,12 @@ function writeBytes({ output }: Connection, bytes: Uint8Array): void {
 }
 
 /** HEADERS, and CONTINUATION for what does not fit into a frame. */
-function writeHeaders(stream: Stream, fields: Uint8Array, endStream: boolean): void {
-  const { connection } = stream;
+function writeHeaders(
+  connection: Connection,
+  streamId: number,
+  fields: Uint8Array,
+  endStream: boolean,
+): void {
   const { output } = connection;
   const block = connection.hasTableToEmpty ? Buffer.concat([EMPTY_TABLE, fields]) : fields;
   connection.hasTableToEmpty = false;
@@ -225,7 +249,7 @@ function writeHeaders(stream: Stream, fields: Uint8Array, endStream: boolean): v
     const end = Math.min(block.length, from + DEFAULT_MAX_FRAME_BYTES);
     if (end === block.length) flags |= Flag.END_HEADERS;
     const at = output.reserve(FRAME_HEADER_BYTES + end - from);
-    output.at = writeFrameHeader(output.bytes, at, end - from, type, flags, stream.id);
+    output.at = writeFrameHeader(output.bytes, at, end - from, type, flags, streamId);
     output.append(end - from === block.length ? block : block.subarray(from, end));
     type = FrameType.CONTINUATION;
     flags = 0;

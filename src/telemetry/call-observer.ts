@@ -15,6 +15,8 @@ const SERVER_FAULTS: ReadonlySet<GrpcCode> = new Set<GrpcCode>([
   GrpcCode.DATA_LOSS,
 ]);
 
+const OVERLOADED = grpcCodeName(GrpcCode.RESOURCE_EXHAUSTED);
+
 /** What a call observer needs beside metrics and log. */
 export interface CallObserverOptions {
   /** Paths of methods and routes that there are. */
@@ -37,6 +39,10 @@ export function createCallObserver(
     receivedMessageCount: 0,
     sentMessageCount: 0,
     tracing,
+    onTurnedAway(path): void {
+      metrics.observeRequest(path, OVERLOADED, false, 0);
+      counts.answeredCount += 1;
+    },
     onCallEnd(call, status, durationMs, error): void {
       const method = knownPaths.has(call.path) ? call.path : 'unknown';
       const code = grpcCodeName(status.code);

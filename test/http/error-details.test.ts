@@ -46,6 +46,8 @@ test.each(TRANSPORTS)('over %s a refusal says when to come back', async (_, open
   const refusal = new OverloadedError('full', 1250);
   const gate: AdmissionGate = {
     enter: (entrant) => entrant.refuse(refusal),
+    isCrowded: false,
+    turnAway: () => undefined,
     leave: () => {},
     limit: 0,
     withdraw() {},

@@ -87,6 +87,8 @@ export interface FeatureServer {
   readonly health: HealthState;
   /** Calls that are over, in order. */
   readonly calls: ObservedCall[];
+  /** Paths of calls that were refused by their heads alone. */
+  readonly turnedAway: string[];
   readonly store: MemoryStore;
   /** Calls being answered. */
   inFlightCount(): number;
@@ -132,10 +134,12 @@ export async function startFeatureServer(
   const health = createHealthState([SERVING_SERVICE, GRPC_FEATURE_SERVER]);
   health.setServing(true);
   const calls: ObservedCall[] = [];
+  const turnedAway: string[] = [];
   const observer: CallObserver = {
     inFlightCount: 0,
     receivedMessageCount: 0,
     sentMessageCount: 0,
+    onTurnedAway: (path) => void turnedAway.push(path),
     onCallEnd({ path, rowCount, featureCount }, { code }): void {
       calls.push({ path, code, rowCount, featureCount });
     },
@@ -189,6 +193,7 @@ export async function startFeatureServer(
     listener: dispatcher.listener,
     health,
     calls,
+    turnedAway,
     store,
     inFlightCount: () => observer.inFlightCount,
     close: async () => {

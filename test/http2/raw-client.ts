@@ -9,6 +9,7 @@ import type {
   Http2Engine,
   RequestHead,
   ResponseStream,
+  StreamListener,
 } from '../../src/http2/http2-engine.ts';
 import { HELLO, type Frame } from './frames.ts';
 
@@ -54,34 +55,37 @@ export const OK_TRAILERS = encodeHeaderBlock({ 'grpc-status': 0 });
 /**
  * @param onEnd what to do when a request is complete; unless given, its body is sent back with trailers
  * @param create the engine; unless given, our own
+ * @param turnAway see `StreamListener`
  */
 export function createRig(
   limits: Partial<EngineLimits> = {},
   onEnd: (request: SeenRequest) => void = echo,
   create: typeof createEngine = createEngine,
+  turnAway?: StreamListener['turnAway'],
 ): Rig {
   const requests: SeenRequest[] = [];
   const faults: unknown[] = [];
+  const listener: StreamListener = (head, response) => {
+    const request: SeenRequest = {
+      head,
+      response,
+      body: Buffer.alloc(0),
+      isEnded: false,
+      closeCount: 0,
+    };
+    requests.push(request);
+    return {
+      onData: (chunk) => void (request.body = Buffer.concat([request.body, chunk])),
+      onEnd(): void {
+        request.isEnded = true;
+        onEnd(request);
+      },
+      onClose: () => void (request.closeCount += 1),
+    };
+  };
   const engine = create(
     { ...DEFAULT_LIMITS, ...limits },
-    (head, response) => {
-      const request: SeenRequest = {
-        head,
-        response,
-        body: Buffer.alloc(0),
-        isEnded: false,
-        closeCount: 0,
-      };
-      requests.push(request);
-      return {
-        onData: (chunk) => void (request.body = Buffer.concat([request.body, chunk])),
-        onEnd(): void {
-          request.isEnded = true;
-          onEnd(request);
-        },
-        onClose: () => void (request.closeCount += 1),
-      };
-    },
+    turnAway === undefined ? listener : Object.assign(listener, { turnAway }),
     { onFault: (error) => void faults.push(error) },
   );
   return {

@@ -8,6 +8,9 @@ import {
   storedValue,
 } from '../../bench/data/official-layout.ts';
 import { fillStore, makeRepo, type SeededRepo } from '../../bench/data/seed.ts';
+import { createAdmissionGate } from '../../src/admission/admission-gate.ts';
+import type { Entrant } from '../../src/admission/waiting-line.ts';
+import { startFeatureServer } from '../http/feature-server.ts';
 import { feastPython, interopPath } from '../support/python.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
 import { startSideboard, type SideboardProcess } from '../support/sideboard-process.ts';
@@ -21,6 +24,23 @@ const KEEP_ALIVE_MS = 150;
 const MAX_AGE_MS = 300;
 /** So many connections have to follow each other. */
 const NEW_CONNECTIONS = 4;
+
+/** Whoever comes while one is in work is refused. */
+const ONE_AT_A_TIME = {
+  latencyMs: 0,
+  minRequests: 1,
+  maxRequests: 1,
+  maxWaitingBytes: 1_000_000,
+  busyMs: () => 0,
+  later: () => {},
+};
+const NOBODY: Entrant = {
+  deadlineAtMs: Infinity,
+  messageBytes: 0,
+  letIn() {},
+  refuse() {},
+  place: undefined,
+};
 
 let redis: RedisServer;
 let repo: SeededRepo;
@@ -123,6 +143,40 @@ describe.each([
   test('reads a reply of more than its flow-control window', async () => {
     const features = references(250);
     expectStored(await client.ask({ request: request(features, ENTITIES) }), features, ENTITIES);
+  });
+
+  test('is refused before its messages have come, and goes on when the overload is over', async () => {
+    const gate = createAdmissionGate(ONE_AT_A_TIME, performance.now());
+    const crowded = await startFeatureServer({ handler: { gate } });
+    const caller = new InteropClient(command(), Number(new URL(crowded.http2Url).port));
+    const calm = {
+      request: {
+        featureService: 'driver_service',
+        entities: { driver_id: { val: [{ int64Val: '1001' }] } },
+      },
+    };
+    try {
+      expect(await caller.ask(calm)).toMatchObject({ code: 'OK' });
+      const enteredAtMs = performance.now();
+      gate.enter(NOBODY, enteredAtMs);
+      // More than the windows of most clients.
+      const large = { features: { val: Array<string>(20_000).fill('driver_stats:trips') } };
+      for (const request of [calm.request, large]) {
+        const refused = await caller.ask({ request, parallel: 20 });
+        expect(refused).toMatchObject({
+          code: 'RESOURCE_EXHAUSTED',
+          callCount: 20,
+          failedCount: 20,
+        });
+        expect(refused.message).toContain('the server is overloaded');
+      }
+      expect(crowded.turnedAway.length).toBeGreaterThanOrEqual(40);
+      gate.leave(performance.now(), enteredAtMs, false);
+      expect(await caller.ask(calm)).toMatchObject({ code: 'OK' });
+    } finally {
+      await caller.close();
+      await crowded.close();
+    }
   });
 
   test('gets 100 answers at once, all alike', async () => {

@@ -10,7 +10,7 @@ import {
 import { HealthCheckRequestSchema } from '../../gen/grpc/health/v1/health_pb.ts';
 import { createAdmissionGate, type AdmissionGate } from '../../src/admission/admission-gate.ts';
 import { startFeatureServer, type FeatureServer } from '../http/feature-server.ts';
-import { callOverHttp2 } from '../support/grpc-http2-call.ts';
+import { callOverHttp2, openHttp2Call } from '../support/grpc-http2-call.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const STRICT = {
@@ -65,6 +65,17 @@ it('one read too many is refused at once with RESOURCE_EXHAUSTED and when to com
   for (const each of held) expect((await each)['grpc-status']).toBe('0');
   expect((await call(READ, MESSAGE))['grpc-status']).toBe('0');
   expect(server.inFlightCount()).toBe(0);
+});
+
+it('a read is refused before its message has come', async () => {
+  const { stream, answer } = openHttp2Call(session, READ);
+  expect(await answer).toMatchObject({ ':status': 200, 'grpc-status': '8' });
+  expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
+  expect(server.turnedAway).toEqual([READ]);
+  // Others on the same connection are answered.
+  server.store.release();
+  for (const each of held) expect((await each)['grpc-status']).toBe('0');
+  expect((await call(READ, MESSAGE))['grpc-status']).toBe('0');
 });
 
 it('health, what the server is, and writes pass', async () => {
