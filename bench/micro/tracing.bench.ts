@@ -3,6 +3,7 @@ import { test } from 'vitest';
 import type { TracingConfig } from '../../src/config/config.ts';
 import type { RequestTrace, RequestTracing } from '../../src/call/request-trace.ts';
 import { startTiming, type RequestTiming } from '../../src/call/request-timing.ts';
+import { createCallerContext } from '../../src/telemetry/caller-context.ts';
 import { createCallObserver } from '../../src/telemetry/call-observer.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
@@ -20,6 +21,7 @@ const CONFIG: TracingConfig = {
   timeoutMs: 100,
   ratio: 0,
   followsCaller: true,
+  propagators: ['tracecontext'],
   compression: 'none',
   tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
   resource: {},
@@ -86,6 +88,7 @@ test('a request', async ({ bench }) => {
   // Spans that go nowhere: sending them is work of another turn, by the batch.
   const recorded = createRequestSpans({
     tracer: new TracerProvider().getTracer('bench'),
+    callerOf: createCallerContext(['tracecontext']),
     methods: new Set([METHOD]),
     routes: new Set(),
     storeSystem: 'redis',

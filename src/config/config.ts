@@ -239,6 +239,8 @@ export interface TracingConfig {
   readonly ratio: number;
   /** Whether a caller's decision is followed; `false` = the share is one of all requests. */
   readonly followsCaller: boolean;
+  /** By whose headers callers hand their traces on; of several that are there the last one's are taken. */
+  readonly propagators: readonly ('tracecontext' | 'b3' | 'b3multi')[];
   /** What the traces say of this process: `service.name` and others. */
   readonly resource: Readonly<Record<string, string>>;
 }

@@ -33,6 +33,7 @@ export function readTracing(
     compression: readCompression(env, problems),
     tls: readTls(env, receiver, problems),
     ...readSampler(values, env, problems),
+    propagators: readPropagators(env, problems),
     resource: {
       'host.name': hostname(),
       ...readPairs(env['OTEL_RESOURCE_ATTRIBUTES'] ?? '', 'OTEL_RESOURCE_ATTRIBUTES', problems),
@@ -123,6 +124,23 @@ function readPairs(text: string, where: string, problems: ProblemList): Record<s
     }
   }
   return pairs;
+}
+
+const PROPAGATORS = ['tracecontext', 'b3', 'b3multi'] as const;
+/** Nothing of ours is called by requests that are traced, to which baggage could be handed on. */
+const IDLE_PROPAGATORS: readonly string[] = ['baggage', 'none'];
+
+function readPropagators(env: Environment, problems: ProblemList): TracingConfig['propagators'] {
+  const names = (env['OTEL_PROPAGATORS'] || PROPAGATORS[0]).split(',').map((name) => name.trim());
+  const unknown = names.filter(
+    (name) => !PROPAGATORS.some((known) => known === name) && !IDLE_PROPAGATORS.includes(name),
+  );
+  if (unknown.length > 0) {
+    problems.warnings.push(
+      `OTEL_PROPAGATORS ${unknown.join(', ')} is not known here, only ${PROPAGATORS.join(', ')}; traces that callers hand on so are not continued`,
+    );
+  }
+  return names.flatMap((name) => PROPAGATORS.filter((known) => known === name));
 }
 
 type Sampler = Pick<TracingConfig, 'ratio' | 'followsCaller'>;

@@ -1,16 +1,11 @@
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
-import {
-  AlwaysOnSampler,
-  BatchSpanProcessor,
-  ParentBasedSampler,
-  TraceIdRatioBasedSampler,
-  TracerProvider,
-  type SpanExporter,
-} from '@opentelemetry/sdk-trace';
+import { BatchSpanProcessor, TracerProvider, type SpanExporter } from '@opentelemetry/sdk-trace';
 import type { TracingConfig } from '../config/config.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Tracing, TracingOptions } from './open-tracing.ts';
 import { openOtlpExporter } from './otlp-exporter.ts';
+import { createCallerContext } from './caller-context.ts';
+import { createRequestSampler } from './request-sampler.ts';
 import { createRequestSpans } from './request-spans.ts';
 import { VERSION } from '../version.ts';
 
@@ -53,7 +48,7 @@ export async function openOtlpTracing(
         ...config.resource,
       }),
     ),
-    sampler: samplerOf(config),
+    sampler: createRequestSampler(config),
     spanProcessors: [
       new BatchSpanProcessor({
         exporter: watch.over(spans),
@@ -66,6 +61,7 @@ export async function openOtlpTracing(
   });
   const requests = createRequestSpans({
     tracer: provider.getTracer('sideboard', VERSION, { schemaUrl: SCHEMA_URL }),
+    callerOf: createCallerContext(config.propagators),
     methods: new Set(methodPaths),
     routes: new Set(routePaths),
     storeSystem: storeKind === 'sqlite' ? 'sqlite' : 'redis',
@@ -84,18 +80,6 @@ export async function openOtlpTracing(
       release();
     },
   };
-}
-
-/** The caller decides where it says so; of the other requests a share is traced. */
-function samplerOf({ ratio, followsCaller }: TracingConfig): ParentBasedSampler {
-  const root = new TraceIdRatioBasedSampler(ratio);
-  if (followsCaller) return new ParentBasedSampler({ root });
-  return new ParentBasedSampler({
-    root,
-    remoteParentSampled: root,
-    remoteParentNotSampled: root,
-    localParentSampled: new AlwaysOnSampler(),
-  });
 }
 
 interface ExportWatch {

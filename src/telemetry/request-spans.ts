@@ -1,10 +1,8 @@
 import {
-  createTraceState,
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
   trace as traces,
-  TraceFlags,
   type Attributes,
   type Context,
   type Span,
@@ -20,7 +18,6 @@ import type {
   TracedStatus,
 } from '../call/request-trace.ts';
 import { answerAttributes, callAttributes, httpMethod, nodeAttributes } from './span-attributes.ts';
-import { parseTraceparent, TRACEPARENT, TRACESTATE } from './traceparent.ts';
 
 /** Further nodes of one read have no span. */
 const MAX_NODE_SPANS = 64;
@@ -38,6 +35,8 @@ const SERVER_ERRORS: ReadonlySet<number> = new Set<number>([
 export interface RequestSpansOptions {
   /** Its sampler decides which requests are recorded. */
   readonly tracer: Tracer;
+  /** A caller's place in its trace. */
+  readonly callerOf: (call: TracedCall) => Context;
   /** Paths of the methods, and of the JSON routes, that may be traced: neither probes nor what callers make up. */
   readonly methods: ReadonlySet<string>;
   readonly routes: ReadonlySet<string>;
@@ -71,7 +70,7 @@ const NOT_TRACED: RequestTrace = { traceId: '', spanId: '', timing: undefined };
 
 /** Makes a span of each request that is sampled, and of its queue, plan, store, nodes of the store, and assemble. */
 export function createRequestSpans(options: RequestSpansOptions): RequestTracing {
-  const { tracer, methods, routes } = options;
+  const { tracer, callerOf, methods, routes } = options;
 
   const begin = (call: TracedCall): RequestTrace => {
     const isMethod = methods.has(call.path);
@@ -154,18 +153,4 @@ interface SpanDetails {
   readonly parent?: Context;
   readonly attributes?: Attributes;
   readonly isError?: boolean;
-}
-
-/** The caller's place in its trace, if it has one. */
-function callerOf(call: TracedCall): Context {
-  const parent = parseTraceparent(call.metadata(TRACEPARENT));
-  if (parent === undefined) return ROOT_CONTEXT;
-  const state = call.metadata(TRACESTATE);
-  return traces.setSpanContext(ROOT_CONTEXT, {
-    traceId: parent.traceId,
-    spanId: parent.spanId,
-    traceFlags: parent.isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
-    isRemote: true,
-    ...(state === undefined ? {} : { traceState: createTraceState(state) }),
-  });
 }

@@ -4,7 +4,8 @@ export interface TraceParent {
   readonly traceId: string;
   /** 16 hexadecimal digits. */
   readonly spanId: string;
-  readonly isSampled: boolean;
+  /** `undefined` = it leaves that to others. */
+  readonly isSampled: boolean | undefined;
 }
 
 export const TRACEPARENT = 'traceparent';

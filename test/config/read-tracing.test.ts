@@ -162,6 +162,21 @@ test.each([
   expect(mistakes).toEqual([]);
 });
 
+test.each([
+  [{}, ['tracecontext']],
+  [{ OTEL_PROPAGATORS: 'tracecontext,baggage' }, ['tracecontext']],
+  [{ OTEL_PROPAGATORS: 'b3multi, tracecontext,b3' }, ['b3multi', 'tracecontext', 'b3']],
+  [{ OTEL_PROPAGATORS: 'none' }, []],
+])('%j has callers read by %j', (env, propagators) => {
+  expect(read({ ...HERE, ...env })).toMatchObject({ tracing: { propagators }, warnings: [] });
+});
+
+test('an unknown propagator is a warning, and the others are taken', () => {
+  const { tracing, warnings } = read({ ...HERE, OTEL_PROPAGATORS: 'xray,b3' });
+  expect(tracing?.propagators).toEqual(['b3']);
+  expect(warnings).toEqual([expect.stringContaining('xray')]);
+});
+
 test('an unknown sampler is a warning, and the default is taken', () => {
   const { tracing, warnings } = read({ ...HERE, OTEL_TRACES_SAMPLER: 'jaeger_remote' });
   expect(tracing).toMatchObject({ ratio: 0.01, followsCaller: true });

@@ -41,6 +41,7 @@ async function open(config: Partial<TracingConfig> = {}): Promise<Tracing> {
     timeoutMs: 500,
     ratio: 1,
     followsCaller: true,
+    propagators: ['tracecontext' as const],
     compression: 'none' as const,
     tls: { caFile: undefined, certFile: undefined, keyFile: undefined },
     resource: {},
@@ -57,7 +58,10 @@ async function open(config: Partial<TracingConfig> = {}): Promise<Tracing> {
 }
 
 /** A request that was let in, read and answered. */
-function request({ requests }: Tracing): RequestTrace {
+function request(
+  { requests }: Tracing,
+  headers: Readonly<Record<string, string>> = {},
+): RequestTrace {
   const call = {
     path: METHOD,
     startedAtMs: performance.now(),
@@ -67,7 +71,7 @@ function request({ requests }: Tracing): RequestTrace {
     authority: '127.0.0.1',
     peer: '127.0.0.1:1',
     trace: undefined as RequestTrace | undefined,
-    metadata: () => undefined,
+    metadata: (name: string) => headers[name],
   } satisfies TracedCall;
   call.trace = requests.begin(call);
   call.trace.timing?.planned();
@@ -258,6 +262,44 @@ describe('sideboard check', () => {
     const findings = await check('otlp_endpoint: "http://192.0.2.1", otlp_headers: "token=t"');
     expect(findings.map(({ level }) => level)).toEqual(['warning', 'warning']);
     expect(findings[1]!.message).toContain('plain text');
+  });
+});
+
+describe('a caller that hands its trace on', () => {
+  const [traceId, spanId] = ['463ac35c9f6413ad48485a3953bb6124', 'a2fb4a1d1a96d312'];
+  const many = (decision?: string) => ({
+    'x-b3-traceid': traceId,
+    'x-b3-spanid': spanId,
+    ...(decision === undefined ? {} : { 'x-b3-sampled': decision }),
+  });
+  const traceparent = `00-${'7'.repeat(32)}-${'8'.repeat(16)}-01`;
+
+  test.each([
+    [['b3'] as const, { b3: `${traceId}-${spanId}-1` }, traceId],
+    [['b3multi'] as const, many('1'), traceId],
+    [['tracecontext', 'b3multi'] as const, { ...many('1'), traceparent }, traceId],
+    [['b3multi', 'tracecontext'] as const, { ...many('1'), traceparent }, '7'.repeat(32)],
+    [['b3multi', 'tracecontext'] as const, many('1'), traceId],
+  ])('by %j %j goes on in %s', async (propagators, headers, expected) => {
+    const { traceId: found, timing } = request(await open({ propagators, ratio: 0 }), headers);
+    expect(found).toBe(expected);
+    expect(timing).toBeDefined();
+    await waitUntil(() => receiver.spans.length === 5, { what: 'the spans' });
+    const parents = new Set(receiver.spans.map(({ parentSpanId }) => parentSpanId));
+    expect(parents).toContain(expected === traceId ? spanId : '8'.repeat(16));
+  });
+
+  test('has decided against it, or leaves that to the share', async () => {
+    const none = await open({ propagators: ['b3'], ratio: 1 });
+    expect(request(none, many('0'))).toMatchObject({ traceId, timing: undefined });
+    expect(request(none, many()).timing).toBeDefined();
+    await none.close();
+    const nothing = await open({ propagators: ['b3'], ratio: 0 });
+    expect(request(nothing, many())).toMatchObject({ traceId, timing: undefined });
+  });
+
+  test('in a way that nobody asked for begins nothing', async () => {
+    expect(request(await open(), many('1')).traceId).not.toBe(traceId);
   });
 });
 
