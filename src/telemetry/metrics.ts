@@ -33,7 +33,7 @@ export interface ServerGauges {
  */
 export interface Metrics {
   readonly registry: Registry;
-  /** One finished request, over whatever protocol. `endpoint` is a method path or route, `code` a gRPC code name or HTTP status. */
+  /** One finished request, over whatever protocol. `endpoint` is a method path or route, `code` a gRPC code name. */
   observeRequest(endpoint: string, code: string, ok: boolean, durationMs: number): void;
   /** A feature read that is answered, and its entity rows. */
   observeOnlineFeatures(rowCount: number): void;
@@ -236,7 +236,7 @@ function watchGauges(gauges: ServerGauges, registers: Registry[]): void {
     addGauge(registers, { name, help, read, combine });
   gauge(
     'feature_server_inflight_requests',
-    'Unary gRPC calls being answered.',
+    'Requests of every protocol that are being answered.',
     gauges.inFlightCount,
   );
   gauge(
