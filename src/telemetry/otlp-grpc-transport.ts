@@ -113,5 +113,7 @@ function retryInfoMs(metadata: ServiceError['metadata']): number | undefined {
 /** Why nothing was taken, for the log. */
 export function reasonOf({ code, details, message }: Partial<ServiceError>): string {
   if (code === undefined) return message ?? 'unknown';
-  return `${status[code]}: ${(details ?? '').slice(0, MAX_REASON_LENGTH)}`;
+  // grpc-js ends some of them with a heading under which there is nothing.
+  const text = (details ?? '').replace(/ Resolution note: *$/, '');
+  return `${status[code]}: ${text.slice(0, MAX_REASON_LENGTH)}`;
 }
