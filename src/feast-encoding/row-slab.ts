@@ -174,6 +174,18 @@ export class RowSlab {
     return Array.from({ length: this.length }, (_, row) => this.row(row));
   }
 
+  /** Bytes that the rows take. */
+  get byteLength(): number {
+    return this.rowAt;
+  }
+
+  /** Forgets the rows from the one on that was begun when there were `length` rows of so many bytes. */
+  truncate(length: number, byteLength: number): void {
+    this.length = length;
+    this.rowAt = byteLength;
+    this.out.at = byteLength;
+  }
+
   /** Forgets all rows; what was given out of them means nothing any more. */
   clear(): void {
     this.length = 0;
@@ -198,12 +210,14 @@ function grownCopy<T extends Int32Array | Float64Array>(source: T, grown: T): T 
   return grown;
 }
 
-function secondsOf(timestampNs: bigint): number {
+/** Whole seconds of a moment. */
+export function secondsOf(timestampNs: bigint): number {
   const seconds = Number(timestampNs / NANOS_PER_SECOND);
   return timestampNs < 0n && timestampNs % NANOS_PER_SECOND !== 0n ? seconds - 1 : seconds;
 }
 
-function nanosOf(timestampNs: bigint): number {
+/** Nanoseconds of a moment that count forward from its whole seconds. */
+export function nanosOf(timestampNs: bigint): number {
   const nanos = Number(timestampNs % NANOS_PER_SECOND);
   return nanos < 0 ? nanos + 1_000_000_000 : nanos;
 }

@@ -1,35 +1,46 @@
 import type { Buffer } from 'node:buffer';
 import { invalidFrame } from '../ingestion/write-errors.ts';
-import type { PlainValue } from '../ingestion/plain-value.ts';
-import type { JsonTree } from '../ingestion/python-text.ts';
-import type { FrameColumn, WriteFrame } from '../ingestion/write-frame.ts';
-import { readJson } from './json-parser.ts';
-import type { JsonFloat, JsonObject, JsonValue } from './json-parser.ts';
+import type { WriteFrame } from '../ingestion/write-frame.ts';
+import { JsonColumn } from './json-column.ts';
+import { membersOf, nextItemAt, skipValue } from './json-walk.ts';
 
 /** Single values in all their rows: as many as a message of 16 MiB can spell out. A few kilobytes of each could make any number. */
 const MAX_REPEATED_VALUES = 8_000_000;
+/** A column costs some hundred bytes beside the few that name it. */
+const MAX_COLUMNS = 10_000;
+
+const OPEN_ARRAY = 0x5b;
+const OPEN_OBJECT = 0x7b;
 
 /**
  * The rows of a `df`: an object of arrays of one length, as pandas takes it. A scalar beside arrays stands for itself in
- * every row.
+ * every row. Values stay where they are in the text.
  *
- * @throws SideboardError INVALID_REQUEST for arrays of different lengths, without any array, or of very many single values
+ * @param at of the bracket that opens the object, in a checked text
+ * @throws SideboardError INVALID_REQUEST for arrays of different lengths, without any array, or of very many columns or single
+ *   values
  */
 export function frameFromJson(text: Buffer, at: number): WriteFrame {
-  const df = readJson(text, at) as JsonObject;
+  const df = membersOf(text, at, MAX_COLUMNS);
+  if (df.size > MAX_COLUMNS) {
+    throw invalidFrame(`df: it has more than ${MAX_COLUMNS} columns; send those of the view alone`);
+  }
   let rowCount: number | undefined;
   let singleCount = 0;
-  for (const [name, values] of df) {
-    if (!Array.isArray(values)) {
+  const startsOf = new Map<string, Int32Array>();
+  for (const [name, valueAt] of df) {
+    if (text[valueAt] !== OPEN_ARRAY) {
       singleCount += 1;
       continue;
     }
-    if (rowCount !== undefined && rowCount !== values.length) {
+    const starts = itemsOf(text, valueAt, rowCount ?? 0);
+    if (rowCount !== undefined && rowCount !== starts.length) {
       throw invalidFrame(
-        `df: all columns have to be of one length; ${name} has ${values.length} values where others have ${rowCount}`,
+        `df: all columns have to be of one length; ${name} has ${starts.length} values where others have ${rowCount}`,
       );
     }
-    rowCount = values.length;
+    rowCount = starts.length;
+    startsOf.set(name, starts);
   }
   if (rowCount === undefined && df.size > 0) {
     throw invalidFrame('df: columns have to be arrays of values, one per row');
@@ -39,34 +50,28 @@ export function frameFromJson(text: Buffer, at: number): WriteFrame {
       `df: ${singleCount} single values in each of ${rowCount} rows are more than ${MAX_REPEATED_VALUES} values; send fewer rows at once`,
     );
   }
-  const columns = new Map<string, FrameColumn>();
-  for (const [name, values] of df) {
-    columns.set(name, { kind: 'plain', values: plainColumn(name, values, rowCount ?? 0) });
+  const columns = new Map<string, JsonColumn>();
+  for (const [name, valueAt] of df) {
+    if (text[valueAt] === OPEN_OBJECT) {
+      throw invalidFrame(`df: column ${name} has to be an array of values, one per row`);
+    }
+    const starts = startsOf.get(name) ?? new Int32Array(rowCount ?? 0).fill(valueAt);
+    columns.set(name, new JsonColumn(text, starts));
   }
   return { rowCount: rowCount ?? 0, columns };
 }
 
-function plainColumn(name: string, values: JsonValue, rowCount: number): readonly PlainValue[] {
-  if (Array.isArray(values)) {
-    return (values as readonly JsonValue[]).map(treeOf);
+/** Where the items of the array at `at` begin. @param expected so many, probably */
+function itemsOf(text: Buffer, at: number, expected: number): Int32Array {
+  let starts = new Int32Array(expected);
+  let count = 0;
+  for (at = nextItemAt(text, at); at > 0; at = nextItemAt(text, skipValue(text, at))) {
+    if (count === starts.length) {
+      const grown = new Int32Array(Math.max(16, 2 * count));
+      grown.set(starts);
+      starts = grown;
+    }
+    starts[count++] = at;
   }
-  if (values instanceof Map) {
-    throw invalidFrame(`df: column ${name} has to be an array of values, one per row`);
-  }
-  const value = treeOf(values);
-  return Array.from({ length: rowCount }, () => value);
-}
-
-function treeOf(value: JsonValue): JsonTree {
-  if (typeof value === 'number') return BigInt(value);
-  if (value === null || typeof value !== 'object') return value;
-  if (isArray(value)) return value.map(treeOf);
-  if (value instanceof Map) {
-    return { entries: [...(value as JsonObject)].map(([name, item]) => [name, treeOf(item)]) };
-  }
-  return (value as JsonFloat).float;
-}
-
-function isArray(value: JsonValue): value is readonly JsonValue[] {
-  return Array.isArray(value);
+  return starts.subarray(0, count);
 }

@@ -1,4 +1,5 @@
 import { SideboardError } from '../errors.ts';
+import { GrowingBytes } from '../feast-encoding/growing-bytes.ts';
 import { valueTypeName } from '../feast-encoding/value-type.ts';
 import type { ReadOptions } from '../online-store/online-store.ts';
 import type {
@@ -8,6 +9,7 @@ import type {
 } from '../registry/registry-model.ts';
 import { createRowProblems } from './row-problems.ts';
 import type { RowProblems } from './row-problems.ts';
+import { TypedColumn } from './typed-column.ts';
 import { compileValueEncoder } from './value-encoder.ts';
 import { invalidWrite } from './write-errors.ts';
 import type { FrameColumn, WriteFrame } from './write-frame.ts';
@@ -103,7 +105,7 @@ export async function computeFrame(
         `On-demand feature view ${view.name}: its function failed, first in row ${row}; nothing was written`,
       );
     });
-    columns.set(name, { kind: 'typed', values });
+    columns.set(name, TypedColumn.of(values));
   }
   return { rowCount, columns };
 }
@@ -159,12 +161,13 @@ function encodeColumn(
   problems: RowProblems,
 ): readonly Uint8Array[] {
   const encoder = compileValueEncoder(valueType);
-  return Array.from({ length: rowCount }, (_, row) => {
-    const bytes =
-      column.kind === 'plain'
-        ? encoder.fromPlain(column.values[row]!)
-        : encoder.fromTyped(column.values[row]!);
-    if (bytes === undefined) problems.add(`${name} is no ${valueTypeName(valueType)}`, row);
-    return bytes ?? new Uint8Array(0);
-  });
+  const out = new GrowingBytes();
+  const ends: number[] = [];
+  for (let row = 0; row < rowCount; row++) {
+    if (!column.append(out, row, encoder)) {
+      problems.add(`${name} is no ${valueTypeName(valueType)}`, row);
+    }
+    ends.push(out.at);
+  }
+  return ends.map((end, row) => out.bytes.subarray(row === 0 ? 0 : ends[row - 1], end));
 }

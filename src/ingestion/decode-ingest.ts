@@ -3,6 +3,7 @@ import { isValueMessage } from '../feast-encoding/value-check.ts';
 import { varintInt64, varintLow32 } from '../feast-encoding/varint.ts';
 import { MAX_NESTING, skipLength, skipPayload, skipTag } from '../feast-encoding/wire.ts';
 import type { WriteTarget } from './feature-writer.ts';
+import { TypedColumn } from './typed-column.ts';
 import { invalidFrame } from './write-errors.ts';
 import type { FrameColumn, WriteFrame } from './write-frame.ts';
 
@@ -82,7 +83,7 @@ function decodeId(rows: Uint8Array): bigint {
 }
 
 /**
- * The rows as a frame: values are slices of the message.
+ * The rows as a frame, whose columns are read where the message has them.
  *
  * @throws SideboardError INVALID_REQUEST where columns are missing, of different lengths, or hold what is no `Value`.
  */
@@ -95,14 +96,15 @@ export function frameOfRows({ message }: IngestRows, columns: readonly string[])
     if (name === undefined) {
       throw invalidFrame(`the rows have more columns than the ${columns.length} of their target`);
     }
-    const values = decodeValues(message, start, end, name);
-    if (rowCount >= 0 && values.length !== rowCount) {
+    const column = decodeValues(message, start, end, name, rowCount);
+    const { length } = column.starts;
+    if (rowCount >= 0 && length !== rowCount) {
       throw invalidFrame(
-        `all columns have to be of one length; ${name} has ${values.length} values where others have ${rowCount}`,
+        `all columns have to be of one length; ${name} has ${length} values where others have ${rowCount}`,
       );
     }
-    rowCount = values.length;
-    frame.set(name, { kind: 'typed', values });
+    rowCount = length;
+    frame.set(name, column);
   });
   if (frame.size < columns.length) {
     throw invalidFrame(
@@ -112,13 +114,17 @@ export function frameOfRows({ message }: IngestRows, columns: readonly string[])
   return { rowCount: Math.max(0, rowCount), columns: frame };
 }
 
+/** @param rowCount values that the columns before have; -1 = this is the first */
 function decodeValues(
   message: Uint8Array,
   from: number,
   to: number,
   column: string,
-): readonly Uint8Array[] {
-  const values: Uint8Array[] = [];
+  rowCount: number,
+): TypedColumn {
+  let starts = new Int32Array(rowCount < 0 ? INITIAL_ROWS : rowCount);
+  let ends = new Int32Array(starts.length);
+  let count = 0;
   let at = from;
   while (at < to) {
     // Nearly every value is shorter than 128 bytes: its length is one byte.
@@ -137,12 +143,27 @@ function decodeValues(
       start = skipLength(message, payload, to);
     }
     if (!isValueMessage(message, start, end)) {
-      throw invalidFrame(`row ${values.length} of column ${column} is no feast.types.Value`);
+      throw invalidFrame(`row ${count} of column ${column} is no feast.types.Value`);
     }
-    values.push(message.subarray(start, end));
+    if (count === starts.length) {
+      starts = grown(starts);
+      ends = grown(ends);
+    }
+    starts[count] = start;
+    ends[count] = end;
+    count++;
     at = end;
   }
-  return values;
+  return new TypedColumn(message, starts.subarray(0, count), ends.subarray(0, count));
+}
+
+/** Rows that are expected before the first column is read. */
+const INITIAL_ROWS = 16;
+
+function grown(numbers: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(Math.max(INITIAL_ROWS, 2 * numbers.length));
+  larger.set(numbers);
+  return larger;
 }
 
 /** Calls back for every field with its tag and where its payload (without its length) is. */

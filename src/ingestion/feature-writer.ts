@@ -9,8 +9,8 @@ import type {
 } from '../registry/registry-model.ts';
 import { canCompute, computeFrame } from './compute-on-write.ts';
 import type { WriteComputer } from './compute-on-write.ts';
-import { carryOut, planWrite } from './planned-write.ts';
-import type { PlannedWrite, WriteOutcome } from './planned-write.ts';
+import { carryOut, isSmall, PlannedRows, planInTurns, planWrite } from './planned-write.ts';
+import type { FrameTarget, PlannedWrite, WriteOutcome } from './planned-write.ts';
 import {
   invalidWrite,
   offlineWriteUnsupported,
@@ -86,13 +86,22 @@ export interface FeatureWriter {
    */
   write(command: WriteCommand, options: WriteOptions): Promise<WriteResult>;
   /**
-   * Makes a frame into rows, by the registry as it is now; what a view does not take is told by `carryOut`.
+   * Adds the rows of a frame to others, by the registry as it is now; what a view does not take is told by `carryOut`.
    *
    * @throws SideboardError PERMISSION_DENIED, PUSH_SOURCE_NOT_FOUND, FEATURE_VIEW_NOT_FOUND, UNSUPPORTED_OPERATION
    */
-  plan(target: WriteTarget, frame: WriteFrame, caller: Caller | undefined): PlannedWrite;
+  plan(
+    target: WriteTarget,
+    frame: WriteFrame,
+    caller: Caller | undefined,
+    rows: PlannedRows,
+  ): PlannedWrite;
   /** Writes what was planned, waiting for its turn where too much is on its way. */
-  carryOut(planned: readonly PlannedWrite[], limits: ReadOptions): Promise<WriteOutcome>;
+  carryOut(
+    planned: readonly PlannedWrite[],
+    rows: PlannedRows,
+    limits: ReadOptions,
+  ): Promise<WriteOutcome>;
 }
 
 /** Creates a feature writer; it holds the compiled plans of the registry. */
@@ -114,11 +123,10 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
   // Where there are permissions, a name that was nearly guessed is not given away.
   const namesToTell = (named: ReadonlyMap<string, unknown>): Iterable<string> =>
     options.authorize === undefined ? named.keys() : [];
-  const planFor = (
+  const resolve = (
     { kind, name }: WriteTarget,
-    frame: WriteFrame,
     { caller, transformOnWrite }: PlanOptions,
-  ): PlannedWrite => {
+  ): FrameTarget => {
     const snapshot = registry.current();
     const planOf = (viewName: string): WritePlan => plans(snapshot, snapshot.views.get(viewName)!);
     const nowNs = BigInt(Date.now()) * 1_000_000n;
@@ -128,7 +136,7 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
         throw pushSourceNotFound(name, namesToTell(snapshot.pushSources));
       }
       options.authorize?.(caller, writeTo(snapshot, viewNames));
-      return planWrite(viewNames, planOf, frame, { takesRemoteNames: false, nowNs });
+      return { viewNames, planOf, options: { takesRemoteNames: false, nowNs } };
     }
     const view = snapshot.views.get(name);
     if (view === undefined) {
@@ -136,10 +144,19 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
     }
     options.authorize?.(caller, writeTo(snapshot, view));
     requireWritable(view, transformOnWrite);
-    return planWrite([name], planOf, frame, { takesRemoteNames: true, nowNs });
+    return { viewNames: [name], planOf, options: { takesRemoteNames: true, nowNs } };
   };
-  const carryOutOne = async (planned: PlannedWrite, limits: ReadOptions): Promise<WriteResult> => {
-    const { written, stale, errors } = await carryOut([planned], { store, gate, limits }, false);
+  const writeOne = async (
+    target: FrameTarget,
+    frame: WriteFrame,
+    limits: ReadOptions,
+  ): Promise<WriteResult> => {
+    const rows = new PlannedRows();
+    const planned = isSmall(target, frame)
+      ? planWrite(target, frame, rows)
+      : await planInTurns(target, frame, rows);
+    const to = { store, gate, limits };
+    const { written, stale, errors } = await carryOut([planned], rows, to, false);
     if (errors[0] !== undefined) throw errors[0];
     return { written, stale };
   };
@@ -149,10 +166,8 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
       requireOnline(to);
       await refreshFor(({ pushSources }) => pushSources.has(pushSourceName), writeOptions);
       const target = { kind: 'push_source', name: pushSourceName } as const;
-      return carryOutOne(
-        planFor(target, frame, { ...writeOptions, transformOnWrite: true }),
-        writeOptions,
-      );
+      const found = resolve(target, { ...writeOptions, transformOnWrite: true });
+      return writeOne(found, frame, writeOptions);
     },
     async write({ viewName, frame, transformOnWrite }, writeOptions) {
       await refreshFor(({ views }) => views.has(viewName), writeOptions);
@@ -160,18 +175,19 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
       const snapshot = registry.current();
       const view = snapshot.views.get(viewName);
       if (!transformOnWrite || view?.onDemand?.writeToOnlineStore !== true) {
-        const planned = planFor(target, frame, { ...writeOptions, transformOnWrite });
-        return carryOutOne(planned, writeOptions);
+        const found = resolve(target, { ...writeOptions, transformOnWrite });
+        return writeOne(found, frame, writeOptions);
       }
       options.authorize?.(writeOptions.caller, writeTo(snapshot, view));
       requireWritable(view, !canCompute(view, computer));
       const context = { snapshot, computer: computer!, limits: writeOptions };
       const computed = await computeFrame(view, frame, context);
-      const planned = planFor(target, computed, { ...writeOptions, transformOnWrite: false });
-      return carryOutOne(planned, writeOptions);
+      const found = resolve(target, { ...writeOptions, transformOnWrite: false });
+      return writeOne(found, computed, writeOptions);
     },
-    plan: (target, frame, caller) => planFor(target, frame, { caller, transformOnWrite: true }),
-    carryOut: (planned, limits) => carryOut(planned, { store, gate, limits }, true),
+    plan: (target, frame, caller, rows) =>
+      planWrite(resolve(target, { caller, transformOnWrite: true }), frame, rows),
+    carryOut: (planned, rows, limits) => carryOut(planned, rows, { store, gate, limits }, true),
   };
 }
 

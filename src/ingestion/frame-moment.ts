@@ -1,40 +1,62 @@
-import { readValue } from '../feast-encoding/value-reader.ts';
-import { ValueType } from '../feast-encoding/value-type.ts';
+import { nanosOf, secondsOf } from '../feast-encoding/row-slab.ts';
 import { readMoment } from './materialization-window.ts';
-import { isMissing, toPlain } from './plain-value.ts';
+import { isMissing } from './plain-value.ts';
 import type { PlainValue } from './plain-value.ts';
 import { isInt64 } from './text-scalars.ts';
+import { readUsualMoment } from './usual-moment.ts';
 import type { FrameColumn } from './write-frame.ts';
 
 const NANOS_PER_SECOND = 1_000_000_000n;
 const NANOS_PER_MICRO = 1000n;
 
 /** What `google.protobuf.Timestamp` holds: the years 1 to 9999. */
-const MIN_NS = -62_135_596_800n * NANOS_PER_SECOND;
-const MAX_NS = 253_402_300_800n * NANOS_PER_SECOND - 1n;
+const MIN_SECONDS = -62_135_596_800;
+const MAX_SECONDS = 253_402_300_800;
+const MIN_NS = BigInt(MIN_SECONDS) * NANOS_PER_SECOND;
+const MAX_NS = BigInt(MAX_SECONDS) * NANOS_PER_SECOND - 1n;
 
 /** What pandas writes where there is no time; the SDK's remote online store sends it for a `created` that is null. */
 const NO_TIME = 'NaT';
 
-/**
- * The moment in one row of a timestamp column, in nanoseconds since the epoch: ISO 8601 text (UTC where it names no offset),
- * a number of nanoseconds as pandas has it, or, sent with a type, `unix_timestamp_val` seconds. What is finer than a
- * microsecond is cut off, as Feast does.
- *
- * @returns `null` where there is none; `undefined` where the value is no moment.
- */
-export function momentOf(column: FrameColumn, row: number): bigint | null | undefined {
-  if (column.kind === 'plain') {
-    return momentOfPlain(column.values[row]!);
-  }
-  const typed = readValue(column.values[row]!);
-  if (typed.type === ValueType.UNIX_TIMESTAMP) {
-    return inRange((typed.value as bigint) * NANOS_PER_SECOND);
-  }
-  const plain = toPlain(typed);
-  return plain === undefined ? undefined : momentOfPlain(plain);
+/** A moment that was read: whole seconds since the epoch, and nanoseconds that count forward from there. */
+export interface FrameMoment {
+  seconds: number;
+  nanos: number;
 }
 
+/**
+ * Reads the moment in one row of a timestamp column: ISO 8601 text (UTC where it names no offset), a number of nanoseconds as
+ * pandas has it, or, sent with a type, `unix_timestamp_val` seconds. What is finer than a microsecond is cut off, as Feast
+ * does.
+ *
+ * @returns what the value is: a moment, which `into` has then, none, or no moment
+ */
+export function readFrameMoment(
+  column: FrameColumn,
+  row: number,
+  into: FrameMoment,
+): 'moment' | 'null' | 'misfit' {
+  const seconds = column.unixSeconds(row);
+  if (seconds !== undefined) {
+    into.seconds = seconds;
+    into.nanos = 0;
+    return inYears(seconds);
+  }
+  const plain = column.plain(row);
+  if (typeof plain === 'string' && readUsualMoment(plain, into)) return inYears(into.seconds);
+  const timestampNs = plain === undefined ? undefined : momentOfPlain(plain);
+  if (timestampNs === undefined) return 'misfit';
+  if (timestampNs === null) return 'null';
+  into.seconds = secondsOf(timestampNs);
+  into.nanos = nanosOf(timestampNs);
+  return 'moment';
+}
+
+function inYears(seconds: number): 'moment' | 'misfit' {
+  return seconds >= MIN_SECONDS && seconds < MAX_SECONDS ? 'moment' : 'misfit';
+}
+
+/** @returns `null` where there is none; `undefined` where the value is no moment */
 function momentOfPlain(value: PlainValue): bigint | null | undefined {
   if (isMissing(value)) {
     return null;

@@ -1,16 +1,19 @@
-import { Buffer } from 'node:buffer';
-import { readValue } from '../feast-encoding/value-reader.ts';
-import { serializeEntityValue } from '../feast-encoding/entity-key.ts';
-import type { EntityKeyValue } from '../feast-encoding/entity-key.ts';
-import { ValueType, valueTypeName } from '../feast-encoding/value-type.ts';
-import type { WriteRow } from '../online-store/online-store.ts';
-import { momentOf } from './frame-moment.ts';
-import { isMissing } from './plain-value.ts';
+import {
+  ENTITY_VALUE_HEADER_BYTES,
+  writeScannedEntityValue,
+} from '../feast-encoding/entity-key.ts';
+import { GrowingBytes } from '../feast-encoding/growing-bytes.ts';
+import { nanosOf, secondsOf } from '../feast-encoding/row-slab.ts';
+import type { RowSlab } from '../feast-encoding/row-slab.ts';
+import { createScannedValue, scanValue } from '../feast-encoding/value-scan.ts';
+import { valueTypeName } from '../feast-encoding/value-type.ts';
+import { readFrameMoment } from './frame-moment.ts';
+import type { FrameMoment } from './frame-moment.ts';
 import { createRowProblems } from './row-problems.ts';
 import type { RowProblems } from './row-problems.ts';
 import { invalidWrite } from './write-errors.ts';
 import type { FrameColumn, WriteFrame } from './write-frame.ts';
-import type { EncodedColumn, WritePlan, WrittenColumn } from './write-plan.ts';
+import type { WritePlan, WrittenColumn } from './write-plan.ts';
 
 /** What a write says besides its frame. */
 export interface RowOptions {
@@ -27,8 +30,9 @@ const REMOTE_EVENT_TIMESTAMP = 'event_timestamp';
 const REMOTE_CREATED_TIMESTAMP = 'created';
 
 /**
- * The rows that a frame has for a view. A frame without rows, or with nothing but nulls for features, has none, and nothing
- * else of it is looked at (as in Feast). Any value that does not fit refuses the whole frame for this view.
+ * Adds the rows that a frame has for a view to those that are written. A frame without rows, or with nothing but nulls for
+ * features, has none, and nothing else of it is looked at (as in Feast). Any value that does not fit refuses the whole frame
+ * for this view.
  *
  * @throws SideboardError INVALID_REQUEST naming the columns that are missing, or columns and rows whose values do not fit.
  */
@@ -36,36 +40,88 @@ export function planRows(
   plan: WritePlan,
   frame: WriteFrame,
   options: RowOptions,
-): readonly WriteRow[] {
-  if (frame.rowCount === 0 || hasNoFeatures(plan, frame)) {
-    return [];
+  slab: RowSlab,
+): void {
+  new RowPlanner(plan, frame, options, slab).run(Infinity);
+}
+
+/** The same in parts. */
+export class RowPlanner {
+  private readonly plan: WritePlan;
+  private readonly columns: FoundColumns;
+  private readonly rowCount: number;
+  private readonly nowNs: bigint;
+  private readonly slab: RowSlab;
+  private readonly slabLength: number;
+  private readonly slabBytes: number;
+  private readonly problems = createRowProblems();
+  private row = 0;
+
+  /** @throws SideboardError as `planRows` where columns are missing */
+  constructor(plan: WritePlan, frame: WriteFrame, options: RowOptions, slab: RowSlab) {
+    const isEmpty = frame.rowCount === 0 || hasNoFeatures(plan, frame);
+    this.plan = plan;
+    this.columns = isEmpty ? NO_COLUMNS : findColumns(plan, frame, options);
+    this.rowCount = isEmpty ? 0 : frame.rowCount;
+    this.nowNs = options.nowNs;
+    this.slab = slab;
+    this.slabLength = slab.length;
+    this.slabBytes = slab.byteLength;
   }
-  const columns = findColumns(plan, frame, options);
-  const problems = createRowProblems();
-  const rows: WriteRow[] = [];
-  for (let row = 0; row < frame.rowCount; row++) {
-    const eventTimestampNs = readEventTimestamp(plan, columns, row, options, problems);
-    const createdTimestampNs = readCreatedTimestamp(plan, columns, row, problems);
-    const entityKey = writeEntityKey(plan, columns.joinKeys, row, problems);
-    const values = plan.features.map((feature, i) =>
-      encode(feature, columns.features[i], row, problems),
-    );
+
+  /**
+   * Adds so many rows at most, to which nothing else is added meanwhile.
+   *
+   * @returns whether these were the last
+   * @throws SideboardError as `planRows` where values do not fit, with the last row: then none is added
+   */
+  run(maxRows: number): boolean {
+    const end = Math.min(this.row + maxRows, this.rowCount);
+    while (this.row < end) this.addRow(this.row++);
+    if (this.row < this.rowCount) return false;
+    if (!this.problems.isEmpty) {
+      this.slab.truncate(this.slabLength, this.slabBytes);
+      throw invalidWrite(this.plan.viewName, this.problems.describe());
+    }
+    return true;
+  }
+
+  private addRow(row: number): void {
+    const { plan, columns, slab, problems } = this;
+    slab.beginRow();
+    readEventTimestamp(plan, columns, row, this.nowNs, problems);
+    readCreatedTimestamp(plan, columns, row, problems);
+    slab.beginCell(0);
+    appendEntityKey(plan, columns.joinKeys, row, slab.out, problems);
+    slab.endCell(0);
+    for (let i = 0; i < plan.features.length; i++) {
+      const column = columns.features[i];
+      slab.beginCell(i + 1);
+      const { name, valueType, encoder } = plan.features[i]!;
+      if (column !== undefined && !column.append(slab.out, row, encoder)) {
+        problems.add(`${name} is no ${valueTypeName(valueType)}`, row);
+      }
+      slab.endCell(i + 1);
+    }
     if (problems.isEmpty) {
-      rows.push({ entityKey, eventTimestampNs, createdTimestampNs, values });
+      slab.endRow(event.seconds, event.nanos, created.seconds, created.nanos);
     }
   }
-  if (!problems.isEmpty) {
-    throw invalidWrite(plan.viewName, problems.describe());
-  }
-  return rows;
 }
+
+/** Looked at as soon as they are read. */
+const event: FrameMoment = { seconds: 0, nanos: 0 };
+const created: FrameMoment = { seconds: 0, nanos: 0 };
+const scanned = createScannedValue();
+const keyValue = new GrowingBytes();
+const MAX_KEPT_BYTES = 64 * 1024;
 
 function hasNoFeatures({ features, takesMissingFeatures }: WritePlan, frame: WriteFrame): boolean {
   return (
     features.length > 0 &&
     features.every((feature) => {
       const column = columnOf(feature, frame);
-      return column === undefined ? takesMissingFeatures : isAllNull(column);
+      return column === undefined ? takesMissingFeatures : isAllNull(column, frame.rowCount);
     })
   );
 }
@@ -86,7 +142,12 @@ interface FoundColumns {
   readonly createdTimestamp: FrameColumn | undefined;
 }
 
-const NULL_BYTES = new Uint8Array(0);
+const NO_COLUMNS: FoundColumns = {
+  joinKeys: [],
+  features: [],
+  eventTimestamp: undefined,
+  createdTimestamp: undefined,
+};
 
 function findColumns(
   plan: WritePlan,
@@ -135,92 +196,55 @@ function findColumns(
   return found;
 }
 
-function isAllNull(column: FrameColumn): boolean {
-  return column.kind === 'plain'
-    ? column.values.every(isMissing)
-    : column.values.every((bytes) => bytes.length === 0 || readValue(bytes).value === null);
+function isAllNull(column: FrameColumn, rowCount: number): boolean {
+  for (let row = 0; row < rowCount; row++) if (!column.isNull(row)) return false;
+  return true;
 }
 
-function encode(
-  { name, valueType, encoder }: EncodedColumn,
-  column: FrameColumn | undefined,
-  row: number,
-  problems: RowProblems,
-): Uint8Array {
-  if (column === undefined) {
-    return NULL_BYTES;
-  }
-  const bytes =
-    column.kind === 'plain'
-      ? encoder.fromPlain(column.values[row]!)
-      : encoder.fromTyped(column.values[row]!);
-  if (bytes === undefined) {
-    problems.add(`${name} is no ${valueTypeName(valueType)}`, row);
-    return NULL_BYTES;
-  }
-  return bytes;
-}
-
-function writeEntityKey(
+function appendEntityKey(
   plan: WritePlan,
   columns: readonly FrameColumn[],
   row: number,
+  out: GrowingBytes,
   problems: RowProblems,
-): Uint8Array {
-  if (plan.joinKeys.length === 0) {
-    return plan.keyPrefix;
-  }
-  const parts = [plan.keyPrefix];
-  for (const [i, joinKey] of plan.joinKeys.entries()) {
-    const value = keyValue(joinKey, columns[i]!, row);
-    if (value === undefined) {
-      problems.add(`join key ${joinKey.name} is no ${valueTypeName(joinKey.valueType)}`, row);
-    } else if (value === null) {
-      problems.add(`join key ${joinKey.name} is null`, row);
+): void {
+  out.put(plan.keyPrefix);
+  for (let i = 0; i < plan.joinKeys.length; i++) {
+    const { name, valueType, encoder } = plan.joinKeys[i]!;
+    const column = columns[i]!;
+    keyValue.clear(MAX_KEPT_BYTES);
+    // What would lose digits is refused by reads too.
+    if (column.losesAsKey(row, valueType) || !column.append(keyValue, row, encoder)) {
+      problems.add(`join key ${name} is no ${valueTypeName(valueType)}`, row);
+    } else if (keyValue.at === 0) {
+      problems.add(`join key ${name} is null`, row);
     } else {
-      parts.push(serializeEntityValue({ type: joinKey.valueType, value }, joinKey.name));
+      scanValue(keyValue.bytes, 0, keyValue.at, scanned);
+      out.reserve(ENTITY_VALUE_HEADER_BYTES + keyValue.at + MAX_FIXED_BYTES);
+      out.at = writeScannedEntityValue(out.bytes, out.at, keyValue.bytes, scanned);
     }
   }
-  return Buffer.concat(parts);
 }
 
-/** `null` = there is none; `undefined` = it does not fit, or would lose digits: reads refuse such values too. */
-function keyValue(
-  { valueType, encoder }: EncodedColumn,
-  column: FrameColumn,
-  row: number,
-): EntityKeyValue['value'] | null | undefined {
-  const source = column.values[row]!;
-  const isFraction =
-    typeof source === 'number' && !Number.isNaN(source) && !Number.isInteger(source);
-  if ((isFraction && valueType !== ValueType.STRING) || typeof source === 'boolean') {
-    return undefined;
-  }
-  const bytes =
-    column.kind === 'plain'
-      ? encoder.fromPlain(column.values[row]!)
-      : encoder.fromTyped(column.values[row]!);
-  return bytes === undefined
-    ? undefined
-    : (readValue(bytes).value as EntityKeyValue['value'] | null);
-}
+/** What a number takes in an entity key besides its header. */
+const MAX_FIXED_BYTES = 8;
 
 function readEventTimestamp(
   { eventTimestamp }: WritePlan,
   columns: FoundColumns,
   row: number,
-  { nowNs }: RowOptions,
+  nowNs: bigint,
   problems: RowProblems,
-): bigint {
+): void {
   if (columns.eventTimestamp === undefined) {
-    return nowNs;
+    event.seconds = secondsOf(nowNs);
+    event.nanos = nanosOf(nowNs);
+    return;
   }
-  const moment = momentOf(columns.eventTimestamp, row);
-  if (moment === null || moment === undefined) {
-    problems.add(`${eventTimestamp!.name} is ${moment === null ? 'null' : NO_MOMENT}`, row);
-    return 0n;
+  const found = readFrameMoment(columns.eventTimestamp, row, event);
+  if (found !== 'moment') {
+    problems.add(`${eventTimestamp!.name} is ${found === 'null' ? 'null' : NO_MOMENT}`, row);
   }
-  return moment;
 }
 
 function readCreatedTimestamp(
@@ -228,15 +252,16 @@ function readCreatedTimestamp(
   columns: FoundColumns,
   row: number,
   problems: RowProblems,
-): bigint | undefined {
-  if (columns.createdTimestamp === undefined) {
-    return undefined;
+): void {
+  const found =
+    columns.createdTimestamp === undefined
+      ? 'null'
+      : readFrameMoment(columns.createdTimestamp, row, created);
+  if (found === 'misfit') problems.add(`${createdTimestamp!.name} is ${NO_MOMENT}`, row);
+  if (found !== 'moment') {
+    created.seconds = Number.NaN;
+    created.nanos = 0;
   }
-  const moment = momentOf(columns.createdTimestamp, row);
-  if (moment === undefined) {
-    problems.add(`${createdTimestamp!.name} is ${NO_MOMENT}`, row);
-  }
-  return moment ?? undefined;
 }
 
 const NO_MOMENT =

@@ -1,11 +1,7 @@
 import { isSideboardError, SideboardError } from '../errors.ts';
-import type {
-  OnlineStore,
-  ReadOptions,
-  WriteResult,
-  WriteRow,
-} from '../online-store/online-store.ts';
-import { planRows } from './plan-rows.ts';
+import { RowSlab } from '../feast-encoding/row-slab.ts';
+import type { OnlineStore, ReadOptions, WriteResult } from '../online-store/online-store.ts';
+import { planRows, RowPlanner } from './plan-rows.ts';
 import type { RowOptions } from './plan-rows.ts';
 import type { WriteFrame } from './write-frame.ts';
 import type { WriteGate } from './write-gate.ts';
@@ -16,10 +12,21 @@ export interface PlannedWrite {
   readonly views: readonly PlannedView[];
 }
 
-/** One view of a planned write: its rows, or why it does not take them. */
+/** One view of a planned write: whose rows are in its slab, or why it does not take them. */
 type PlannedView =
-  | { readonly viewName: string; readonly plan: WritePlan; readonly rows: readonly WriteRow[] }
+  | { readonly viewName: string; readonly plan: WritePlan }
   | { readonly viewName: string; readonly error: unknown };
+
+/** Rows of several planned writes, those of one view together. */
+export class PlannedRows {
+  readonly slabs = new Map<WritePlan, RowSlab>();
+
+  slabOf(plan: WritePlan): RowSlab {
+    const slab = this.slabs.get(plan) ?? new RowSlab(plan.features.length);
+    this.slabs.set(plan, slab);
+    return slab;
+  }
+}
 
 /** How several planned writes ended. */
 export interface WriteOutcome extends WriteResult {
@@ -27,22 +34,59 @@ export interface WriteOutcome extends WriteResult {
   readonly errors: readonly unknown[];
 }
 
-/** @param planOf may throw what makes a view unfit for writing. */
-export function planWrite(
-  viewNames: readonly string[],
-  planOf: (viewName: string) => WritePlan,
-  frame: WriteFrame,
-  options: RowOptions,
-): PlannedWrite {
-  const views = viewNames.map((viewName): PlannedView => {
+/** A frame on its way to views. */
+export interface FrameTarget {
+  readonly viewNames: readonly string[];
+  /** May throw what makes a view unfit for writing. */
+  readonly planOf: (viewName: string) => WritePlan;
+  readonly options: RowOptions;
+}
+
+/** Rows that are made of a frame in one turn of the event loop. */
+const ROWS_PER_TURN = 10_000;
+
+/** Makes a frame into rows. */
+export function planWrite(target: FrameTarget, frame: WriteFrame, rows: PlannedRows): PlannedWrite {
+  const views = target.viewNames.map((viewName): PlannedView => {
     try {
-      const plan = planOf(viewName);
-      return { viewName, plan, rows: planRows(plan, frame, options) };
+      const plan = target.planOf(viewName);
+      planRows(plan, frame, target.options, rows.slabOf(plan));
+      return { viewName, plan };
     } catch (error) {
       return { viewName, error };
     }
   });
   return { views };
+}
+
+/** The same, with others served meanwhile. Nothing else adds to `rows` until it has ended. */
+export async function planInTurns(
+  target: FrameTarget,
+  frame: WriteFrame,
+  rows: PlannedRows,
+): Promise<PlannedWrite> {
+  const views: PlannedView[] = [];
+  for (const viewName of target.viewNames) {
+    await nextTurn();
+    try {
+      const plan = target.planOf(viewName);
+      const planner = new RowPlanner(plan, frame, target.options, rows.slabOf(plan));
+      while (!planner.run(ROWS_PER_TURN)) await nextTurn();
+      views.push({ viewName, plan });
+    } catch (error) {
+      views.push({ viewName, error });
+    }
+  }
+  return { views };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Whether `planWrite` takes no longer than a turn of the event loop may. */
+export function isSmall({ viewNames }: FrameTarget, { rowCount }: WriteFrame): boolean {
+  return rowCount * viewNames.length <= ROWS_PER_TURN;
 }
 
 /**
@@ -52,28 +96,20 @@ export function planWrite(
  */
 export async function carryOut(
   planned: readonly PlannedWrite[],
+  rows: PlannedRows,
   target: { readonly store: OnlineStore; readonly gate: WriteGate; readonly limits: ReadOptions },
   waits: boolean,
 ): Promise<WriteOutcome> {
-  const rowsOf = new Map<WritePlan, WriteRow[][]>();
-  for (const { views } of planned) {
-    for (const view of views) {
-      if ('error' in view || view.rows.length === 0) continue;
-      const parts = rowsOf.get(view.plan) ?? [];
-      rowsOf.set(view.plan, parts);
-      parts.push(view.rows as WriteRow[]);
-    }
-  }
   const total = { written: 0, stale: 0 };
   const failed = new Map<WritePlan, unknown>();
   await Promise.all(
-    [...rowsOf].map(async ([plan, parts]) => {
-      const rows = parts.length === 1 ? parts[0]! : parts.flat();
+    Array.from(rows.slabs, async ([plan, slab]) => {
+      if (slab.length === 0) return;
       const { project, joinKeyNames: joinKeys, layout: view } = plan;
       try {
         const result = await target.gate.run(
-          rows,
-          () => target.store.write({ project, joinKeys, view, rows }, target.limits),
+          slab,
+          () => target.store.write({ project, joinKeys, view, rows: slab }, target.limits),
           waits,
         );
         total.written += result.written;

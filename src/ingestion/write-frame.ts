@@ -1,4 +1,8 @@
+import type { GrowingBytes } from '../feast-encoding/growing-bytes.ts';
 import type { PlainValue } from './plain-value.ts';
+import { PlainColumn } from './plain-column.ts';
+import { TypedColumn } from './typed-column.ts';
+import type { ValueEncoder } from './value-encoder.ts';
 
 /** Rows on their way to the online store, as columns: what Feast calls a data frame. All columns have `rowCount` values. */
 export interface WriteFrame {
@@ -6,10 +10,19 @@ export interface WriteFrame {
   readonly columns: ReadonlyMap<string, FrameColumn>;
 }
 
-/** A column as JSON or text gave it, or as encoded `feast.types.Value`s (checked to be such messages). */
-export type FrameColumn =
-  | { readonly kind: 'plain'; readonly values: readonly PlainValue[] }
-  | { readonly kind: 'typed'; readonly values: readonly Uint8Array[] };
+/** A column, read where its caller's bytes have it; rows count from 0. */
+export interface FrameColumn {
+  /** Whether a row has no value: null, in plain columns NaN too. */
+  isNull(row: number): boolean;
+  /** Appends the value of a row as the type of `encoder`, nothing for a null; false = it does not fit. */
+  append(out: GrowingBytes, row: number, encoder: ValueEncoder): boolean;
+  /** The value of a row before it is read as any type; `undefined` = it has no such form. */
+  plain(row: number): PlainValue | undefined;
+  /** The seconds of a row that was sent as `unix_timestamp_val`; `undefined` = it was not. */
+  unixSeconds(row: number): number | undefined;
+  /** Whether the value of a row would lose something as a join key of this type: a fraction, or that it is a bool. */
+  losesAsKey(row: number, valueType: number): boolean;
+}
 
 /** A frame of one row, of values that are all of one kind. */
 export function singleRowFrame(
@@ -17,12 +30,7 @@ export function singleRowFrame(
 ): WriteFrame {
   const frame = new Map<string, FrameColumn>();
   for (const [name, value] of columns) {
-    frame.set(
-      name,
-      typeof value === 'string'
-        ? { kind: 'plain', values: [value] }
-        : { kind: 'typed', values: [value] },
-    );
+    frame.set(name, typeof value === 'string' ? new PlainColumn([value]) : TypedColumn.of([value]));
   }
   return { rowCount: columns.size === 0 ? 0 : 1, columns: frame };
 }

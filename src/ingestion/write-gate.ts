@@ -1,5 +1,5 @@
 import { SideboardError } from '../errors.ts';
-import type { WriteRow } from '../online-store/online-store.ts';
+import type { RowSlab } from '../feast-encoding/row-slab.ts';
 
 /** Bounds what is on its way to the store. */
 export interface WriteGate {
@@ -9,7 +9,7 @@ export interface WriteGate {
    * @param waits for its turn where there is no room.
    * @throws SideboardError OVERLOADED where there is no room and it does not wait.
    */
-  run<T>(rows: readonly WriteRow[], write: () => Promise<T>, waits: boolean): Promise<T>;
+  run<T>(rows: RowSlab, write: () => Promise<T>, waits: boolean): Promise<T>;
 }
 
 /** What a row costs besides its bytes. */
@@ -30,7 +30,7 @@ export function openWriteGate(maxPendingBytes: number): WriteGate {
   };
   return {
     async run(rows, write, waits) {
-      const bytes = sizeOf(rows);
+      const bytes = ROW_OVERHEAD_BYTES * rows.length + rows.byteLength;
       if (hasRoom(bytes) && (waiting.length === 0 || !waits)) {
         pendingBytes += bytes;
       } else if (waits) {
@@ -48,15 +48,4 @@ export function openWriteGate(maxPendingBytes: number): WriteGate {
       }
     },
   };
-}
-
-function sizeOf(rows: readonly WriteRow[]): number {
-  let bytes = 0;
-  for (const { entityKey, values } of rows) {
-    bytes += ROW_OVERHEAD_BYTES + entityKey.length;
-    for (const value of values) {
-      bytes += value?.length ?? 0;
-    }
-  }
-  return bytes;
 }

@@ -4,7 +4,7 @@ import type { CallerSignal } from '../call/caller-signal.ts';
 import { decodeIngestRequest, frameOfRows } from './decode-ingest.ts';
 import type { IngestRows, IngestTarget } from './decode-ingest.ts';
 import type { FeatureWriter } from './feature-writer.ts';
-import type { PlannedWrite } from './planned-write.ts';
+import { PlannedRows, type PlannedWrite } from './planned-write.ts';
 import { invalidFrame } from './write-errors.ts';
 
 /** Acknowledges rows up to an id. */
@@ -86,12 +86,13 @@ export function createWriteStream(options: WriteStreamOptions): WriteStream {
   };
   const writeBatch = async (batch: readonly Waiting[]): Promise<void> => {
     const planned: PlannedWrite[] = [];
+    const plannedRows = new PlannedRows();
     const ids: bigint[] = [];
     const rejections: { id: bigint; error: SideboardError }[] = [];
     for (const rows of batch) {
       try {
         const frame = frameOfRows(rows, rows.target.columns);
-        planned.push(writer.plan(rows.target, frame, options.caller));
+        planned.push(writer.plan(rows.target, frame, options.caller, plannedRows));
         ids.push(rows.id);
         rowCount += frame.rowCount;
       } catch (error) {
@@ -101,7 +102,10 @@ export function createWriteStream(options: WriteStreamOptions): WriteStream {
       }
     }
     const deadlineAtMs = Math.min(options.deadlineAtMs, performance.now() + WRITE_TIMEOUT_MS);
-    const { written, stale, errors } = await writer.carryOut(planned, { deadlineAtMs, signal });
+    const { written, stale, errors } = await writer.carryOut(planned, plannedRows, {
+      deadlineAtMs,
+      signal,
+    });
     for (const [i, error] of errors.entries()) {
       if (error !== undefined) rejections.push({ id: ids[i]!, error: asRejection(error) });
     }

@@ -1,7 +1,7 @@
 import { DataType, tableFromIPC } from 'apache-arrow';
 import type { Vector } from 'apache-arrow';
 import type { PlainValue } from '../ingestion/plain-value.ts';
-import { compileValueEncoder } from '../ingestion/value-encoder.ts';
+import { compileValueEncoder, encodePlain } from '../ingestion/value-encoder.ts';
 import type { FieldDefinition } from '../registry/registry-model.ts';
 import { transformationFailed } from './transformation-errors.ts';
 
@@ -37,7 +37,7 @@ export function decodeOutputs(
     }
     const encoder = compileValueEncoder(valueType);
     return Array.from({ length: rowCount }, (_, row) => {
-      const bytes = encoder.fromPlain(plainAt(column, row));
+      const bytes = encodePlain(encoder, plainAt(column, row));
       if (bytes === undefined) {
         throw transformationFailed(
           viewName,

@@ -8,7 +8,8 @@ describe('the rows of a df', () => {
   it('have a single value beside arrays in each of them', () => {
     const { rowCount, columns } = frame({ id: [1, 2, 3], city: 'Rome' });
     expect(rowCount).toBe(3);
-    expect(columns.get('city')).toEqual({ kind: 'plain', values: ['Rome', 'Rome', 'Rome'] });
+    const city = columns.get('city')!;
+    expect([0, 1, 2].map((row) => city.plain(row))).toEqual(['Rome', 'Rome', 'Rome']);
   });
 
   it('are refused where single values would make too many of them', async () => {
@@ -18,5 +19,13 @@ describe('the rows of a df', () => {
     const error = await errorOf(() => frame({ ...singles, id: rows(100_000) }));
     expect(error.code).toBe('INVALID_REQUEST');
     expect(error.message).toMatch(/100 single values.*100000 rows.*8000000/);
+  });
+
+  it('are refused where there are very many columns', async () => {
+    const columns = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`c${i}`, []]));
+    expect(frame(columns(10_000)).columns.size).toBe(10_000);
+    const error = await errorOf(() => frame(columns(10_001)));
+    expect(error.message).toBe('df: it has more than 10000 columns; send those of the view alone');
   });
 });

@@ -4,6 +4,7 @@ import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import { createFeatureWriter } from '../../src/ingestion/feature-writer.ts';
 import type { FeatureWriter } from '../../src/ingestion/feature-writer.ts';
 import type { PlainValue } from '../../src/ingestion/plain-value.ts';
+import { PlainColumn } from '../../src/ingestion/plain-column.ts';
 import type { WriteFrame } from '../../src/ingestion/write-frame.ts';
 import type { OnlineStore, WriteBatch } from '../../src/online-store/online-store.ts';
 import { registryOf, snapshotOf, viewOf, type TestRegistry } from './write-fixture.ts';
@@ -23,7 +24,7 @@ function frame(columns: Readonly<Record<string, PlainValue>>): WriteFrame {
   const entries = Object.entries({ event_timestamp: '2025-01-01', ...columns });
   return {
     rowCount: 1,
-    columns: new Map(entries.map(([name, value]) => [name, { kind: 'plain', values: [value] }])),
+    columns: new Map(entries.map(([name, value]) => [name, new PlainColumn([value])])),
   };
 }
 
@@ -67,6 +68,40 @@ describe('a push', () => {
     expect(batches.map(({ project, view }) => [project, view])).toEqual([
       ['rides', { storedName: 'stats', featureNames: ['trips'] }],
       ['rides', { storedName: 'rates', featureNames: ['rate'] }],
+    ]);
+  });
+
+  it('of many rows lets others have their turns, and is all rows or none', async () => {
+    const { writer, batches } = open({ maxPendingBytes: 1e9 });
+    const rowCount = 25_000;
+    const many = (last: PlainValue): WriteFrame => ({
+      rowCount,
+      columns: new Map(
+        Object.entries({ event_timestamp: '2025-01-01', trips: 1n, rate: 0.5 }).map(
+          ([name, value]) => {
+            const values: PlainValue[] = Array.from({ length: rowCount }, () => value);
+            if (name === 'trips') values[rowCount - 1] = last;
+            return [name, new PlainColumn(values)];
+          },
+        ),
+      ),
+    });
+    const push = (frame: WriteFrame) =>
+      writer.push({ pushSourceName: 'live', frame, to: 'online' }, CACHE);
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      if (batches.length === 0) setImmediate(count);
+    };
+    setImmediate(count);
+    expect(await push(many(2n))).toEqual({ written: 2 * rowCount, stale: 0 });
+    // Three turns for each of two views.
+    expect(turns).toBeGreaterThanOrEqual(6);
+    await expect(push(many('x'))).rejects.toThrow(/stats: row 24999: trips.*written all the same/);
+    expect(batches.map(({ view, rows }) => [view.storedName, rows.length])).toEqual([
+      ['stats', rowCount],
+      ['rates', rowCount],
+      ['rates', rowCount],
     ]);
   });
 

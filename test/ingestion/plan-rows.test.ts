@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { serializeEntityKey } from '../../src/feast-encoding/entity-key.ts';
+import { RowSlab } from '../../src/feast-encoding/row-slab.ts';
 import { readValue } from '../../src/feast-encoding/value-reader.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import { writeValue } from '../../src/feast-encoding/value-writer.ts';
 import type { PlainValue } from '../../src/ingestion/plain-value.ts';
+import { PlainColumn } from '../../src/ingestion/plain-column.ts';
 import { planRows } from '../../src/ingestion/plan-rows.ts';
+import { TypedColumn } from '../../src/ingestion/typed-column.ts';
 import type { FrameColumn, WriteFrame } from '../../src/ingestion/write-frame.ts';
 import { compileWritePlan } from '../../src/ingestion/write-plan.ts';
 import type { ViewDefinition } from '../../src/registry/registry-model.ts';
@@ -28,7 +31,7 @@ const stats = viewOf({
 function frame(columns: Readonly<Record<string, readonly PlainValue[]>>): WriteFrame {
   const entries = Object.entries(columns).map(([name, values]): [string, FrameColumn] => [
     name,
-    { kind: 'plain', values },
+    new PlainColumn(values),
   ]);
   return { rowCount: Object.values(columns)[0]?.length ?? 0, columns: new Map(entries) };
 }
@@ -44,7 +47,9 @@ const ROW = {
 
 function rowsOf(rows: WriteFrame, view: ViewDefinition = stats, takesRemoteNames = false) {
   const plan = compileWritePlan(view, { snapshot: snapshotOf([view]), entityKeyVersion: 3 });
-  return planRows(plan, rows, { takesRemoteNames, nowNs: NOW_NS });
+  const slab = new RowSlab(plan.features.length);
+  planRows(plan, rows, { takesRemoteNames, nowNs: NOW_NS }, slab);
+  return slab.rows();
 }
 
 describe('planRows', () => {
@@ -132,12 +137,25 @@ describe('planRows', () => {
     expect(rowsOf(frame({ ...ROW, at: [at] }))[0]!.eventTimestampNs).toBe(expected);
   });
 
+  it('adds nothing of a frame with a bad row, and leaves the rows before it alone', () => {
+    const plan = compileWritePlan(stats, { snapshot: snapshotOf([stats]), entityKeyVersion: 3 });
+    const slab = new RowSlab(plan.features.length);
+    const add = (columns: Readonly<Record<string, readonly PlainValue[]>>): void =>
+      planRows(plan, frame(columns), { takesRemoteNames: false, nowNs: NOW_NS }, slab);
+    add(ROW);
+    const twice = Object.entries(ROW).map(([name, [value]]) => [name, [value!, value!]] as const);
+    expect(() => add({ ...Object.fromEntries(twice), trips: [2n, 'x'] })).toThrow(/row 1: trips/);
+    add({ ...ROW, trips: [3n] });
+    const trips = slab.rows().map(({ values }) => readValue(values[0]!).value);
+    expect([trips, slab.length]).toEqual([[1n, 3n], 2]);
+  });
+
   it('reads unix_timestamp_val as seconds', () => {
     const typed = new Map(frame(ROW).columns);
     const seconds = writeValue(ValueType.UNIX_TIMESTAMP, 1_735_689_600n);
-    typed.set('at', { kind: 'typed', values: [seconds] });
+    typed.set('at', TypedColumn.of([seconds]));
     expect(rowsOf({ rowCount: 1, columns: typed })[0]!.eventTimestampNs).toBe(NEW_YEAR_NS);
-    typed.set('at', { kind: 'typed', values: [writeValue(ValueType.UNIX_TIMESTAMP, 2n ** 60n)] });
+    typed.set('at', TypedColumn.of([writeValue(ValueType.UNIX_TIMESTAMP, 2n ** 60n)]));
     expect(() => rowsOf({ rowCount: 1, columns: typed })).toThrow(/at is no moment/);
   });
 
