@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { createClient, type Transport } from '@connectrpc/connect';
 import {
@@ -53,10 +54,32 @@ export async function askServer(question: ServerQuestion): Promise<FeatureAnswer
       question,
       createGrpcTransport({ baseUrl: question.server, sessionManager }),
     );
+  } catch (error) {
+    if (isBroken(error)) await untilClosed(sessionManager);
+    throw error;
   } finally {
     // An open session would keep the process from ending.
     sessionManager.abort();
   }
+}
+
+/** A look every so many milliseconds, and how often. */
+const LOOK_MS = 5;
+const LOOKS = 20;
+
+/** Whether what was answered is no HTTP/2. */
+function isBroken(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && cause.code === 'ERR_HTTP2_ERROR';
+}
+
+/**
+ * A session that breaks says so some milliseconds after its streams have failed: as an error that ends the process, once the
+ * manager does not listen any more.
+ */
+async function untilClosed(manager: Http2SessionManager): Promise<void> {
+  const isOver = (): boolean => ['closed', 'error'].includes(manager.state());
+  for (let i = 0; i < LOOKS && !isOver(); i += 1) await setTimeout(LOOK_MS);
 }
 
 async function askRpc(question: ServerQuestion, transport: Transport): Promise<FeatureAnswer> {

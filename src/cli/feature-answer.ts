@@ -24,6 +24,16 @@ export interface AnswerColumn {
 /** A server's answer, whatever protocol it came by: one per output column. */
 export type FeatureAnswer = readonly AnswerColumn[];
 
+/** Whether nothing at all is stored of what was asked. @param entityNames columns that repeat the question */
+export function isNothingStored(
+  answer: FeatureAnswer,
+  entityNames: ReadonlyMap<string, unknown>,
+): boolean {
+  const features = answer.filter(({ name }) => !entityNames.has(name));
+  const statuses = features.flatMap((column) => column.statuses);
+  return statuses.length > 0 && statuses.every((status) => status === 'NOT_FOUND');
+}
+
 /** An answer from its message (gRPC, Connect). */
 export function answerOfMessage(response: GetOnlineFeaturesResponse): FeatureAnswer {
   const names = response.metadata?.featureNames?.val ?? [];

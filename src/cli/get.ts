@@ -36,10 +36,14 @@ Examples:
   $ sideboard get --feature-service loan_decision zipcode=94109 dob_ssn=19781116_7723
   $ sideboard get --features driver_stats:conv_rate,driver_stats:acc_rate driver_id=1001,1002
   $ sideboard get --features driver_stats:conv_rate driver_id=1001 --json | jq .results
+  $ NODE_EXTRA_CA_CERTS=ca.pem sideboard get --server https://features:6566 --feature-service fraud user_id=7
   $ sideboard get --server http://features:6566 --protocol json --deadline-ms 50 \\
       --feature-service fraud --full-feature-names user_id=7
 
 Exit codes: 0 answered; 1 no answer; 2 the question is wrong, here or in the server's eyes.`;
+
+const NOTHING_STORED = `sideboard: nothing is stored for any of these entities: check their values, or fill the store (sideboard materialize)
+`;
 
 /** `sideboard get`: asks a running server for features and prints what it says. */
 export function registerGet(program: Command): void {
@@ -76,7 +80,7 @@ async function runGet(entities: readonly string[], flags: GetFlags): Promise<voi
     deadlineMs: deadlineOf(flags.deadlineMs),
   };
   const { askServer } = await import('./ask-server.ts');
-  const { answerJson } = await import('./feature-answer.ts');
+  const { answerJson, isNothingStored } = await import('./feature-answer.ts');
   const { answerTable } = await import('./answer-table.ts');
   try {
     const answer = await askServer(question);
@@ -85,6 +89,7 @@ async function runGet(entities: readonly string[], flags: GetFlags): Promise<voi
         ? answerJson(answer)
         : answerTable(answer, Date.now(), process.stdout.columns ?? DEFAULT_TERMINAL_WIDTH);
     process.stdout.write(`${text}\n`);
+    if (isNothingStored(answer, question.entities)) process.stderr.write(NOTHING_STORED);
   } catch (error) {
     await reportNoAnswer(error, question.server);
   }
@@ -92,30 +97,11 @@ async function runGet(entities: readonly string[], flags: GetFlags): Promise<voi
 
 /** Says why there is no answer; what the server blames on the question exits with 2. */
 async function reportNoAnswer(error: unknown, server: string): Promise<void> {
-  const { Code, ConnectError } = await import('@connectrpc/connect');
-  const { ServerRefusal } = await import('./ask-server.ts');
   if (error instanceof SideboardError) throw error;
-  let reason = `cannot reach ${server}: ${causeText(error)}; start it with "sideboard serve", or name another with --server`;
-  let wrongQuestion = false;
-  if (error instanceof ServerRefusal) {
-    reason = error.message;
-    wrongQuestion = /^HTTP 4(?!29|08|99)/.test(error.message);
-  } else if (error instanceof ConnectError) {
-    const name = Code[error.code].replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
-    const unreachable = error.code === Code.Unavailable && error.cause !== undefined;
-    if (!unreachable) reason = `${name}: ${error.rawMessage}`;
-    wrongQuestion = [Code.InvalidArgument, Code.NotFound, Code.FailedPrecondition].includes(
-      error.code,
-    );
-  }
+  const { whyNoAnswer } = await import('./why-no-answer.ts');
+  const { reason, isQuestionWrong } = whyNoAnswer(error, server);
   process.stderr.write(`sideboard: ${reason}\n`);
-  process.exitCode = wrongQuestion ? EXIT.invalid : EXIT.failure;
-}
-
-/** The innermost message: libraries wrap "connection refused" in several layers. */
-function causeText(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? causeText(error.cause) : error.message || error.name;
+  process.exitCode = isQuestionWrong ? EXIT.invalid : EXIT.failure;
 }
 
 function serverUrl(text: string): string {

@@ -66,7 +66,13 @@ export function registerList(program: Command): void {
         '\nExit codes: 0 listed; 1 the registry cannot be read; 2 the configuration is wrong.',
       )
       .action(async (options: { json?: boolean }, command: Command) => {
-        const rows = listing.rows(await readSnapshot(cliConfig(command)));
+        const config = cliConfig(command);
+        const rows = listing.rows(await readSnapshot(config));
+        if (rows.length === 0) {
+          process.stderr.write(
+            `sideboard: the registry has no ${listing.command.replace('-', ' ')} of project ${config.project}: is that its name? "sideboard apply" or "feast apply" defines them\n`,
+          );
+        }
         if (options.json === true) printJson(rows);
         else process.stdout.write(formatTable(listing.head, rows));
       });

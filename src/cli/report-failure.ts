@@ -18,6 +18,12 @@ const INVALID_INPUT: ReadonlySet<ErrorCode> = new Set([
   'MISSING_JOIN_KEY',
 ]);
 
+/** What helps whatever the message says. */
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  ONLINE_STORE_UNAVAILABLE:
+    'online_store in feature_store.yaml says where it is, "sideboard check" looks at all of it',
+};
+
 /** Says on standard error why a command ended, and sets the exit code. What is not an error of ours comes with its stack. */
 export function reportFailure(error: unknown): void {
   if (error instanceof CommanderError) {
@@ -26,7 +32,8 @@ export function reportFailure(error: unknown): void {
     return;
   }
   if (isSideboardError(error)) {
-    process.stderr.write(`sideboard: ${error.message}\n`);
+    const hint = HINTS[error.code];
+    process.stderr.write(`sideboard: ${error.message}${hint === undefined ? '' : `; ${hint}`}\n`);
     process.exitCode = INVALID_INPUT.has(error.code) ? EXIT.invalid : EXIT.failure;
     return;
   }

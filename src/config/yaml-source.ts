@@ -10,6 +10,9 @@ export interface YamlSource {
   locate(path: YamlPath): string;
 }
 
+/** A file that is no YAML has a mistake at every word. */
+const SHOWN_ERRORS = 5;
+
 /** What the parser's codes mean to a reader. Its own messages quote the text, which may hold a password. */
 const MEANINGS: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'an alias (*name) is wrong; put text that starts with * in quotes',
@@ -36,12 +39,15 @@ export function parseYaml(text: string, label: string): YamlSource {
   const document = parseDocument(text, { version: '1.1', lineCounter: lines, prettyErrors: false });
   const lineOf = (offset: number): string => `${label}:${lines.linePos(offset).line}`;
   if (document.errors.length > 0) {
-    throw invalidConfiguration(
-      document.errors.map((error) => ({
-        where: lineOf(error.pos[0]),
-        message: `no valid YAML: ${MEANINGS[error.code] ?? 'unexpected text'}`,
-      })),
-    );
+    const problems = document.errors.slice(0, SHOWN_ERRORS).map((error) => ({
+      where: lineOf(error.pos[0]),
+      message: `no valid YAML: ${MEANINGS[error.code] ?? 'unexpected text'}`,
+    }));
+    const more = document.errors.length - problems.length;
+    if (more > 0) {
+      problems.push({ where: label, message: `no valid YAML in ${more} more places: is it YAML?` });
+    }
+    throw invalidConfiguration(problems);
   }
   const value = toPlain(document, lineOf);
   if (value !== null && !isPlainRecord(value)) {

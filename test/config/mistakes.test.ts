@@ -31,6 +31,14 @@ describe('each file of test/config/mistakes', () => {
   });
 });
 
+test('of a file that is no YAML the first mistakes are listed', () => {
+  const configFile = join(import.meta.dirname, 'mistakes.test.ts');
+  const found = mistakesOf(() => loadConfig({ configFile, env: {} }));
+  expect(found).toHaveLength(6);
+  expect(found[0]).toMatch(/^mistakes\.test\.ts:\d+: no valid YAML: /);
+  expect(found[5]).toMatch(/: no valid YAML in \d+ more places: is it YAML\?$/);
+});
+
 test('mistakes are listed under how many there are', () => {
   expect(() =>
     loadConfig({ configFile: join(FOLDER, 'several-mistakes-at-once.yaml'), env: {} }),

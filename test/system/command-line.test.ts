@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -66,6 +66,36 @@ describe('exit codes', () => {
     const wrong = await runSideboard([...serve, '--port', 'many']);
     expect(wrong.stderr).toMatch(/--port: must be a whole number from 0 to 65535/);
     expect(wrong.exitCode).toBe(2);
+  });
+});
+
+describe('what helps', () => {
+  it('stands behind a store that is away', async () => {
+    const yaml = written('feature_store.yaml');
+    const port = await freePort();
+    const redis = `online_store:\n  type: redis\n  connection_string: 127.0.0.1:${port}\n`;
+    const text = readFileSync(yaml, 'utf8').replace(/online_store:\n(?: .*\n)+/, redis);
+    writeFileSync(yaml, text);
+    const { stderr, exitCode } = await runSideboard([
+      '-c',
+      repository.path,
+      'inspect',
+      'driver_id=1',
+    ]);
+    expect(stderr).toMatch(
+      new RegExp(
+        `Redis at 127\\.0\\.0\\.1:${port} failed: .*; online_store in feature_store\\.yaml says`,
+      ),
+    );
+    expect(exitCode).toBe(1);
+  });
+
+  it('is said of a project that the registry does not have', async () => {
+    const yaml = written('feature_store.yaml');
+    writeFileSync(yaml, readFileSync(yaml, 'utf8').replace('project: rides', 'project: ridse'));
+    const list = await runSideboard(['-c', repository.path, 'feature-views', 'list']);
+    expect(list.stderr).toContain('the registry has no feature views of project ridse');
+    expect(list.exitCode).toBe(0);
   });
 });
 
