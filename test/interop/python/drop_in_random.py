@@ -16,12 +16,14 @@ import json
 import math
 import sys
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from random import Random
 
 import pandas as pd
 from drop_in import DAY, Script, columns_of, source, value_of, without
-from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, PushSource, ValueType
+from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, PushSource, RequestSource, ValueType
+from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.permissions.client.http_auth_requests_wrapper import HttpSessionManager
 from feast.protos.feast.serving import GrpcServer_pb2, ServingService_pb2
 from feast.protos.feast.types.Value_pb2 import Value
@@ -96,6 +98,40 @@ TYPES = {
 TYPED = [*SCALARS, *(f"{name}_list" for name in SCALARS)]
 
 
+# What functions of on-demand views are given.
+COMPUTABLE = ["int32", "int64", "float", "double", "string", "bool"]
+
+
+@dataclass
+class Computed:
+    view: OnDemandFeatureView
+    keys: list
+
+
+def computation(number, names):
+    """A function of these features (full name -> kind) and of the request data of a view, its text, and what it gives."""
+    bonus = f"bonus{number}"
+    count = f"out{number}_count"
+    doubled = {name: f"out{number}_{i}_double" for i, (name, kind) in enumerate(names.items()) if kind in ("float", "double")}
+    louder = {name: f"out{number}_{i}_text" for i, (name, kind) in enumerate(names.items()) if kind == "string"}
+    nulls = {name: f"out{number}_{i}_null" for i, name in enumerate(names)}
+
+    # As text: the definition of a function that depends on nothing around it is what a registry keeps.
+    lines = [f"def compute{number}(inputs):", "import pandas", "out = pandas.DataFrame()"]
+    lines.append(f"out[{count!r}] = inputs[{[*names]!r}].notna().sum(axis=1).astype('int64') + inputs[{bonus!r}]")
+    lines += [f"out[{output!r}] = inputs[{name!r}].astype('float64') * 2" for name, output in doubled.items()]
+    lines += [f"out[{output!r}] = inputs[{name!r}].fillna('nobody') + '!'" for name, output in louder.items()]
+    lines += [f"out[{output!r}] = inputs[{name!r}].isna()" for name, output in nulls.items()]
+    text = "\n    ".join([*lines, "return out"]) + "\n"
+    defined = {}
+    exec(text, defined)
+    schema = [Field(name=count, dtype=Int64)]
+    schema += [Field(name=name, dtype=Float64) for name in doubled.values()]
+    schema += [Field(name=name, dtype=String) for name in louder.values()]
+    schema += [Field(name=name, dtype=Bool) for name in nulls.values()]
+    return defined[f"compute{number}"], text, schema
+
+
 class Repository:
     """Definitions that a seed decides."""
 
@@ -117,6 +153,7 @@ class Repository:
         ]
         self.views += [self.view(random, 10 + i, self.push_sources[0], same=0) for i in range(2)]
         self.services = [self.service(random, i) for i in range(6)]
+        self.computed = [self.on_demand(random, i) for i in range(3)]
 
     def view(self, random, number, push=None, same=None):
         name = random.choice([f"view{number}", f"view_{number}__x", f"Ansicht{number}"])
@@ -137,6 +174,28 @@ class Repository:
         self.kinds[name] = kinds
         self.sources[name] = None if push is None else push.name
         return FeatureView(name=name, entities=entities, ttl=ttl, schema=schema, source=push or batch)
+
+    def on_demand(self, random, number):
+        inputs = []
+        for view in random.sample([view for view in self.views if self.keys(view)], random.choice([1, 2])):
+            kinds = self.kinds[view.name]
+            features = [name for name, kind in kinds.items() if kind in COMPUTABLE]
+            if features:
+                inputs.append((view, random.sample(features, random.randint(1, min(3, len(features))))))
+        asked = RequestSource(name=f"asked{number}", schema=[Field(name=f"bonus{number}", dtype=Int64)])
+        names = {f"{view.name}__{name}": self.kinds[view.name][name] for view, features in inputs for name in features}
+        compute, text, schema = computation(number, names)
+        return Computed(
+            OnDemandFeatureView(
+                name=f"computed{number}",
+                schema=schema,
+                sources=[*(view[features] for view, features in inputs), asked],
+                udf=compute,
+                udf_string=text,
+                mode="pandas",
+            ),
+            [key for view, _ in inputs for key in self.keys(view)],
+        )
 
     def service(self, random, number):
         projections = []
@@ -161,7 +220,8 @@ def make(seed, *repos):
         with contextlib.redirect_stdout(sys.stderr):
             store = FeatureStore(repo_path=repo)
             sources = [view.stream_source for view in repository.views if view.stream_source is not None]
-            store.apply([*repository.entities, *sources, *repository.views, *repository.services])
+            computed = [each.view for each in repository.computed]
+            store.apply([*repository.entities, *sources, *repository.views, *computed, *repository.services])
 
 
 def key_value(key_type, number):
@@ -337,6 +397,7 @@ class RandomScript(Script):
         random, repository = self.random, self.repository
         rows = random.choice([1, 1, 2, 2, 3, 8, 200])
         needed = {}
+        request_data = None
         request = {"full_feature_names": random.random() < 0.5}
         if random.random() < 0.4:
             service = random.choice(repository.services)
@@ -350,6 +411,13 @@ class RandomScript(Script):
             request["features"] = random.sample(references, random.randint(1, len(references)))
             used = {reference.split(":")[0] for reference in request["features"]}
             needed = {key: key for view in views if view.name in used for key in repository.keys(view)}
+            if random.random() < 0.4:
+                computed = random.choice(repository.computed)
+                outputs = [field.name for field in computed.view.features]
+                outputs = random.sample(outputs, random.randint(1, len(outputs)))
+                request["features"] += [f"{computed.view.name}:{name}" for name in outputs]
+                needed |= {key: key for key in computed.keys}
+                request_data = computed.view.name.replace("computed", "bonus")
         # A request needs a column to say how many rows there are.
         anything = needed or {repository.entities[0].join_key: repository.entities[0].join_key}
         # The last column counts in Feast where one has the join key's name and another stands for it (decision 57).
@@ -358,6 +426,8 @@ class RandomScript(Script):
             column: [key_value(repository.key_types[key], random.randint(0, 14)) for _ in range(rows)]
             for column, key in anything.items()
         }
+        if request_data is not None:
+            request["entities"][request_data] = [random.randint(-5, 5) for _ in range(rows)]
         self.types = {column: self.repository.key_types[key] for column, key in anything.items()}
         title = str(number)
         if random.random() < 0.5:
