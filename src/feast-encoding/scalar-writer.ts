@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { EncodingError } from './encoding-error.ts';
 import { GrowingBytes } from './growing-bytes.ts';
-import { FieldKind, itemType, memberKind } from './value-schema.ts';
+import { FieldKind, itemType, memberKind, wireTypeOfKind } from './value-schema.ts';
 import { ValueType, valueTypeName } from './value-type.ts';
 import { MAX_VARINT_BYTES, varintSize, writeVarint, writeVarint64 } from './varint.ts';
 import { WireType } from './wire.ts';
@@ -207,16 +207,7 @@ function floatPayload(type: number, value: number): Uint8Array {
 }
 
 export function wireTypeOf(type: number): number {
-  switch (memberKind(type)) {
-    case FieldKind.VARINT:
-      return WireType.VARINT;
-    case FieldKind.FIXED64:
-      return WireType.FIXED64;
-    case FieldKind.FIXED32:
-      return WireType.FIXED32;
-    default:
-      return WireType.BYTES;
-  }
+  return wireTypeOfKind(memberKind(type));
 }
 
 export function unfit(type: number): EncodingError {

@@ -15,6 +15,7 @@ import {
   FieldKind,
   itemType,
   MAP_KEY_TYPES,
+  wireTypeOfKind,
 } from './value-schema.ts';
 import { ValueType } from './value-type.ts';
 import { varintHigh32, varintInt64, varintLow32 } from './varint.ts';
@@ -163,7 +164,7 @@ function lastMember(message: Uint8Array, messageKind: number): WireField | undef
       field.number < FIELDS_PER_MESSAGE
         ? FIELD_KINDS[messageKind * FIELDS_PER_MESSAGE + field.number]!
         : FieldKind.UNKNOWN;
-    if (kind === FieldKind.UNKNOWN || field.wireType !== wireTypeOf(kind)) {
+    if (kind === FieldKind.UNKNOWN || field.wireType !== wireTypeOfKind(kind)) {
       continue;
     }
     member =
@@ -172,19 +173,6 @@ function lastMember(message: Uint8Array, messageKind: number): WireField | undef
         : field;
   }
   return member;
-}
-
-function wireTypeOf(kind: number): number {
-  switch (kind) {
-    case FieldKind.VARINT:
-      return WireType.VARINT;
-    case FieldKind.FIXED64:
-      return WireType.FIXED64;
-    case FieldKind.FIXED32:
-      return WireType.FIXED32;
-    default:
-      return WireType.BYTES;
-  }
 }
 
 /** Payloads of all length-delimited fields of this number. */

@@ -1,4 +1,5 @@
 import { ValueType } from './value-type.ts';
+import { WireType } from './wire.ts';
 
 /**
  * What a field of the messages below `feast.types.Value` holds (Feast: `protos/feast/types/Value.proto`). 0 = no such field.
@@ -132,3 +133,17 @@ const ITEM_TYPES: ReadonlyMap<number, number> = new Map<number, number>([
   [ValueType.UNIX_TIMESTAMP_LIST, ValueType.UNIX_TIMESTAMP],
   [ValueType.UNIX_TIMESTAMP_SET, ValueType.UNIX_TIMESTAMP],
 ]);
+
+/** How a field of a kind stands on the wire; packed numbers as bytes. */
+export function wireTypeOfKind(kind: number): number {
+  switch (kind) {
+    case FieldKind.VARINT:
+      return WireType.VARINT;
+    case FieldKind.FIXED64:
+      return WireType.FIXED64;
+    case FieldKind.FIXED32:
+      return WireType.FIXED32;
+    default:
+      return WireType.BYTES;
+  }
+}

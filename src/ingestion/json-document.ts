@@ -10,7 +10,8 @@ import { isJson } from './json-source.ts';
 import { pythonJson } from './python-text.ts';
 import type { JsonTree } from './python-text.ts';
 import { isIntegerType, isMomentType, isTextType } from './scalar-reader.ts';
-import { elementsOf, elementType, readAll } from './structure-reader.ts';
+import { readAll } from './list-elements.ts';
+import { elementsOf, elementType } from './structure-reader.ts';
 
 /**
  * How a column is read as a JSON document. Text has to be JSON already and is kept as it is; structures are spelled as Python's `json.dumps` does.

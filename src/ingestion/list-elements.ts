@@ -1,6 +1,22 @@
 import type { ScalarValue } from '../feast-encoding/typed-value.ts';
 import { ValueType } from '../feast-encoding/value-type.ts';
 
+/** Reads every item; `undefined` where one of them cannot be. */
+export function readAll<In, Out>(
+  items: readonly In[],
+  read: (item: In) => Out | undefined,
+): Out[] | undefined {
+  const list: Out[] = [];
+  for (const item of items) {
+    const value = read(item);
+    if (value === undefined) {
+      return undefined;
+    }
+    list.push(value);
+  }
+  return list;
+}
+
 /** What Feast writes for "no moment" (pandas' NaT): a missing timestamp is not null. */
 export const NOT_A_TIME = -0x8000_0000_0000_0000n;
 

@@ -1,6 +1,7 @@
 import type { FeatureValue } from '../feast-encoding/typed-value.ts';
 import { ValueType } from '../feast-encoding/value-type.ts';
 import { isJson, parseJson, readJsonMap } from './json-source.ts';
+import { readAll } from './list-elements.ts';
 import type { PlainValue } from './plain-value.ts';
 import { pythonBool, pythonFloat, pythonJson } from './python-text.ts';
 import type { JsonTree } from './python-text.ts';
@@ -166,19 +167,4 @@ function readMapOrText(item: JsonTree): ReturnType<typeof readJsonMap> {
   }
   const tree = parseJson(item);
   return tree === undefined ? undefined : readJsonMap(tree);
-}
-
-function readAll<In, Out>(
-  items: readonly In[],
-  read: (item: In) => Out | undefined,
-): Out[] | undefined {
-  const list: Out[] = [];
-  for (const item of items) {
-    const value = read(item);
-    if (value === undefined) {
-      return undefined;
-    }
-    list.push(value);
-  }
-  return list;
 }

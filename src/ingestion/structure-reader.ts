@@ -16,6 +16,7 @@ import type {
   ValueMap,
 } from '../feast-encoding/typed-value.ts';
 import { NULL_VALUE } from './json-source.ts';
+import { readAll } from './list-elements.ts';
 import {
   compileScalarReader,
   isIntegerType,
@@ -118,22 +119,6 @@ export function compileNestedListReader(
     readAll(elementsOf(value), (item) =>
       item === null || elementsOf(item).length === 0 ? NULL_VALUE : readInner(item),
     );
-}
-
-/** Reads every item; `undefined` where one of them cannot be. */
-export function readAll<T>(
-  items: readonly DuckDBValue[],
-  read: (item: DuckDBValue) => T | undefined,
-): T[] | undefined {
-  const list: T[] = [];
-  for (const item of items) {
-    const value = read(item);
-    if (value === undefined) {
-      return undefined;
-    }
-    list.push(value);
-  }
-  return list;
 }
 
 /**

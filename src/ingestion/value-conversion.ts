@@ -4,7 +4,7 @@ import { ValueType } from '../feast-encoding/value-type.ts';
 import type { FeatureValue, TypedValue, ValueMap } from '../feast-encoding/typed-value.ts';
 import { NULL_VALUE, parseJson } from './json-source.ts';
 import { compileJsonDocumentReader, compileTextReader } from './json-document.ts';
-import { LIST_ELEMENTS, LIST_ZEROS, NOT_A_TIME, SET_ELEMENTS } from './list-elements.ts';
+import { LIST_ELEMENTS, LIST_ZEROS, NOT_A_TIME, readAll, SET_ELEMENTS } from './list-elements.ts';
 import { compileScalarReader, isMomentType, momentNanosReader } from './scalar-reader.ts';
 import type { ScalarReader } from './scalar-reader.ts';
 import {
@@ -13,7 +13,6 @@ import {
   compileScalarMapReader,
   elementsOf,
   elementType,
-  readAll,
   truncatedSecondsReader,
 } from './structure-reader.ts';
 import { compileTreeReader, distinct } from './tree-reader.ts';
@@ -151,7 +150,9 @@ function compileMapListReader(type: DuckDBType): FormReader | undefined {
     return undefined;
   }
   return (value) =>
-    readAll<ValueMap>(elementsOf(value), (item) => (item === null ? undefined : readMap(item)));
+    readAll<DuckDBValue, ValueMap>(elementsOf(value), (item) =>
+      item === null ? undefined : readMap(item),
+    );
 }
 
 /** Parquet keeps the instant and whether it is one, not the zone it was written in. */
