@@ -7,9 +7,7 @@ export function registerApply(program: Command): void {
     .command('apply')
     .summary('write the definitions of the feature repository into the registry')
     .description(
-      `Imports the TypeScript files of the feature repository, compares what they define with the registry, and makes the
-registry say the same: objects of this project are created, updated and deleted, other projects stay as they are.
-Applying twice changes nothing. Tables of the SQLite online store are created and dropped along.`,
+      'Imports the TypeScript files of the feature repository, compares what they define with the registry, and makes the registry say the same: objects of this project are created, updated and deleted, other projects stay as they are. Applying twice changes nothing. Tables of the SQLite online store are created and dropped along.',
     )
     .option('--dry-run', 'only say what would change, as plan does')
     .option('--json', 'print the changes as JSON')

@@ -8,8 +8,7 @@ export function registerMaterializeIncremental(program: Command): void {
     .command('materialize-incremental')
     .summary('load what came since the last run from the sources into the online store')
     .description(
-      `As materialize, with a start of its own for each feature view: the latest end of what was materialized, else one TTL
-before now, else (no TTL) 52 weeks before now. A view that was materialized beyond END is left out.`,
+      'As materialize, with a start of its own for each feature view: the latest end of what was materialized, else one TTL before now, else (no TTL) 52 weeks before now. A view that was materialized beyond END is left out.',
     )
     .argument('<end>', 'end of the window, such as 2021-07-16T19:20:01 (UTC)');
   addMaterializeFlags(command).action(async (end: string, options: MaterializeFlags) => {

@@ -16,9 +16,7 @@ export function registerMaterialize(program: Command): void {
     .command('materialize')
     .summary('load a window of event time from the sources into the online store')
     .description(
-      `Reads the rows of each feature view's source whose event timestamps lie between START and END, both included, and
-writes the latest one per entity to the online store. Moments are ISO 8601; without offset they are UTC.
-Killing it and running it again leaves the same store: what Redis already holds as new or newer is skipped.`,
+      "Reads the rows of each feature view's source whose event timestamps lie between START and END, both included, and writes the latest one per entity to the online store. Moments are ISO 8601; without offset they are UTC. Killing it and running it again leaves the same store: what Redis already holds as new or newer is skipped.",
     )
     .argument('[start]', 'start of the window, such as 2021-07-16T19:20:01')
     .argument('[end]', 'end of the window')

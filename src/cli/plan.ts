@@ -7,8 +7,7 @@ export function registerPlan(program: Command): void {
     .command('plan')
     .summary('say what apply would change')
     .description(
-      `Imports the TypeScript files of the feature repository, compares what they define with the registry, and prints
-each object that apply would create (+), update (~) or delete (-), with the fields that differ. Writes nothing.`,
+      'Imports the TypeScript files of the feature repository, compares what they define with the registry, and prints each object that apply would create (+), update (~) or delete (-), with the fields that differ. Writes nothing.',
     )
     .option('--json', 'print the changes as JSON')
     .addHelpText(

@@ -41,6 +41,8 @@ describe.each(leaves)('sideboard %s --help', (words, command) => {
 
   test('says what the command does and how it ends', () => {
     expect(command.description().length).toBeGreaterThan(30);
+    // Lines are broken to the width of the terminal, once.
+    expect(command.description()).not.toContain('\n');
     expect(help).toMatch(/^Exit codes: 0 /m);
   });
 
