@@ -70,7 +70,7 @@ export class ServerCall implements CallContext {
   private entrance: Entrance | undefined;
   private enteredAtMs = -1;
 
-  /** Starts the deadline. A call that brings a bad one is over at once. */
+  /** Starts the deadline. A call that brings a bad one, or one that has passed, is over at once. */
   constructor(
     head: RequestHead,
     response: ResponseStream,
@@ -203,7 +203,8 @@ export class ServerCall implements CallContext {
       return;
     }
     this.deadlineAtMs = this.startedAtMs + timeoutMs;
-    if (timeoutMs <= MAX_TIMER_MS) this.timer = setTimeout(expire, timeoutMs, this);
+    if (header !== undefined && timeoutMs === 0) expire(this);
+    else if (timeoutMs <= MAX_TIMER_MS) this.timer = setTimeout(expire, timeoutMs, this);
   }
 }
 

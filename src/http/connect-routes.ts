@@ -14,7 +14,7 @@ import type {
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol';
 import { compressionBrotli, compressionGzip } from '@connectrpc/connect-node';
-import { OverloadedError, SideboardError } from '../errors.ts';
+import { deadlineExceeded, OverloadedError, SideboardError } from '../errors.ts';
 import { SERVER_TIMING } from '../call/request-timing.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import { invalidRequest } from '../retrieval/retrieval-errors.ts';
@@ -151,6 +151,7 @@ async function callOnBytes(
   const timeoutMs = context.timeoutMs();
   if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;
   try {
+    if (timeoutMs !== undefined && timeoutMs <= 0) throw deadlineExceeded('before it was begun');
     const bytes = toBinary(method.input, message);
     const answer = await runAdmitted(options.entrance, {
       call: exchange,

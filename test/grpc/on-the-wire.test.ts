@@ -250,6 +250,13 @@ describe('a deadline', () => {
     expect(fields['grpc-status']).toBe(String(GrpcCode.DEADLINE_EXCEEDED));
   });
 
+  it.each(['0S', '0H', '00000000n'])('of %s leaves no time to answer', async (timeout) => {
+    const fields = call('/probe.Probe/Echo', [['grpc-timeout', timeout]]);
+    expect((await ask(fields, prefixed('a'))).fields['grpc-status']).toBe(
+      String(GrpcCode.DEADLINE_EXCEEDED),
+    );
+  });
+
   it.each(['99999999H', '99999999S', '2147483648m', '00000001H'])(
     'of %s does not pass',
     async (timeout) => {

@@ -1,10 +1,12 @@
-import { toBinary, toJson } from '@bufbuild/protobuf';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { create, toBinary, toJson } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { GrpcFeatureServer } from '../../gen/feast/serving/GrpcServer_pb.ts';
 import {
   FieldStatus,
+  GetOnlineFeaturesRequestSchema,
   GetOnlineFeaturesResponseSchema,
   ServingService,
 } from '../../gen/feast/serving/ServingService_pb.ts';
@@ -226,6 +228,64 @@ describe('Connect on the wire', () => {
     });
     await waitUntil(() => server.calls.length === 1, { what: 'the observer' });
     expect(server.calls[0]!.code).toBe(3);
+  });
+
+  it.each([
+    ['10000', 200],
+    ['9999999999', 200],
+    ['0', 504],
+    ['', 400],
+    ['soon', 400],
+    ['1.5', 400],
+    ['-1', 400],
+    ['99999999999', 400],
+    ['1, 1', 400],
+  ])('takes the timeout %j with %d', async (timeout, status) => {
+    const server = await start();
+    const response = await fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'connect-timeout-ms': timeout },
+      body: '{"feature_service":"driver_service","entities":{"driver_id":{"val":[{"int64_val":"7"}]}}}',
+    });
+    expect(response.status).toBe(status);
+  });
+
+  it('unpacks what is packed, no more than is allowed, and nothing else', async () => {
+    const server = await start({ limits: { maxRequestBytes: 100_000 } });
+    const post = async (body: Buffer, headers: Record<string, string> = {}): Promise<number> =>
+      (
+        await fetch(server.url + path, {
+          method: 'POST',
+          headers: {
+            'content-type': 'application/proto',
+            'content-encoding': 'gzip',
+            ...headers,
+          },
+          body: new Uint8Array(body),
+        })
+      ).status;
+    const question = toBinary(
+      GetOnlineFeaturesRequestSchema,
+      create(GetOnlineFeaturesRequestSchema, QUESTION),
+    );
+    expect(await post(gzipSync(question))).toBe(200);
+    expect(await post(brotliCompressSync(question), { 'content-encoding': 'br' })).toBe(200);
+    expect(await post(Buffer.from(question), { 'content-encoding': 'identity' })).toBe(200);
+    expect(await post(gzipSync(Buffer.alloc(50_000_000)))).toBe(429);
+    expect(await post(Buffer.from(question))).toBe(400);
+    expect(await post(gzipSync(question).subarray(0, -3))).toBe(400);
+    expect(await post(Buffer.from(question), { 'content-encoding': 'snappy' })).toBe(501);
+    expect(await post(gzipSync(question))).toBe(200);
+  });
+
+  it('refuses gRPC-Web in base64, which the library does not speak', async () => {
+    const server = await start();
+    const response = await fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/grpc-web-text' },
+      body: 'AAAAAAA=',
+    });
+    expect(response.status).toBe(415);
   });
 
   it('refuses other methods and unknown procedures', async () => {
