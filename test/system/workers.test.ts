@@ -282,6 +282,41 @@ describe('several workers', () => {
     ).toEqual(new Set(load.errors.length > 0 ? ['cut'] : []));
   });
 
+  it('that cannot start again are tried with growing pauses, until they can or are told to end', async () => {
+    const { sideboard, repository } = await start(2);
+    const file = join(repository.path, 'feature_store.yaml');
+    const good = readFileSync(file, 'utf8');
+    const pauses = (): number[] =>
+      sideboard.log
+        .filter((line) => line.includes('a worker ended'))
+        .map((line) => (JSON.parse(line) as { delayMs: number }).delayMs);
+    writeFileSync(file, `${good}sideboard:\n  max_row: 1\n`);
+    process.kill(workerPids(sideboard)[0]!, 'SIGKILL');
+    await waitUntil(() => pauses().length === 4, { what: 'failures', timeoutMs: 40_000 });
+    // Nothing after the first one, then 200 ms and twice as much each time, less up to a fifth.
+    const [first, second, third, fourth] = pauses();
+    expect(first).toBe(0);
+    expect([second! >= 160, second! <= 200, third! >= 320, fourth! >= 640]).toEqual(
+      Array.from({ length: 4 }, () => true),
+    );
+    // The other one serves, and is all that is counted.
+    expect(await metric(sideboard, 'feature_server_workers')).toBe(1);
+    for (let driver = 1; driver <= 4; driver++)
+      expect(await ask(sideboard.port, driver)).toBe(driver);
+    expect(await metric(sideboard, ANSWERED)).toBe(4);
+    writeFileSync(file, good);
+    await waitUntil(async () => (await metric(sideboard, 'feature_server_workers')) === 2, {
+      what: 'the worker to start',
+      timeoutMs: 40_000,
+    });
+    expect(await metric(sideboard, ANSWERED)).toBe(4);
+    writeFileSync(file, `${good}sideboard:\n  max_row: 1\n`);
+    const before = pauses().length;
+    process.kill(workerPids(sideboard)[0]!, 'SIGKILL');
+    await waitUntil(() => pauses().length >= before + 2, { what: 'failures', timeoutMs: 40_000 });
+    expect(await sideboard.stop()).toBe(0);
+  });
+
   it('keep connections waiting while there is no worker, instead of refusing them', async () => {
     const { sideboard } = await start(2);
     for (const pid of workerPids(sideboard)) process.kill(pid, 'SIGKILL');
