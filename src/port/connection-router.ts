@@ -22,6 +22,8 @@ export interface RouterOptions {
   readonly engine: Http2Engine;
   /** Answers HTTP/1.1 requests. */
   readonly handler: HttpHandler;
+  /** A client of HTTP/1.1 that reads nothing of its answer for so long is cut; 0, or absent = it may take its time. */
+  readonly slowClientTimeoutMs?: number | undefined;
   /** Connections that may be open at once; one more is closed when it comes. Absent = as many as the system allows. */
   readonly maxConnections?: number | undefined;
   /** A connection was too many. */
@@ -55,10 +57,21 @@ export interface ConnectionRouter {
   drain(timeoutMs: number): Promise<number>;
 }
 
+/** Gives a client so much time to read on, once all of its answer was written and as long as something is left of it. */
+function limitReading(socket: Socket, response: ServerResponse, timeoutMs: number): void {
+  response.once('prefinish', () => {
+    if (socket.writableLength === 0) return;
+    socket.setTimeout(timeoutMs);
+    // Before Node sets what an idle connection has. What it does for requests that follow at once is nothing.
+    response.prependOnceListener('finish', () => socket.setTimeout(0));
+  });
+}
+
 export function createConnectionRouter({
   engine,
   handler,
   tls,
+  slowClientTimeoutMs = 0,
   maxConnections = Infinity,
   onRefused,
 }: RouterOptions): ConnectionRouter {
@@ -76,6 +89,7 @@ export function createConnectionRouter({
     { requestTimeout: 60_000, headersTimeout: 15_000 },
     (request, response) => {
       if (draining) response.setHeader('connection', 'close');
+      if (slowClientTimeoutMs > 0) limitReading(request.socket, response, slowClientTimeoutMs);
       handler(request, response);
     },
   );

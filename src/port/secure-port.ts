@@ -44,7 +44,14 @@ export async function openSecurePort(
   const onRefused = createRefusalLog(logger, config);
   const open = (secure?: TlsServerOptions): Promise<OpenedRouter> =>
     openRouter(
-      createConnectionRouter({ engine, handler, tls: secure, maxConnections, onRefused }),
+      createConnectionRouter({
+        engine,
+        handler,
+        tls: secure,
+        slowClientTimeoutMs: config.http2.slowClientTimeoutMs,
+        maxConnections,
+        onRefused,
+      }),
       config,
       doors,
     );
