@@ -150,6 +150,45 @@ describe('a connection', () => {
     expect(client.body(1).toString()).toBe('abc');
   });
 
+  it('serves the last stream that there can be, and none after it', async () => {
+    const rig = createRig();
+    const client = rig.connect();
+    const last = 2 ** 31 - 1;
+    client.send(headers(last - 2, POST, 0), headers(last, POST, 0));
+    client.send(data(last - 2, 'a'), data(last, 'b'));
+    await client.fields(last, 2);
+    expect([client.body(last - 2).toString(), client.body(last).toString()]).toEqual(['a', 'b']);
+    // The reserved bit in front of it is not looked at (RFC 9113 section 4.1): stream 1 again.
+    client.send(frame(1, 5, 2 ** 31 + 1, plainBlock(GET)));
+    expect((await client.failure()).code).toBe(ErrorCode.STREAM_CLOSED);
+  });
+
+  it('takes settings that mean nothing to it', async () => {
+    const client = createRig().connect();
+    client.send(
+      settings([2, 0], [2, 1], [3, 0], [3, 2 ** 32 - 1], [5, 16_384], [5, 2 ** 24 - 1], [6, 0]),
+      settings([8, 1], [9, 1], [16, 7], [255, 2 ** 32 - 1]),
+      headers(1, GET),
+    );
+    await client.fields(1, 2);
+    expect(client.frames.filter(({ type, flags }) => type === 4 && flags === 1)).toHaveLength(3);
+  });
+
+  it('keeps its frames small for a client that takes larger ones', async () => {
+    const rig = createRig({}, ({ response }) =>
+      response.reply(OK_HEADERS, Buffer.alloc(30_000), OK_TRAILERS),
+    );
+    const client = rig.connect();
+    client.send(
+      settings([5, 2 ** 24 - 1]),
+      headers(1, GET),
+      settings([5, 16_384]),
+      headers(3, GET),
+    );
+    await client.fields(1, 2);
+    expect(Math.max(...client.frames.map(({ payload }) => payload.length))).toBe(16_384);
+  });
+
   it('joins a header block from pieces', async () => {
     const rig = createRig();
     const client = rig.connect();
@@ -489,6 +528,22 @@ describe('a connection ends with GOAWAY for', () => {
     ['PUSH_PROMISE', PROTOCOL, [HELLO, frame(5, 4, 1, [0, 0, 0, 2, 0x82])]],
     ['SETTINGS for a stream', PROTOCOL, [HELLO, frame(4, 0, 1)]],
     ['SETTINGS of a wrong size', SIZE, [HELLO, frame(4, 0, 0, [0, 3, 0])]],
+    [
+      'HEADERS that are interrupted by the same',
+      PROTOCOL,
+      [HELLO, frame(1, 0, 1, [0x82]), frame(1, 4, 1, [0x84])],
+    ],
+    [
+      'a header block with a frame of an unknown type in it',
+      PROTOCOL,
+      [HELLO, frame(1, 0, 1, [0x82]), frame(77, 0, 0), frame(9, 4, 1, [0x84])],
+    ],
+    ['CONTINUATION without a stream', PROTOCOL, [HELLO, frame(9, 4, 0, [0x84])]],
+    [
+      'INITIAL_WINDOW_SIZE too large',
+      ErrorCode.FLOW_CONTROL_ERROR,
+      [HELLO, settings([4, 2 ** 31])],
+    ],
     ['an acknowledgement with content', SIZE, [HELLO, frame(4, 1, 0, [0, 3, 0, 0, 0, 1])]],
     ['ENABLE_PUSH 2', PROTOCOL, [HELLO, frame(4, 0, 0, [0, 2, 0, 0, 0, 2])]],
     ['a MAX_FRAME_SIZE too small', PROTOCOL, [HELLO, frame(4, 0, 0, [0, 5, 0, 0, 0x3f, 0xff])]],

@@ -250,6 +250,18 @@ describe('draining', () => {
     await eventually(() => expect(client.isEnded).toBe(true));
   });
 
+  it('lets no stream in that a client opens after it said that it goes away', async () => {
+    const rig = createRig({}, () => {});
+    const client = rig.connect();
+    client.send(headers(1, GET), frame(7, 0, 0, Buffer.alloc(8)), headers(3, GET));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
+    // It is told which was the last, so it can send the other one elsewhere.
+    await eventually(() => expect(goaways(client).at(-1)?.[0]).toBe(1));
+    echo(rig.requests[0]!);
+    await eventually(() => expect(client.isEnded).toBe(true));
+    expect(client.frames.some(({ streamId }) => streamId === 3)).toBe(false);
+  });
+
   it('resolves at once where there is nobody', async () => {
     await createRig().engine.drain();
   });
