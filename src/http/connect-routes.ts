@@ -18,6 +18,7 @@ import { deadlineExceeded, OverloadedError, SideboardError } from '../errors.ts'
 import { SERVER_TIMING } from '../call/request-timing.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import { invalidRequest } from '../retrieval/retrieval-errors.ts';
+import { bodyUntilDeadline } from './body-until-deadline.ts';
 import { answerThrough } from './connect-exchange.ts';
 import type { ConnectMethods, UnaryOnBytes } from './connect-methods.ts';
 import {
@@ -84,8 +85,9 @@ export function createConnectRoutes(options: ConnectRoutesOptions): AnswerConnec
       }
     }
     const handler = (isJson ? json : binary).get(exchange.path)!;
+    const errorOf = (error: unknown): ConnectError => connectError(error, exchange, options);
     const answer = (request: UniversalServerRequest): Promise<UniversalServerResponse> =>
-      answerOrRefuse(handler, request, (error) => connectError(error, exchange, options));
+      answerOrRefuse(handler, untilDeadline(request, exchange, errorOf), errorOf);
     return answerThrough(answer, exchange, values);
   };
 }
@@ -110,11 +112,32 @@ async function answerOrRefuse(
 /** What the library makes of bytes that are not what they should be; nothing else fails so before a method is called. */
 const UNREADABLE: ReadonlySet<Code> = new Set([Code.Internal, Code.InvalidArgument]);
 
-/** Turns a caller away before its message is read. */
-function refuseEarly({ values, signal }: HandlerContext): void {
+/** The library waits for a body for as long as it takes to come, whatever the deadline. */
+function untilDeadline(
+  request: UniversalServerRequest,
+  exchange: Exchange,
+  connectErrorOf: (error: unknown) => ConnectError,
+): UniversalServerRequest {
+  const { body } = request;
+  // Always so: `universalRequest` makes it.
+  if (typeof body !== 'object' || body === null || !(Symbol.asyncIterator in body)) return request;
+  return {
+    ...request,
+    body: bodyUntilDeadline(
+      body,
+      () => exchange.deadlineAtMs,
+      () => connectErrorOf(deadlineExceeded('while the request was arriving')),
+    ),
+  };
+}
+
+/** Turns a caller away before its message is read, and takes its timeout. */
+function refuseEarly({ values, signal, timeoutMs }: HandlerContext): void {
   const refusal = values.get(refusalKey);
   if (refusal !== undefined) throw refusal;
   values.set(readingKey, signal);
+  const leftMs = timeoutMs();
+  if (leftMs !== undefined) values.get(exchangeKey)!.deadlineAtMs = performance.now() + leftMs;
 }
 
 /** Handlers by path, with the message types that `typed` gives each method. */
@@ -148,10 +171,8 @@ async function callOnBytes(
   const { message, context, options } = call;
   context.values.delete(readingKey);
   const exchange = context.values.get(exchangeKey)!;
-  const timeoutMs = context.timeoutMs();
-  if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;
   try {
-    if (timeoutMs !== undefined && timeoutMs <= 0) throw deadlineExceeded('before it was begun');
+    if (exchange.deadlineAtMs <= performance.now()) throw deadlineExceeded('before it was begun');
     const bytes = toBinary(method.input, message);
     const answer = await runAdmitted(options.entrance, {
       call: exchange,

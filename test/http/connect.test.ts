@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import http2 from 'node:http2';
+import { text } from 'node:stream/consumers';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { create, toBinary, toJson } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
@@ -249,6 +253,58 @@ describe('Connect on the wire', () => {
     });
     expect(response.status).toBe(status);
   });
+
+  describe.each(['application/json', 'application/proto', 'application/grpc-web+proto'])(
+    'answers at the deadline when the rest of %s does not come',
+    (type) => {
+      const isWeb = type.includes('grpc-web');
+      it.each([
+        [
+          'HTTP/1.1, its own',
+          '1.1',
+          { [isWeb ? 'grpc-timeout' : 'connect-timeout-ms']: isWeb ? '100m' : '100' },
+        ],
+        ['HTTP/1.1, that of the server', '1.1', {}],
+        [
+          'HTTP/2, its own',
+          '2',
+          { [isWeb ? 'grpc-timeout' : 'connect-timeout-ms']: isWeb ? '100m' : '100' },
+        ],
+        ['HTTP/2, that of the server', '2', {}],
+      ])('(%s)', async (_name, version, timeout) => {
+        const ownDeadline = Object.keys(timeout).length > 0;
+        const server = await start({ handler: { defaultDeadlineMs: ownDeadline ? 0 : 100 } });
+        const answer = await beginCall(server, version, { 'content-type': type, ...timeout });
+        if (isWeb) expect(answer).toContain('grpc-status: 4');
+        else expect(answer).toContain('deadline_exceeded');
+        await waitUntil(() => server.calls.length === 1, { what: 'the observer' });
+        expect(server.calls[0]!.code).toBe(4);
+      });
+    },
+  );
+
+  /** Sends the beginning of a request, and resolves to the body of its answer. */
+  async function beginCall(
+    server: FeatureServer,
+    version: string,
+    fields: Readonly<Record<string, string>>,
+  ): Promise<string> {
+    if (version === '1.1') {
+      const call = request(server.url + path, { method: 'POST', headers: fields });
+      call.on('error', () => {});
+      call.write('{');
+      const [response] = (await once(call, 'response')) as [IncomingMessage];
+      const body = await text(response);
+      call.destroy();
+      return body;
+    }
+    const session = http2.connect(server.http2Url);
+    const stream = session.request({ ':method': 'POST', ':path': path, ...fields });
+    stream.write('{');
+    const body = await text(stream);
+    session.destroy();
+    return body;
+  }
 
   it('unpacks what is packed, no more than is allowed, and nothing else', async () => {
     const server = await start({ limits: { maxRequestBytes: 100_000 } });
