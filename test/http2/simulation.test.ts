@@ -83,7 +83,7 @@ async function simulate(seed: number): Promise<void> {
   const client = new ModelClient(random);
   const socket = new SimulatedSocket((chunk) => client.receive(chunk));
   engine.accept(socket);
-  const line = { bytesUntilCut: random.chance(1, 3) ? random.below(300_000) : Infinity };
+  const line = { bytesUntilCut: random.chance(1, 3) ? 1 + random.below(300_000) : Infinity };
   const drainAt = random.chance(1, 3) ? random.below(STEPS) : Infinity;
 
   const deliver = async (): Promise<void> => {
