@@ -57,13 +57,13 @@ export interface ConnectionRouter {
   drain(timeoutMs: number): Promise<number>;
 }
 
-/** Gives a client so much time to read on, once all of its answer was written and as long as something is left of it. */
-function limitReading(socket: Socket, response: ServerResponse, timeoutMs: number): void {
-  response.once('prefinish', () => {
-    if (socket.writableLength === 0) return;
-    socket.setTimeout(timeoutMs);
-    // Before Node sets what an idle connection has. What it does for requests that follow at once is nothing.
-    response.prependOnceListener('finish', () => socket.setTimeout(0));
+/**
+ * Lets Node's timeout of a silent socket, which does not count while some of an answer is being read, end only those where
+ * something of it is left to read: the others wait for the answer.
+ */
+function limitReading(response: ServerResponse): void {
+  response.on('timeout', (socket: Socket) => {
+    if (socket.writableLength > 0) socket.destroy();
   });
 }
 
@@ -89,10 +89,11 @@ export function createConnectionRouter({
     { requestTimeout: 60_000, headersTimeout: 15_000 },
     (request, response) => {
       if (draining) response.setHeader('connection', 'close');
-      if (slowClientTimeoutMs > 0) limitReading(request.socket, response, slowClientTimeoutMs);
+      limitReading(response);
       handler(request, response);
     },
   );
+  http1.timeout = slowClientTimeoutMs;
   // It never listens itself; this starts its checks for slow and idle connections.
   http1.emit('listening');
   const speakHttp1 = (socket: Socket): void => {

@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** A port that answers HTTP/1.1: `/large` at once, `/late` after much longer than a slow client may take. */
+/** A port that answers HTTP/1.1: `/large` at once, `/parts` as far as it is read, `/late` after much longer than a slow client may take. */
 async function open(): Promise<{ port: Port; openCount: () => number }> {
   let openCount = 0;
   const port = await openPort({
@@ -27,6 +27,7 @@ async function open(): Promise<{ port: Port; openCount: () => number }> {
       openCount += 1;
       response.once('close', () => (openCount -= 1));
       if (request.url === '/late') setTimeout(() => response.end('late'), 2 * SLOW_MS);
+      else if (request.url === '/parts') response.write(BODY, () => response.end());
       else response.end(BODY);
     },
   });
@@ -43,9 +44,9 @@ async function ask({ address }: Port, ...paths: readonly string[]): Promise<Sock
   return socket;
 }
 
-it('a client of HTTP/1.1 that does not read its answer is cut', async () => {
+it.each(['/large', '/parts'])('a client of HTTP/1.1 that does not read %s is cut', async (path) => {
   const { port, openCount } = await open();
-  await ask(port, '/large');
+  await ask(port, path);
   await waitUntil(() => openCount() === 1, { what: 'the request' });
   await waitUntil(() => openCount() === 0, { what: 'it to be cut' });
 });
