@@ -42,5 +42,5 @@ EXPOSE 6566 6567
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:6567/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--max-semi-space-size=4", "--no-allocation-site-pretenuring", "--no-maglev", "/app/dist/src/main.js"]
+ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--max-semi-space-size=4", "--no-allocation-site-pretenuring", "--no-maglev", "--v8-pool-size=1", "/app/dist/src/main.js"]
 CMD ["serve"]

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=4 --no-allocation-site-pretenuring --no-maglev
+#!/usr/bin/env -S node --disable-warning=ExperimentalWarning --max-semi-space-size=4 --no-allocation-site-pretenuring --no-maglev --v8-pool-size=1
 // A small young generation, MiB: V8's own limit of three times 32 costs memory and, as requests leave little garbage, saves no CPU.
 import { join } from 'node:path';
 import { keepCompiled } from './config/keep-compiled.ts';

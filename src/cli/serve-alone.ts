@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { startServer } from '../server.ts';
+import { collectAlone } from './collect-alone.ts';
 import { logServing } from './log-serving.ts';
 
 /** How long a stopped server may still close what it had open. */
@@ -13,6 +14,7 @@ export async function serveAlone(config: Config): Promise<void> {
   // From the first moment on: whoever reloads a server that starts does not want it to end.
   let reload = (): void => {};
   process.on('SIGHUP', () => reload());
+  collectAlone();
   const server = await startServer(config);
   reload = () => void server.reload();
   const { logger } = server;

@@ -4,6 +4,7 @@ import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { isShared } from '../workers/shared-registry.ts';
 import { createSupervisedOrigin } from '../workers/supervised-origin.ts';
 import { linkToSupervisor, type SupervisorLink } from '../workers/supervisor-link.ts';
+import { collectAlone } from './collect-alone.ts';
 
 /** What the supervisor says of the registry is looked at so often: it costs nothing. */
 const LOOK_MS = 200;
@@ -20,6 +21,7 @@ export async function serveAsWorker(config: Config): Promise<void> {
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
   process.on('SIGTERM', () => link.drain());
+  collectAlone();
   let server: RequestServer;
   try {
     server = await startWorker(config, logger, link);
