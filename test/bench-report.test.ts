@@ -74,7 +74,9 @@ describe('the tail at half load', () => {
     redisWaitedMs: 1,
     clientWaitedMs: 1,
     stolenMs: 0,
-    ...(asked === 'sideboard' ? { serverWaitedMs: 1 } : {}),
+    ...(asked === 'sideboard'
+      ? { serverWaitedMs: 1, helpersRanMs: 2, servedP99Ms: 3, servedP999Ms: 4 }
+      : {}),
   });
   const judge = (...rounds: HalfLoadRound[]) =>
     judgeHalfLoad({ ratePerSecond: 1, rounds })?.isMet ?? 'cannot tell';
@@ -97,8 +99,10 @@ describe('the tail at half load', () => {
 
   test('is shown beside what the threads waited', () => {
     const table = halfLoadTable({ ratePerSecond: 1, rounds: [ours, round('bare Redis', 0.1, 1)] });
-    expect(table).toContain('| **sideboard**, gRPC | 0.20 | 0.20 | 5.00 | 25.0 | 0.00 | 1.00 |');
-    expect(table).toMatch(/Redis itself.* \| 10\.0 \| 0\.00 \| - \|/);
+    expect(table).toContain(
+      '| **sideboard**, gRPC | 0.20 | 0.20 | 5.00 | 25.0 | 3.00 | 4.00 | 0.00 | 1.00 | 2.00 |',
+    );
+    expect(table).toMatch(/Redis itself.* \| 10\.0 \| - \| - \| 0\.00 \| - \| - \|/);
   });
 });
 

@@ -31,18 +31,35 @@ export function giveWay(): void {
   execFileSync('chrt', ['--all-tasks', '--idle', '--pid', '0', pid], { stdio: 'ignore' });
 }
 
-/** What the scheduler says of the main thread of a process, microseconds since it began: it ran, and waited for a core. */
+/** What the scheduler says of a thread, the main one for a process, microseconds since it began: it ran, and waited for a core. */
 export interface Scheduled {
   readonly ranUs: number;
   readonly waitedUs: number;
 }
 
 /** Reads /proc for one process (the kernel's sched-stats.rst, "/proc/<pid>/schedstat"). */
-export function scheduledOf(pid: number): Scheduled {
+export function scheduledOf(pid: number | string): Scheduled {
   const [ranNs = 0, waitedNs = 0] = readFileSync(`/proc/${pid}/schedstat`, 'latin1')
     .split(' ')
     .map(Number);
   return { ranUs: ranNs / 1000, waitedUs: waitedNs / 1000 };
+}
+
+/** The same of all its other threads together: helpers, which want the core of the main thread. */
+export function helpersOf(pid: number): Scheduled {
+  let ranUs = 0;
+  let waitedUs = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    if (Number(thread) === pid) continue;
+    try {
+      const helper = scheduledOf(`${pid}/task/${thread}`);
+      ranUs += helper.ranUs;
+      waitedUs += helper.waitedUs;
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return { ranUs, waitedUs };
 }
 
 /** Runs a program to its end and gives its standard output. @throws Error when it fails or takes too long */

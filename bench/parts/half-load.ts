@@ -6,8 +6,9 @@ import { sumGc, type GcFigures } from '../load/gc-trace.ts';
 import type { LatencySummary } from '../load/latency-histogram.ts';
 import { openLoadClient, type LoadClient } from '../load/load-client.ts';
 import { runPaced } from '../load/paced-load.ts';
-import { scheduledOf, type Cores } from '../machine/processes.ts';
+import { helpersOf, scheduledOf, type Cores } from '../machine/processes.ts';
 import { redisPid } from '../machine/redis-cpu.ts';
+import { servedLatencyOf, servedQuantileMs } from '../machine/served-latency.ts';
 import { stolenMs } from '../machine/stolen.ts';
 import { startEchoServer } from './echo-servers.ts';
 import { startPeer } from './peer-servers.ts';
@@ -29,6 +30,14 @@ export interface HalfLoadRound {
   /** The hypervisor gave the cores to others. */
   readonly stolenMs: number;
   readonly gc?: GcFigures;
+  /** The other threads of the server ran for so long; absent in results of earlier days, as the next two. */
+  readonly helpersRanMs?: number;
+  /**
+   * In the server, from when it has read the head of a request to the end of its answer, by the buckets of its histogram: the
+   * store is in it, what lay unread in a socket is not.
+   */
+  readonly servedP99Ms?: number;
+  readonly servedP999Ms?: number;
 }
 
 /** The tail of a lone read at half of what the server can answer, and how much of it is the machine's. */
@@ -57,6 +66,8 @@ interface Asked {
   /** Of the server; absent = Redis itself is asked. */
   readonly pid?: number;
   readonly log: readonly string[];
+  /** Of ours. */
+  readonly adminUrl?: string | undefined;
   stop(): Promise<void>;
 }
 
@@ -95,7 +106,7 @@ export async function measureHalfLoad(options: HalfLoadOptions): Promise<HalfLoa
 }
 
 async function measureRound(
-  { name, client, pid, log }: Asked,
+  { name, client, pid, log, adminUrl }: Asked,
   redis: number,
   load: { readonly ratePerSecond: number; readonly seconds: number },
 ): Promise<HalfLoadRound> {
@@ -105,24 +116,32 @@ async function measureRound(
     waitedMs(redis),
     waitedMs(process.pid),
     stolenMs(),
+    pid === undefined ? Number.NaN : helpersOf(pid).ranUs / 1000,
   ];
+  const servedBefore = adminUrl === undefined ? undefined : await servedLatencyOf(adminUrl);
   const before = look();
   const startedAtMs = performance.now();
   const { latencies, lateP99Ms, failed } = await runPaced(client, load);
   const tookSeconds = (performance.now() - startedAtMs) / 1000;
-  const [server, ofRedis, ofClient, stolen] = look().map(
+  const [server, ofRedis, ofClient, stolen, helpers] = look().map(
     (ms, i) => (ms - before[i]!) / tookSeconds,
   );
+  const servedAfter = adminUrl === undefined ? undefined : await servedLatencyOf(adminUrl);
+  const served = (quantile: number): number =>
+    servedQuantileMs(servedBefore!, servedAfter!, quantile);
   return {
     asked: name,
     latencies,
     lateP99Ms,
     failed,
-    ...(pid === undefined ? {} : { serverWaitedMs: server! }),
+    ...(pid === undefined ? {} : { serverWaitedMs: server!, helpersRanMs: helpers! }),
     redisWaitedMs: ofRedis!,
     clientWaitedMs: ofClient!,
     stolenMs: stolen!,
     ...(log.length === 0 ? {} : { gc: sumGc(log.slice(printed)) }),
+    ...(servedAfter === undefined
+      ? {}
+      : { servedP99Ms: served(0.99), servedP999Ms: served(0.999) }),
   };
 }
 
@@ -137,8 +156,9 @@ async function startOurs(options: HalfLoadOptions): Promise<Asked | undefined> {
   if (server === undefined) return undefined;
   const messages = requestsOf(options);
   const client = await openLoadClient({ ...server, messages, connections: scenario.connections });
-  const { pid, log } = server;
-  return { name: 'sideboard', client, pid, log, stop: () => stopBoth(client, server) };
+  const { pid, log, adminUrl } = server;
+  const stop = (): Promise<void> => stopBoth(client, server);
+  return { name: 'sideboard', client, pid, log, adminUrl, stop };
 }
 
 /** In C, one thread, a file of as many bytes from memory: what a round trip by our client costs whoever answers. */

@@ -35,6 +35,8 @@ export interface PeerServer {
   readonly isEcho: boolean;
   /** What it printed, where it is ours. */
   readonly log: readonly string[];
+  /** Base URL of its admin server, where it is ours. */
+  readonly adminUrl?: string;
   stop(): Promise<void>;
 }
 
@@ -95,7 +97,8 @@ export async function startPeer(
   if (name === 'sideboard' || name === 'sideboard-json') {
     const server = await startSideboard(options);
     const stop = async (): Promise<void> => void (await server.stop());
-    return { ...common, pid: server.pid, port: server.port, log: server.log, stop };
+    const { pid, port, log, adminUrl } = server;
+    return { ...common, pid, port, log, adminUrl, stop };
   }
   const port = await freePort();
   const command = commandOf(name, options, port);

@@ -13,12 +13,15 @@ const NAMES: Readonly<Record<AskedAtHalfLoad, string>> = {
 };
 const NOTES = `By turns at the same rate from the same client, medians of the rounds; what was compiled had been compiled before. What is not ours is
 the floor: no server of reads can have a shorter tail here. *Waited* is how long a thread was ready to run and something else had its core
-(\`/proc/PID/schedstat\`), *stolen* how long the hypervisor ran others; milliseconds of each second.`;
+(\`/proc/PID/schedstat\`), *helpers ran* how long the other threads of the server did, on its core too, *stolen* how long the hypervisor
+ran others; milliseconds of each second. *In the server* is from when it has read the head of a request to the end of its answer, by the
+buckets of its own histogram: the read of the store is in it, what lay unread in the server's socket, or in the client, is not.`;
 
 /** Ours beside the floor of the same run. */
 export function halfLoadTable({ ratePerSecond, rounds }: HalfLoadFigures): string {
-  const head = ['1x50 at half load', 'p50 ms', 'p99 ms', 'p99.9 ms', 'p99.9 / p50', 'late ms'];
-  head.push('server waited', 'Redis waited', 'client waited', 'stolen', 'longest GC ms');
+  const head = ['1x50 at half load', 'p50 ms', 'p99 ms', 'p99.9 ms', 'p99.9 / p50'];
+  head.push('p99 in the server', 'p99.9 in the server', 'late ms', 'server waited', 'helpers ran');
+  head.push('Redis waited', 'client waited', 'stolen', 'longest GC ms');
   const rows = [...Map.groupBy(rounds, ({ asked }) => asked)].map(([asked, group]) => {
     const spread = (of: (round: HalfLoadRound) => number): string =>
       spreadText(spreadOf(group.map(of)));
@@ -31,8 +34,11 @@ export function halfLoadTable({ ratePerSecond, rounds }: HalfLoadFigures): strin
       figure(p99Ms),
       spread(({ latencies }) => latencies.p999Ms),
       figure(p999Ms / p50Ms),
+      middle(({ servedP99Ms }) => servedP99Ms),
+      middle(({ servedP999Ms }) => servedP999Ms),
       middle(({ lateP99Ms }) => lateP99Ms),
       middle(({ serverWaitedMs }) => serverWaitedMs),
+      middle(({ helpersRanMs }) => helpersRanMs),
       middle(({ redisWaitedMs }) => redisWaitedMs),
       middle(({ clientWaitedMs }) => clientWaitedMs),
       middle(({ stolenMs }) => stolenMs),
