@@ -1,5 +1,6 @@
 import { deadlineExceeded, type SideboardError } from '../errors.ts';
 import { ConcurrencyLimit } from './concurrency-limit.ts';
+import { LateTrials } from './late-trials.ts';
 import { Patience } from './patience.ts';
 import { Refusals } from './refusals.ts';
 import { WaitingLine, type Entrant } from './waiting-line.ts';
@@ -67,6 +68,7 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
   );
   const patience = new Patience(latencyMs, nowMs);
   const refusals = new Refusals();
+  const trials = new LateTrials();
   const line = new WaitingLine();
   let isServing = false;
   let isLooking = false;
@@ -80,7 +82,14 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
 
   const refuse = (entrant: Entrant, error: SideboardError): void => {
     limit.refused();
+    trials.gone(entrant);
     entrant.refuse(error);
+  };
+
+  const letIn = (entrant: Entrant, now: number): void => {
+    refusals.admitted();
+    trials.letIn(entrant, now);
+    entrant.letIn(now);
   };
 
   const wait = (entrant: Entrant, now: number): void => {
@@ -118,8 +127,7 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
           if (!limit.tryEnter(now)) return;
           takeOut(entrant, now);
           patience.waited(now - sinceMs);
-          refusals.admitted();
-          entrant.letIn(now);
+          letIn(entrant, now);
         }
       }
     } finally {
@@ -145,14 +153,14 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
       if (deadlineAtMs !== Infinity && areMany()) {
         // What others took tells of a queue. Few make none: a small read beside large ones may well be faster than they are.
         const expectedMs = limit.expectedMs(now) + line.waitedMs(now);
-        if (now + expectedMs > deadlineAtMs && now < deadlineAtMs) {
+        const isLate = now + expectedMs > deadlineAtMs && now < deadlineAtMs;
+        if (isLate && !trials.mayTry(entrant, now)) {
           refuse(entrant, refusals.tooLate(expectedMs));
           return;
         }
       }
       if (line.count === 0 && limit.workCount < maxRequests && limit.tryEnter(now)) {
-        refusals.admitted();
-        entrant.letIn(now);
+        letIn(entrant, now);
       } else {
         wait(entrant, now);
       }
@@ -168,11 +176,14 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
     },
     leave(now, enteredAtMs, isMeasured): void {
       limit.leave(now, enteredAtMs, isMeasured);
+      trials.left(now, enteredAtMs, isMeasured);
       patience.left();
       if (line.count > 0) serveLine(now);
     },
     withdraw(entrant, now): void {
-      if (entrant.place !== undefined) takeOut(entrant, now);
+      if (entrant.place === undefined) return;
+      takeOut(entrant, now);
+      trials.gone(entrant);
     },
     get limit() {
       return Math.floor(limit.current);

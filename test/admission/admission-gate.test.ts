@@ -207,6 +207,41 @@ test('a small read beside large ones is not refused for what they take, while th
   expect(gate.refusedCount).toEqual({ limit: 0, deadline: 0 });
 });
 
+/** Large reads that take 50 ms each, always twelve of them in work, and others with 20 ms of time that take so long. */
+function lateOnes(takesMs: number, fromMs: number, toMs: number) {
+  const { enter } = openGate({ minRequests: 8, maxRequests: 1000, maxWaitingBytes: 1e6 });
+  const large: ReturnType<typeof enter>[] = [];
+  const inWork = new Map<number, ReturnType<typeof enter>[]>();
+  const outcome = { came: 0, letIn: 0 };
+  for (let nowMs = 0; nowMs < toMs; nowMs++) {
+    for (const each of inWork.get(nowMs) ?? []) each.leave(nowMs);
+    if (nowMs % 4 === 0) {
+      large.push(enter(nowMs));
+      if (nowMs >= 48) large[nowMs / 4 - 12]!.leave(nowMs);
+      continue;
+    }
+    if (nowMs < 500) continue;
+    const each = enter(nowMs, nowMs + 20);
+    if (each.letInAtMs === nowMs)
+      inWork.set(nowMs + takesMs, [...(inWork.get(nowMs + takesMs) ?? []), each]);
+    if (nowMs < fromMs) continue;
+    outcome.came += 1;
+    if (each.letInAtMs === nowMs) outcome.letIn += 1;
+  }
+  return outcome;
+}
+
+test('small reads are not refused for ever for what large ones take', () => {
+  const { came, letIn } = lateOnes(2, 1500, 3000);
+  expect(letIn / came).toBeGreaterThan(0.95);
+});
+
+test('reads that are too late indeed are refused, but for a few', () => {
+  const { came, letIn } = lateOnes(40, 1500, 3000);
+  expect(letIn / came).toBeLessThan(0.05);
+  expect(letIn).toBeGreaterThan(0);
+});
+
 test('what cannot make its deadline is refused at once; the first one is always let in', () => {
   const { gate, enter } = openGate({ minRequests: 16, maxRequests: 64 });
   // Reads take 30 ms, for three windows.

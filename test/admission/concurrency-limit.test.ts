@@ -141,6 +141,22 @@ test(
   },
 );
 
+test.each([0.5, 0.8, 0.9])(
+  'a server that has its core for half of the time refuses nobody at %d times what is left of it',
+  SLOW,
+  (share) => {
+    // Others have it for 30 ms, again and again.
+    const coreAtMs = (nowMs: number): number =>
+      nowMs % 60 < 30 ? nowMs - (nowMs % 60) + 30 : nowMs;
+    const outcome = simulate(
+      { ...SMALL, coreAtMs },
+      { perSecond: () => 0.5 * share * SMALL_CAPACITY, durationMs: 5000, seed: 24 },
+      HURRIED,
+    );
+    expect(outcome.refusedCount / outcome.answered.length).toBeLessThan(0.01);
+  },
+);
+
 test('small reads: goodput is what the refusals leave of the core', { timeout: 30_000 }, () => {
   const outcome = simulate(SMALL, {
     perSecond: () => SMALL_CAPACITY * 5,

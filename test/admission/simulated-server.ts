@@ -9,6 +9,8 @@ export interface ServerModel {
   /** Time in the store, and how many the store answers at once (`Infinity` = it never queues). */
   readonly storeMs: (nowMs: number) => number;
   readonly storeParallel: number;
+  /** When the core is the server's again, if others have it at a moment; at once without it. */
+  readonly coreAtMs?: (nowMs: number) => number;
 }
 
 /** Requests that arrive by chance. */
@@ -113,7 +115,8 @@ export function simulate(
 
   /** The core does one thing after the other, in the order in which they came. */
   const onCpu = (costMs: number, then: () => void): void => {
-    cpuFreeAtMs = Math.max(cpuFreeAtMs, nowMs) + costMs;
+    const freeAtMs = Math.max(cpuFreeAtMs, nowMs);
+    cpuFreeAtMs = (model.coreAtMs?.(freeAtMs) ?? freeAtMs) + costMs;
     agenda.add(cpuFreeAtMs, () => {
       busyMs += costMs;
       then();
