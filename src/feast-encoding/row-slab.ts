@@ -34,19 +34,24 @@ export class RowSlab {
   starts: Int32Array;
   ends: Int32Array;
   /** Whole seconds since the epoch, UTC, and nanoseconds that count forward from there. */
-  eventSeconds = new Float64Array(INITIAL_ROWS);
-  eventNanos = new Int32Array(INITIAL_ROWS);
+  eventSeconds: Float64Array;
+  eventNanos: Int32Array;
   /** NaN = none. */
-  createdSeconds = new Float64Array(INITIAL_ROWS);
-  createdNanos = new Int32Array(INITIAL_ROWS);
+  createdSeconds: Float64Array;
+  createdNanos: Int32Array;
   /** Whether any value is left as it is. */
   isPartial = false;
   private rowAt = 0;
 
-  constructor(width: number) {
+  /** @param expectedRows room for so many is made at once, 1 at least. */
+  constructor(width: number, expectedRows: number = INITIAL_ROWS) {
     this.width = width;
-    this.starts = new Int32Array(INITIAL_ROWS * (width + 1));
-    this.ends = new Int32Array(INITIAL_ROWS * (width + 1));
+    this.starts = new Int32Array(expectedRows * (width + 1));
+    this.ends = new Int32Array(expectedRows * (width + 1));
+    this.eventSeconds = new Float64Array(expectedRows);
+    this.eventNanos = new Int32Array(expectedRows);
+    this.createdSeconds = new Float64Array(expectedRows);
+    this.createdNanos = new Int32Array(expectedRows);
   }
 
   /** The rows as a slab. @param width values of each. */

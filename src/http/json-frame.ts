@@ -67,11 +67,11 @@ function itemsOf(text: Buffer, at: number, expected: number): Int32Array {
   let count = 0;
   for (at = nextItemAt(text, at); at > 0; at = nextItemAt(text, skipValue(text, at))) {
     if (count === starts.length) {
-      const grown = new Int32Array(Math.max(16, 2 * count));
+      const grown = new Int32Array(count === 0 ? 1 : Math.max(16, 2 * count));
       grown.set(starts);
       starts = grown;
     }
     starts[count++] = at;
   }
-  return starts.subarray(0, count);
+  return count === starts.length ? starts : starts.slice(0, count);
 }

@@ -154,7 +154,9 @@ function decodeValues(
     count++;
     at = end;
   }
-  return new TypedColumn(message, starts.subarray(0, count), ends.subarray(0, count));
+  return count === starts.length
+    ? new TypedColumn(message, starts, ends)
+    : new TypedColumn(message, starts.slice(0, count), ends.slice(0, count));
 }
 
 /** Rows that are expected before the first column is read. */

@@ -21,8 +21,9 @@ type PlannedView =
 export class PlannedRows {
   readonly slabs = new Map<WritePlan, RowSlab>();
 
-  slabOf(plan: WritePlan): RowSlab {
-    const slab = this.slabs.get(plan) ?? new RowSlab(plan.features.length);
+  /** The slab of a view. @param rowCount rows that are going to be added */
+  slabOf(plan: WritePlan, rowCount: number): RowSlab {
+    const slab = this.slabs.get(plan) ?? new RowSlab(plan.features.length, Math.max(1, rowCount));
     this.slabs.set(plan, slab);
     return slab;
   }
@@ -50,7 +51,7 @@ export function planWrite(target: FrameTarget, frame: WriteFrame, rows: PlannedR
   const views = target.viewNames.map((viewName): PlannedView => {
     try {
       const plan = target.planOf(viewName);
-      planRows(plan, frame, target.options, rows.slabOf(plan));
+      planRows(plan, frame, target.options, rows.slabOf(plan, frame.rowCount));
       return { viewName, plan };
     } catch (error) {
       return { viewName, error };
@@ -70,7 +71,12 @@ export async function planInTurns(
     await nextTurn();
     try {
       const plan = target.planOf(viewName);
-      const planner = new RowPlanner(plan, frame, target.options, rows.slabOf(plan));
+      const planner = new RowPlanner(
+        plan,
+        frame,
+        target.options,
+        rows.slabOf(plan, frame.rowCount),
+      );
       while (!planner.run(ROWS_PER_TURN)) await nextTurn();
       views.push({ viewName, plan });
     } catch (error) {
