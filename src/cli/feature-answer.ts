@@ -8,7 +8,7 @@ import { ValueSchema } from '../../gen/feast/types/Value_pb.ts';
 import type { JsonObject, JsonValue } from '../http/json-parser.ts';
 import { jsonText } from '../http/json-text.ts';
 import { timestampText } from '../http/json-timestamps.ts';
-import { valueJson } from '../http/json-values.ts';
+import { valueJson } from '../http/value-json.ts';
 
 /** One output column; its arrays have one item per row. */
 export interface AnswerColumn {

@@ -1,294 +1,297 @@
+import { Buffer } from 'node:buffer';
 import { memberWireType } from '../feast-encoding/value-scan.ts';
 import { ValueType } from '../feast-encoding/value-type.ts';
-import { varintHigh32, varintInt64, varintLow32 } from '../feast-encoding/varint.ts';
-import { MAX_NESTING, skipLength, skipPayload, skipTag, WireType } from '../feast-encoding/wire.ts';
-import { doubleJson, type NonFiniteJson } from './json-numbers.ts';
-import { zonedTimestampJson } from './json-timestamps.ts';
-
-/** The bytes are no `Value`; never leaves this file. */
-class Malformed extends Error {}
+import { MAX_NESTING, skipLength, skipTag, WireType } from '../feast-encoding/wire.ts';
+import {
+  fieldEnd,
+  isText,
+  Malformed,
+  NUMBER_OF_LIST,
+  stringOf,
+  tagAt,
+  writeBase64,
+  writeScalar,
+  writeString,
+  writeZoned,
+  type JsonTarget,
+} from './json-elements.ts';
+import type { NonFiniteJson } from './json-numbers.ts';
+import type { JsonWriter } from './json-writer.ts';
 
 /** Values inside each other: two messages each, and parsers stop at a hundred messages. */
 const MAX_DEPTH = MAX_NESTING / 2 + 1;
 
-const EMPTY: Uint8Array = new Uint8Array(0);
-
-// `ignoreBOM` keeps a byte order mark, which is part of the string.
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
+const COMMA = Uint8Array.of(0x2c);
+const COLON = Uint8Array.of(0x3a);
+const OPEN_LIST = Uint8Array.of(0x5b);
+const CLOSE_LIST = Uint8Array.of(0x5d);
+const OPEN_OBJECT = Uint8Array.of(0x7b);
+const CLOSE_OBJECT = Uint8Array.of(0x7d);
+const NULL = Buffer.from('null');
 /**
- * The JSON text that Feast's HTTP server prints for an encoded `feast.types.Value`, straight from its bytes: integers as
- * digits, floats with a point, bytes in base64, scalar maps, unset and null as null. Reads whatever protobuf parsers
- * read: members twice (the last wins, messages merge), unknown fields, numbers packed or not.
+ * Appends the JSON that Feast's HTTP server prints for the encoded `feast.types.Value` at `[start, end)`, straight from its
+ * bytes: integers as digits, floats with a point, bytes in base64, scalar maps, unset and null as null. Reads whatever
+ * protobuf parsers read: members twice (the last wins, messages merge), unknown fields, numbers packed or not.
  *
- * @returns `undefined` where the bytes are no `Value`: cut, invalid UTF-8, nested too deeply, a date beyond all calendars
+ * @returns `false` where the bytes are no `Value` (cut, invalid UTF-8, nested too deeply, a date beyond all calendars): what
+ *   was appended of it means nothing
  */
-export function valueJson(bytes: Uint8Array, nonFinite: NonFiniteJson): string | undefined {
+export function appendValue(
+  json: JsonWriter,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  nonFinite: NonFiniteJson,
+): boolean {
   try {
-    return valueText(bytes, nonFinite, 1);
+    writeValue({ json, nonFinite }, bytes, start, end, 1);
+    return true;
   } catch (error) {
-    if (error instanceof Malformed) return undefined;
+    if (error instanceof Malformed) return false;
     throw error;
   }
 }
 
-function valueText(bytes: Uint8Array, nonFinite: NonFiniteJson, depth: number): string {
+function writeValue(
+  target: JsonTarget,
+  bytes: Uint8Array,
+  from: number,
+  end: number,
+  depth: number,
+): void {
   if (depth > MAX_DEPTH) throw new Malformed();
-  const end = bytes.length;
   let valueType = 0;
-  let scalarAt = 0;
-  let payload = EMPTY;
-  let at = 0;
+  let payloadAt = from;
+  let payloadEnd = from;
+  /** The parts of a message that occurs several times. */
+  let parts: Uint8Array | undefined;
+  let at = from;
   while (at < end) {
     const tag = tagAt(bytes, at, end);
     const start = skipTag(bytes, at, end);
     at = fieldEnd(bytes, start, end, tag);
     if (memberWireType(tag >>> 3) !== (tag & 7)) continue;
-    scalarAt = start;
-    if ((tag & 7) === WireType.BYTES) {
-      const again = tag >>> 3 === valueType && !isText(valueType);
-      const part = bytes.subarray(skipLength(bytes, start, end), at);
-      // A message that occurs twice is one whose fields stand one after the other.
-      payload = again ? Buffer.concat([payload, part]) : part;
-    }
+    const isMessage = (tag & 7) === WireType.BYTES;
+    const partAt = isMessage ? skipLength(bytes, start, end) : start;
+    // A message that occurs twice is one whose fields stand one after the other.
+    parts =
+      isMessage && tag >>> 3 === valueType && !isText(valueType)
+        ? Buffer.concat([
+            parts ?? bytes.subarray(payloadAt, payloadEnd),
+            bytes.subarray(partAt, at),
+          ])
+        : undefined;
+    payloadAt = partAt;
+    payloadEnd = at;
     valueType = tag >>> 3;
   }
-  if (valueType === 0 || valueType === ValueType.NULL) return 'null';
-  return memberWireType(valueType) === WireType.BYTES
-    ? messageText(payload, valueType, nonFinite, depth)
-    : scalarText(bytes, scalarAt, valueType, nonFinite);
-}
-
-/** The tag at `at`. */
-function tagAt(bytes: Uint8Array, at: number, end: number): number {
-  if (skipTag(bytes, at, end) < 0) throw new Malformed();
-  return varintLow32(bytes, at) >>> 0;
-}
-
-/** The position after the payload of the field with this tag that begins at `start`. */
-function fieldEnd(bytes: Uint8Array, start: number, end: number, tag: number): number {
-  const after = skipPayload(bytes, start, end, tag, MAX_NESTING);
-  if (after < 0) throw new Malformed();
-  return after;
-}
-
-/** Whether a member with a length is a string or bytes, not a message. */
-function isText(valueType: number): boolean {
-  switch (valueType) {
-    case ValueType.BYTES:
-    case ValueType.STRING:
-    case ValueType.JSON:
-    case ValueType.UUID:
-    case ValueType.TIME_UUID:
-    case ValueType.DECIMAL:
-      return true;
-    default:
-      return false;
+  if (valueType === 0 || valueType === ValueType.NULL) target.json.bytes(NULL);
+  else if (memberWireType(valueType) !== WireType.BYTES) {
+    writeScalar(target, bytes, payloadAt, valueType);
+  } else if (parts === undefined) {
+    writeMessage(target, bytes, payloadAt, payloadEnd, valueType, depth);
+  } else {
+    writeMessage(target, parts, 0, parts.length, valueType, depth);
   }
-}
-
-/** A number or bool whose payload, known to be whole, begins at `at`. */
-function scalarText(
-  bytes: Uint8Array,
-  at: number,
-  valueType: number,
-  nonFinite: NonFiniteJson,
-): string {
-  switch (valueType) {
-    case ValueType.INT32:
-      return String(varintLow32(bytes, at));
-    case ValueType.BOOL:
-      return (varintLow32(bytes, at) | varintHigh32(bytes, at)) === 0 ? 'false' : 'true';
-    case ValueType.DOUBLE:
-      return doubleJson(viewOf(bytes).getFloat64(at, true), nonFinite);
-    case ValueType.FLOAT:
-      return doubleJson(viewOf(bytes).getFloat32(at, true), nonFinite);
-    default: {
-      const low = varintLow32(bytes, at);
-      // Up to 31 bits need no bigint.
-      return varintHigh32(bytes, at) === 0 && low >= 0
-        ? String(low)
-        : varintInt64(bytes, at).toString();
-    }
-  }
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** A member with a length. */
-function messageText(
-  payload: Uint8Array,
+function writeMessage(
+  target: JsonTarget,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
   valueType: number,
-  nonFinite: NonFiniteJson,
   depth: number,
-): string {
+): void {
   switch (valueType) {
     case ValueType.BYTES:
-      return base64Json(payload);
+      writeBase64(target, bytes, start, end);
+      break;
     case ValueType.SCALAR_MAP:
-      return 'null';
+      target.json.bytes(NULL);
+      break;
     case ValueType.ZONED_TIMESTAMP:
-      return zonedText(payload);
+      writeZoned(target, bytes, start, end);
+      break;
     case ValueType.MAP:
     case ValueType.STRUCT:
-      return mapText(payload, nonFinite, depth);
+      writeMap(target, bytes, start, end, depth);
+      break;
     default:
-      return isText(valueType)
-        ? JSON.stringify(stringOf(payload))
-        : listText(payload, valueType, nonFinite, depth);
+      if (isText(valueType)) writeString(target, bytes, start, end);
+      else writeList(target, bytes, start, end, valueType, depth);
   }
 }
-
-function base64Json(bytes: Uint8Array): string {
-  return `"${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}"`;
-}
-
-function stringOf(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    throw new Malformed();
-  }
-}
-
-/** The type of the numbers of a list or set; others have elements with a length. */
-const NUMBER_OF_LIST: Readonly<Record<number, number>> = {
-  [ValueType.INT32_LIST]: ValueType.INT32,
-  [ValueType.INT64_LIST]: ValueType.INT64,
-  [ValueType.DOUBLE_LIST]: ValueType.DOUBLE,
-  [ValueType.FLOAT_LIST]: ValueType.FLOAT,
-  [ValueType.BOOL_LIST]: ValueType.BOOL,
-  [ValueType.UNIX_TIMESTAMP_LIST]: ValueType.INT64,
-  [ValueType.INT32_SET]: ValueType.INT32,
-  [ValueType.INT64_SET]: ValueType.INT64,
-  [ValueType.DOUBLE_SET]: ValueType.DOUBLE,
-  [ValueType.FLOAT_SET]: ValueType.FLOAT,
-  [ValueType.BOOL_SET]: ValueType.BOOL,
-  [ValueType.UNIX_TIMESTAMP_SET]: ValueType.INT64,
-};
 
 /** Lists and sets: field 1 repeated; numbers packed, or one by one. */
-function listText(
+function writeList(
+  target: JsonTarget,
   bytes: Uint8Array,
+  from: number,
+  end: number,
   listType: number,
-  nonFinite: NonFiniteJson,
   depth: number,
-): string {
+): void {
+  const { json } = target;
   const numberType = NUMBER_OF_LIST[listType];
   const numberWireType = numberType === undefined ? -1 : memberWireType(numberType);
-  const end = bytes.length;
-  const items: string[] = [];
-  let at = 0;
+  json.bytes(OPEN_LIST);
+  let count = 0;
+  let at = from;
   while (at < end) {
     const tag = tagAt(bytes, at, end);
     const start = skipTag(bytes, at, end);
     at = fieldEnd(bytes, start, end, tag);
     if (tag >>> 3 !== 1) continue;
     if ((tag & 7) === WireType.BYTES) {
-      const part = bytes.subarray(skipLength(bytes, start, end), at);
-      if (numberType === undefined) items.push(elementText(part, listType, nonFinite, depth));
-      else pushPacked(items, part, numberType, nonFinite);
+      const itemAt = skipLength(bytes, start, end);
+      if (numberType === undefined) {
+        if (count++ > 0) json.bytes(COMMA);
+        writeElement(target, bytes, itemAt, at, listType, depth);
+      } else {
+        count = writePacked(target, bytes, itemAt, at, numberType, count);
+      }
     } else if (numberType !== undefined && (tag & 7) === numberWireType) {
-      items.push(scalarText(bytes, start, numberType, nonFinite));
+      if (count++ > 0) json.bytes(COMMA);
+      writeScalar(target, bytes, start, numberType);
     }
   }
-  return `[${items.join(',')}]`;
+  json.bytes(CLOSE_LIST);
 }
 
 /** One element that has a length: string, bytes, map or value. */
-function elementText(
-  element: Uint8Array,
+function writeElement(
+  target: JsonTarget,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
   listType: number,
-  nonFinite: NonFiniteJson,
   depth: number,
-): string {
+): void {
   switch (listType) {
     case ValueType.VALUE_LIST:
     case ValueType.VALUE_SET:
-      return valueText(element, nonFinite, depth + 1);
+      writeValue(target, bytes, start, end, depth + 1);
+      break;
     case ValueType.MAP_LIST:
     case ValueType.STRUCT_LIST:
-      return mapText(element, nonFinite, depth);
+      writeMap(target, bytes, start, end, depth);
+      break;
     case ValueType.BYTES_LIST:
     case ValueType.BYTES_SET:
-      return base64Json(element);
+      writeBase64(target, bytes, start, end);
+      break;
     default:
-      return JSON.stringify(stringOf(element));
+      writeString(target, bytes, start, end);
   }
 }
 
-/** Appends the texts of the numbers that fill `packed`. */
-function pushPacked(
-  items: string[],
-  packed: Uint8Array,
+/** Appends the numbers that fill `[at, end)` behind `count` others; returns how many there are then. */
+function writePacked(
+  target: JsonTarget,
+  bytes: Uint8Array,
+  at: number,
+  end: number,
   numberType: number,
-  nonFinite: NonFiniteJson,
-): void {
+  count: number,
+): number {
   const wireType = memberWireType(numberType);
-  let at = 0;
-  while (at < packed.length) {
-    const after = fieldEnd(packed, at, packed.length, wireType);
-    items.push(scalarText(packed, at, numberType, nonFinite));
+  while (at < end) {
+    const after = fieldEnd(bytes, at, end, wireType);
+    if (count++ > 0) target.json.bytes(COMMA);
+    writeScalar(target, bytes, at, numberType);
     at = after;
   }
+  return count;
 }
 
 /** Maps and structs: field 1 repeated, each an entry of a name (1) and a `Value` (2); of equal names the last counts. */
-function mapText(bytes: Uint8Array, nonFinite: NonFiniteJson, depth: number): string {
-  const members = new Map<string, string>();
-  const end = bytes.length;
-  let at = 0;
+function writeMap(
+  target: JsonTarget,
+  bytes: Uint8Array,
+  from: number,
+  end: number,
+  depth: number,
+): void {
+  const { json } = target;
+  /** Where the entry of a name is. */
+  const entries = new Map<string, number>();
+  let at = from;
   while (at < end) {
     const tag = tagAt(bytes, at, end);
     const start = skipTag(bytes, at, end);
-    at = fieldEnd(bytes, start, end, tag);
-    if (tag !== ((1 << 3) | WireType.BYTES)) continue;
-    const entry = bytes.subarray(skipLength(bytes, start, end), at);
-    const name = JSON.stringify(stringOf(lastPayload(entry, 1)));
-    members.set(name, valueText(joinedPayloads(entry, 2), nonFinite, depth + 1));
-  }
-  return `{${[...members].map(([name, text]) => `${name}:${text}`).join(',')}}`;
-}
-
-/** Payloads, in order, of the fields of `message` with this number and a length. */
-function payloadsOf(message: Uint8Array, fieldNumber: number): Uint8Array[] {
-  const payloads: Uint8Array[] = [];
-  const end = message.length;
-  let at = 0;
-  while (at < end) {
-    const tag = tagAt(message, at, end);
-    const start = skipTag(message, at, end);
-    at = fieldEnd(message, start, end, tag);
-    if (tag === ((fieldNumber << 3) | WireType.BYTES)) {
-      payloads.push(message.subarray(skipLength(message, start, end), at));
+    const after = fieldEnd(bytes, start, end, tag);
+    if (tag === FIRST_TAG) {
+      const name = nameOf(bytes, skipLength(bytes, start, end), after);
+      const before = entries.get(name);
+      // What does not count has to be a value all the same.
+      if (before !== undefined) json.discard(() => writeEntry(target, bytes, before, end, depth));
+      entries.set(name, at);
     }
+    at = after;
   }
-  return payloads;
+  json.bytes(OPEN_OBJECT);
+  let count = 0;
+  for (const entryAt of entries.values()) {
+    if (count++ > 0) json.bytes(COMMA);
+    writeEntry(target, bytes, entryAt, end, depth);
+  }
+  json.bytes(CLOSE_OBJECT);
 }
 
-function lastPayload(message: Uint8Array, fieldNumber: number): Uint8Array {
-  return payloadsOf(message, fieldNumber).at(-1) ?? EMPTY;
-}
-
-function joinedPayloads(message: Uint8Array, fieldNumber: number): Uint8Array {
-  const payloads = payloadsOf(message, fieldNumber);
-  return payloads.length === 1 ? payloads[0]! : Buffer.concat(payloads);
-}
-
-/** `ZonedTimestamp`: field 1 seconds since the epoch, field 2 the zone; zeros are left out. */
-function zonedText(bytes: Uint8Array): string {
-  const end = bytes.length;
-  let seconds = 0n;
-  let at = 0;
+/** The name in the entry at `[at, end)`. */
+function nameOf(bytes: Uint8Array, at: number, end: number): string {
+  let nameAt = end;
+  let nameEnd = end;
   while (at < end) {
     const tag = tagAt(bytes, at, end);
     const start = skipTag(bytes, at, end);
     at = fieldEnd(bytes, start, end, tag);
-    if (tag === ((1 << 3) | WireType.VARINT)) seconds = varintInt64(bytes, start);
+    if (tag !== FIRST_TAG) continue;
+    nameAt = skipLength(bytes, start, end);
+    nameEnd = at;
   }
-  const text = zonedTimestampJson(seconds, stringOf(lastPayload(bytes, 2)));
-  if (text === undefined) throw new Malformed();
-  return text;
+  return stringOf(bytes, nameAt, nameEnd);
 }
+
+/** Name and value of the entry that is the field at `fieldAt` of a map that ends at `mapEnd`. */
+function writeEntry(
+  target: JsonTarget,
+  bytes: Uint8Array,
+  fieldAt: number,
+  mapEnd: number,
+  depth: number,
+): void {
+  const entryAt = skipTag(bytes, fieldAt, mapEnd);
+  const end = fieldEnd(bytes, entryAt, mapEnd, FIRST_TAG);
+  let [nameAt, nameEnd, valueAt, valueEnd] = [end, end, -1, -1];
+  let parts: Uint8Array | undefined;
+  for (let at = skipLength(bytes, entryAt, mapEnd); at < end;) {
+    const tag = tagAt(bytes, at, end);
+    const start = skipTag(bytes, at, end);
+    at = fieldEnd(bytes, start, end, tag);
+    if (tag !== FIRST_TAG && tag !== SECOND_TAG) continue;
+    const partAt = skipLength(bytes, start, end);
+    if (tag === FIRST_TAG) {
+      [nameAt, nameEnd] = [partAt, at];
+      continue;
+    }
+    // A value that occurs twice is one whose fields stand one after the other.
+    if (valueAt >= 0) {
+      parts = Buffer.concat([
+        parts ?? bytes.subarray(valueAt, valueEnd),
+        bytes.subarray(partAt, at),
+      ]);
+    }
+    [valueAt, valueEnd] = [partAt, at];
+  }
+  writeString(target, bytes, nameAt, nameEnd);
+  target.json.bytes(COLON);
+  if (parts !== undefined) writeValue(target, parts, 0, parts.length, depth + 1);
+  else if (valueAt < 0) target.json.bytes(NULL);
+  else writeValue(target, bytes, valueAt, valueEnd, depth + 1);
+}
+
+const FIRST_TAG = (1 << 3) | WireType.BYTES;
+const SECOND_TAG = (2 << 3) | WireType.BYTES;

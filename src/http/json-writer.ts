@@ -3,7 +3,7 @@ import { ValueType } from '../feast-encoding/value-type.ts';
 import { WireType } from '../feast-encoding/wire.ts';
 import type { NonFiniteJson } from './json-numbers.ts';
 import { MAX_TIMESTAMP_LENGTH, writeTimestamp } from './json-timestamps.ts';
-import { valueJson } from './json-values.ts';
+import { appendValue } from './json-values.ts';
 
 const INT32_TAG = (ValueType.INT32 << 3) | WireType.VARINT;
 const INT64_TAG = (ValueType.INT64 << 3) | WireType.VARINT;
@@ -13,6 +13,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** Longer texts are copied by native code. */
 const SHORT_LENGTH = 48;
+/** Longer strings are written by native code. */
+const MAX_PLAIN_LENGTH = 127;
 /** Bytes of UTF-8 that a UTF-16 unit takes at most. */
 const MAX_UTF8_BYTES = 3;
 
@@ -52,15 +54,56 @@ export class JsonWriter {
   }
 
   /**
-   * Appends the JSON of the encoded `feast.types.Value` at `[start, end)`, as `valueJson` has it.
+   * Appends the JSON of the encoded `feast.types.Value` at `[start, end)`, as `appendValue` has it.
    *
    * @returns `false` where the bytes are no `Value`; nothing is appended then
    */
   value(bytes: Uint8Array, start: number, end: number, nonFinite: NonFiniteJson): boolean {
     if (this.#smallInteger(bytes, start, end) || this.#plainString(bytes, start, end)) return true;
-    const text = valueJson(bytes.subarray(start, end), nonFinite);
-    if (text === undefined) return false;
-    this.text(text);
+    const before = this.#at;
+    if (appendValue(this, bytes, start, end, nonFinite)) return true;
+    this.#at = before;
+    return false;
+  }
+
+  /** Takes back what `append` appends. */
+  discard(append: () => void): void {
+    const before = this.#at;
+    append();
+    this.#at = before;
+  }
+
+  /** Appends a whole number that is no more than 32 bits. */
+  integer(number: number): void {
+    if (number < 0) {
+      this.text(String(number));
+      return;
+    }
+    let digits = 1;
+    for (let limit = 10; number >= limit; limit *= 10) digits++;
+    this.#reserve(digits);
+    for (let i = this.#at + digits - 1; i >= this.#at; i--) {
+      const rest = (number / 10) | 0;
+      this.#out[i] = ZERO + number - 10 * rest;
+      number = rest;
+    }
+    this.#at += digits;
+  }
+
+  /** Appends the bytes of a string in quotes; `false` and nothing where it is long, or something in it is to be escaped or no ASCII. */
+  plainString(bytes: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    if (length > MAX_PLAIN_LENGTH) return false;
+    this.#reserve(length + 2);
+    const shift = this.#at + 1 - start;
+    for (let i = start; i < end; i++) {
+      const byte = bytes[i]!;
+      if (byte < 0x20 || byte > 0x7e || byte === QUOTE || byte === BACKSLASH) return false;
+      this.#out[shift + i] = byte;
+    }
+    this.#out[this.#at] = QUOTE;
+    this.#out[shift + end] = QUOTE;
+    this.#at += length + 2;
     return true;
   }
 
@@ -103,15 +146,7 @@ export class JsonWriter {
       if (byte <= 0x7f) return false;
       number = (number << 7) | (byte & 0x7f);
     }
-    let digits = 1;
-    for (let limit = 10; number >= limit; limit *= 10) digits++;
-    this.#reserve(digits);
-    for (let i = this.#at + digits - 1; i >= this.#at; i--) {
-      const rest = (number / 10) | 0;
-      this.#out[i] = ZERO + number - 10 * rest;
-      number = rest;
-    }
-    this.#at += digits;
+    this.integer(number);
     return true;
   }
 
@@ -119,18 +154,7 @@ export class JsonWriter {
   #plainString(value: Uint8Array, start: number, end: number): boolean {
     const length = end - start;
     if (length < 2 || value[start] !== STRING_TAG || value[start + 1] !== length - 2) return false;
-    if (length > 129) return false;
-    this.#reserve(length);
-    const shift = this.#at - 1 - start;
-    for (let i = start + 2; i < end; i++) {
-      const byte = value[i]!;
-      if (byte < 0x20 || byte > 0x7e || byte === QUOTE || byte === BACKSLASH) return false;
-      this.#out[shift + i] = byte;
-    }
-    this.#out[this.#at] = QUOTE;
-    this.#out[shift + end] = QUOTE;
-    this.#at += length;
-    return true;
+    return this.plainString(value, start + 2, end);
   }
 
   #reserve(size: number): void {

@@ -1,7 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ValueSchema, type Value } from '../../gen/feast/types/Value_pb.ts';
-import { valueJson } from '../../src/http/json-values.ts';
+import { valueJson } from '../../src/http/value-json.ts';
 import type { GoldenAnswer, GoldenCell } from '../support/golden-answer.ts';
 import { canonicalMessage, NO_VALUE } from '../support/golden-answer.ts';
 import { encodeRequest, requestBody, valueMessage } from '../support/encode-request.ts';

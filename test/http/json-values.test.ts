@@ -6,7 +6,7 @@ import {
   ValueSchema,
   ZonedTimestampSchema,
 } from '../../gen/feast/types/Value_pb.ts';
-import { valueJson } from '../../src/http/json-values.ts';
+import { valueJson } from '../../src/http/value-json.ts';
 import { describeWithShared, sharedPath } from '../support/shared.ts';
 
 interface ValueVector {
@@ -98,6 +98,28 @@ describe('valueJson', () => {
     const value = encoded({ val: { case: 'doubleVal', value: 2.5 } });
     const buffer = Buffer.concat([Buffer.from([1, 2, 3]), value, Buffer.from([4])]);
     expect(valueJson(buffer.subarray(3, 3 + value.length), 'string')).toBe('2.5');
+  });
+
+  it('takes the last of equal names in a map, and joins a value that comes in parts', () => {
+    const lengthField = (tag: number, ...parts: readonly Uint8Array[]): Buffer => {
+      const payload = Buffer.concat(parts);
+      return Buffer.concat([Uint8Array.of(tag, payload.length), payload]);
+    };
+    const entry = (name: string, ...values: readonly Uint8Array[]): Buffer =>
+      lengthField(0x0a, lengthField(0x0a, Buffer.from(name)), ...values);
+    const value = (...bytes: readonly number[]): Buffer =>
+      lengthField(0x12, Uint8Array.of(...bytes));
+    const map = (...entries: readonly Uint8Array[]): string | undefined => {
+      const payload = Buffer.concat(entries);
+      return valueJson(Buffer.concat([Uint8Array.of(0xa2, 1, payload.length), payload]), 'string');
+    };
+    const one = value(0x20, 1);
+    const two = value(0x20, 2);
+    expect(map(entry('a', one), entry('b"', two), entry('a', two))).toBe('{"a":2,"b\\"":2}');
+    expect(map(entry('a', one, two), entry('b'))).toBe('{"a":2,"b":null}');
+    // `int32_list_val`, given twice.
+    expect(map(entry('a', value(0x6a, 2, 8, 1), value(0x6a, 2, 8, 2)))).toBe('{"a":[1,2]}');
+    expect(map(entry('a', value(0x12, 1, 0xff)), entry('a', one))).toBeUndefined();
   });
 
   it('prints years beyond four digits with a sign', () => {

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { describe, expect, test } from 'vitest';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
 import { writeValue } from '../../src/feast-encoding/value-writer.ts';
-import { valueJson } from '../../src/http/json-values.ts';
+import { appendValue } from '../../src/http/json-values.ts';
 import { JsonWriter } from '../../src/http/json-writer.ts';
 
 function written(value: Uint8Array): string | undefined {
@@ -14,6 +14,13 @@ function written(value: Uint8Array): string | undefined {
   const text = json.written().toString('utf8').slice(60);
   if (!isValue) expect(text).toBe('');
   return isValue ? text : undefined;
+}
+
+/** Without the shorter ways that the writer has for most values. */
+function appended(value: Uint8Array): string | undefined {
+  const json = new JsonWriter(0);
+  const isValue = appendValue(json, value, 0, value.length, 'string');
+  return isValue ? json.written().toString('utf8') : undefined;
 }
 
 describe('a value in JSON', () => {
@@ -46,7 +53,7 @@ describe('a value in JSON', () => {
     expect(written(writeValue(ValueType.STRING, text))).toBe(JSON.stringify(text));
   });
 
-  test('is what valueJson says, whatever the bytes', () => {
+  test('is what appendValue makes of it, whatever the bytes', () => {
     const size = Number(process.env['JSON_WRITER_CASES'] ?? 20_000);
     let state = 7;
     const next = (below: number): number => {
@@ -58,7 +65,7 @@ describe('a value in JSON', () => {
       const bytes = Buffer.from(Array.from({ length: next(9) }, () => next(256)));
       if (bytes.length > 1 && next(4) > 0) bytes[0] = [0x12, 0x18, 0x20, 0x2a][next(4)]!;
       if (bytes.length > 1 && next(2) > 0) bytes[1] = bytes.length - 2;
-      const expected = valueJson(bytes, 'string');
+      const expected = appended(bytes);
       expect(written(bytes), bytes.toString('hex')).toBe(expected);
       if (expected !== undefined) values++;
     }
