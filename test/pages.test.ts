@@ -150,7 +150,7 @@ const NOT_OURS: ReadonlySet<string> = new Set([
   'write_transformation',
 ]);
 /** Metrics are looked for in what a server says: test/system/pages.test.ts. */
-const METRIC = /^(feast_)?feature_server_/;
+const METRIC = /^(?:(?:feast_)?feature_server|nodejs|process)_/;
 
 describe('names', () => {
   const sources = files
