@@ -6,6 +6,8 @@ import { NODE_FLAGS } from '../support/sideboard-process.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const NODE = join(ROOT, 'node_modules', '.bin', 'node');
+/** A thread that helps marks for 5 ms and more; in the pause at the end of a collection one may still lend a hand. */
+const MOST_MS = 1;
 /** Says that what follows is looked at. */
 const MARK = 'from here on';
 
@@ -44,9 +46,9 @@ async function collectionsOf(
 
 it('threads of the collector mark nothing beside what runs, once they are told', async () => {
   const helped = await collectionsOf('helped');
-  expect(helped.markedBesideMs.some((ms) => ms > 0)).toBe(true);
+  expect(Math.max(...helped.markedBesideMs)).toBeGreaterThan(MOST_MS);
   const { markedBesideMs, left } = await collectionsOf('alone');
-  expect(markedBesideMs.length).toBeGreaterThan(1);
-  expect(markedBesideMs.filter((ms) => ms > 0)).toEqual([]);
+  expect(markedBesideMs.length).toBeGreaterThan(0);
+  expect(Math.max(...markedBesideMs)).toBeLessThan(MOST_MS);
   expect(left).toBe('undefined');
 });
