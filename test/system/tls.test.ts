@@ -101,6 +101,7 @@ async function open(tls: Partial<TlsConfig> = {}): Promise<Opened> {
   const config: Partial<ServerConfig> = {
     host: '127.0.0.1',
     port: 0,
+    http2: { engine: 'own', ...DEFAULT_LIMITS },
     tls: {
       ...server,
       clientCaFile: undefined,
