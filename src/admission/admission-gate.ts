@@ -177,7 +177,7 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
     leave(now, enteredAtMs, isMeasured): void {
       limit.leave(now, enteredAtMs, isMeasured);
       trials.left(now, enteredAtMs, isMeasured);
-      patience.left();
+      patience.left(now);
       if (line.count > 0) serveLine(now);
     },
     withdraw(entrant, now): void {

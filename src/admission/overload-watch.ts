@@ -6,14 +6,16 @@ const GROWING_SLICES = 3;
 const EXCESS = 1.1;
 const DEVIATIONS = 4;
 const LEAST_LEFT = 10;
+/** While nobody left although so many should have, the store or the process stood still: that is not the pace of either. */
+const STALLED_TURNS = 10;
 /** It begins, too, when somebody was waiting all this time, and about as many came as left: else the line becomes shorter. */
 const STANDING_MS = 100;
 const STANDING_CAME = 50;
 const AS_MANY = 0.95;
-/** It ends when, for so long, fewer came than could be answered, or hardly anybody had to wait. */
+/** It ends when, for so long, fewer came than could be answered, or there was no line for most of it. */
 const WINDOW_MS = 100;
 const WINDOW_CAME = 20;
-const LEAST_SHARE = 0.05;
+const LEAST_SHARE = 0.15;
 
 /**
  * Tells an overload from a burst, by who comes, who leaves, and whether somebody waits. What comes all at once is a burst,
@@ -25,6 +27,7 @@ export class OverloadWatch {
   isOverloaded = false;
   /** In an overload, one leaves in so many milliseconds while others wait; 0 = not known yet. */
   msPerTurn = 0;
+  private lastLeftAtMs = -Infinity;
   /** Since when somebody waits; below 0 = nobody does. */
   private lineSinceMs = -1;
   private readonly slice = { sinceMs: 0, came: 0, left: 0 };
@@ -53,9 +56,15 @@ export class OverloadWatch {
   }
 
   /** Somebody has left. */
-  left(): void {
+  left(nowMs: number): void {
     this.slice.left += 1;
-    if (this.lineSinceMs >= 0) this.pace.left += 1;
+    if (this.lineSinceMs >= 0) {
+      this.pace.left += 1;
+      const turnMs = nowMs - Math.max(this.lastLeftAtMs, this.lineSinceMs);
+      const isStalled = this.msPerTurn > 0 && turnMs > STALLED_TURNS * this.msPerTurn;
+      if (isStalled) this.pace.ms -= turnMs;
+    }
+    this.lastLeftAtMs = nowMs;
   }
 
   /** The first one waits. */
@@ -126,7 +135,7 @@ export class OverloadWatch {
     pace.ms += window.waitingMs;
     const share = window.waitingMs / lastedMs;
     if (this.isOverloaded && pace.left >= WINDOW_CAME) {
-      this.msPerTurn = pace.ms / pace.left;
+      this.msPerTurn = Math.max(pace.ms, 0) / pace.left;
       pace.ms = 0;
       pace.left = 0;
     }

@@ -43,8 +43,8 @@ export class Patience {
   }
 
   /** Somebody has left. */
-  left(): void {
-    this.watch.left();
+  left(nowMs: number): void {
+    this.watch.left(nowMs);
   }
 
   /** Somebody was let in who had waited. */

@@ -157,6 +157,20 @@ test.each([0.5, 0.8, 0.9])(
   },
 );
 
+test('an overload ends though the store stands still now and then', SLOW, () => {
+  const storeMs = (nowMs: number): number => Math.max(15 - (nowMs % 60), 0.15);
+  const outcome = simulate(
+    { ...SMALL, storeMs },
+    {
+      perSecond: (nowMs) => SMALL_CAPACITY * (nowMs > 500 && nowMs < 1000 ? 3 : 0.5),
+      durationMs: 4000,
+      seed: 5,
+    },
+    HURRIED,
+  );
+  expect(between(outcome, 2000, 4000).perSecond).toBeGreaterThan(0.48 * SMALL_CAPACITY);
+});
+
 test('small reads: goodput is what the refusals leave of the core', { timeout: 30_000 }, () => {
   const outcome = simulate(SMALL, {
     perSecond: () => SMALL_CAPACITY * 5,

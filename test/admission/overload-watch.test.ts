@@ -15,7 +15,7 @@ function watch(happens: Happens, durationMs: number): { fromMs: number; toMs: nu
     for (let i = 0; i < came; i++) overload.came();
     if (before === 0 && came > 0) overload.lineBegan(nowMs);
     line += came;
-    for (let i = 0; i < Math.min(left, line); i++) overload.left();
+    for (let i = 0; i < Math.min(left, line); i++) overload.left(nowMs);
     line = Math.max(line - left, 0);
     if (line === 0 && before + came > 0) overload.lineEnded(nowMs);
     overload.look(nowMs);
@@ -57,14 +57,14 @@ test('an overload goes on while more come than can be answered, though the line 
   const refuseAllBut = (nowMs: number, came: number, served: number): void => {
     for (let i = 0; i < came; i++) overload.came();
     overload.lineBegan(nowMs);
-    for (let i = 0; i < served; i++) overload.left();
+    for (let i = 0; i < served; i++) overload.left(nowMs);
     overload.lineEnded(nowMs + 2);
     overload.look(nowMs + 2);
   };
   for (let nowMs = 1; nowMs < 200; nowMs++) {
     for (let i = 0; i < 30; i++) overload.came();
     if (nowMs === 1) overload.lineBegan(nowMs);
-    for (let i = 0; i < 10; i++) overload.left();
+    for (let i = 0; i < 10; i++) overload.left(nowMs);
     overload.look(nowMs);
   }
   overload.lineEnded(200);
