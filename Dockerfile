@@ -8,11 +8,11 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # No scripts: the npm package `node` (for machines with an older Node) would fetch a second runtime, buf its compiler.
 RUN --mount=type=cache,target=/var/cache/npm npm ci --cache /var/cache/npm --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json rolldown.config.ts ./
 COPY proto proto
 COPY gen gen
 COPY src src
-RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json
+RUN node node_modules/rolldown/bin/cli.mjs -c
 COPY examples examples
 COPY deploy deploy
 
@@ -42,5 +42,5 @@ EXPOSE 6566 6567
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:6567/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--max-semi-space-size=4", "--no-allocation-site-pretenuring", "--no-maglev", "--v8-pool-size=1", "/app/dist/src/main.js"]
+ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--max-semi-space-size=4", "--no-allocation-site-pretenuring", "--no-maglev", "--v8-pool-size=1", "/app/dist/main.js"]
 CMD ["serve"]

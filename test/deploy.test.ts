@@ -62,10 +62,10 @@ describe('deploy/', () => {
   });
 
   test('the image runs what the build emits', () => {
-    const { compilerOptions } = JSON.parse(
-      readFileSync(join(ROOT, 'tsconfig.build.json'), 'utf8'),
-    ) as { compilerOptions: { outDir: string } };
-    expect(dockerfile).toContain(`/app/${compilerOptions.outDir}/src/main.js`);
+    const bundle = readFileSync(join(ROOT, 'rolldown.config.ts'), 'utf8');
+    const [, folder] = /\bdir: '(\w+)'/.exec(bundle)!;
+    expect(dockerfile).toContain(`COPY --from=build /app/${folder} ${folder}\n`);
+    expect(dockerfile).toContain(`/app/${folder}/main.js`);
     expect(dockerfile).toMatch(/^USER node$/m);
   });
 });

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ProblemList, YamlPath } from './configuration-error.ts';
 import { didYouMean } from '../did-you-mean.ts';
 import { booleanFromText, integerFromText } from './setting-value.ts';

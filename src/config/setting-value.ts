@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Setting, SettingKind } from './setting.ts';
 
 const SIZE = /^(\d+)\s*(B|KiB|MiB|GiB)?$/;

@@ -110,7 +110,7 @@ describe.runIf(canRun)('the image that the Dockerfile makes', { timeout: BUILD_T
     for (const name of ['typescript', 'vitest', 'oxlint', '.bin'])
       expect(isThere(name)).toBe(false);
     expect(Object.keys(devDependencies).length).toBeGreaterThan(0);
-    expect(readdirSync(join(app, 'dist')).toSorted()).toEqual(['gen', 'src']);
+    expect(readdirSync(join(app, 'dist'))).toContain('main.js');
     const find = spawnSync(
       'find',
       [app, '-not', '-user', 'root', '-o', '-type', 'f', '-perm', '/022'],

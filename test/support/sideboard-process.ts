@@ -33,6 +33,8 @@ export interface SideboardProcess {
 /** How to start it. */
 export interface SideboardOptions {
   readonly repoPath: string;
+  /** What is run; `src/main.ts` by default. */
+  readonly mainFile?: string;
   /** Of `feature_store.yaml` in `repoPath` by default. */
   readonly configFile?: string;
   /** Bind it to this core, or to those of a list as `taskset` takes it. */
@@ -53,9 +55,9 @@ export interface SideboardOptions {
  */
 export async function startSideboard(options: SideboardOptions): Promise<SideboardProcess> {
   const startedAtMs = performance.now();
-  const { repoPath, configFile, core, nodeArguments = [] } = options;
+  const { repoPath, mainFile = MAIN, configFile, core, nodeArguments = [] } = options;
   const pin = core === undefined ? [] : ['taskset', '-c', String(core)];
-  const node = [NODE, ...NODE_FLAGS, ...nodeArguments, MAIN];
+  const node = [NODE, ...NODE_FLAGS, ...nodeArguments, mainFile];
   const config = configFile === undefined ? [] : ['-f', configFile];
   const serve = ['-c', repoPath, ...config, 'serve', '--host', '127.0.0.1', '--port', '0'];
   serve.push(...(options.serveArguments ?? []));
