@@ -126,7 +126,6 @@ export function createAdmissionGate(options: AdmissionOptions, nowMs: number): A
         } else {
           if (!limit.tryEnter(now)) return;
           takeOut(entrant, now);
-          patience.waited(now - sinceMs);
           letIn(entrant, now);
         }
       }

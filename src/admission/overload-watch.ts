@@ -36,18 +36,10 @@ export class OverloadWatch {
   private readonly window = { sinceMs: 0, came: 0, waitingMs: 0 };
   /** Those that left while somebody waited, and how long that was: of the last windows, if they were few. */
   private readonly pace = { left: 0, ms: 0 };
-  private readonly onWindow: (waitingShare: number) => void;
 
-  /** @param onWindow told when a window has ended, with the share of the time in which somebody waited */
-  constructor(nowMs: number, onWindow: (waitingShare: number) => void) {
+  constructor(nowMs: number) {
     this.slice.sinceMs = nowMs;
     this.window.sinceMs = nowMs;
-    this.onWindow = onWindow;
-  }
-
-  /** The line has stood for some time. */
-  get isStanding(): boolean {
-    return this.run.ms > SLICE_MS;
   }
 
   /** Somebody has come. */
@@ -149,6 +141,5 @@ export class OverloadWatch {
     window.sinceMs = nowMs;
     window.came = 0;
     window.waitingMs = 0;
-    this.onWindow(share);
   }
 }

@@ -50,7 +50,7 @@ export const SETTINGS = [
     kind: milliseconds(0),
     default: 100,
     unit: 'ms',
-    doc: 'How long reads may wait for their turn while more come than can be answered; the others are refused at once with RESOURCE_EXHAUSTED and when to come back (`grpc-retry-pushback-ms`, Retry-After). A burst is waited out for 100 ms in any case; callers who overload the server in bursts may wait up to 1.75 times as long as was usual before. 0 means 1 ms, as short as it goes: what is let in stays about as fast as without the overload.',
+    doc: 'How long reads may wait for their turn while more come than can be answered; the others are refused at once with RESOURCE_EXHAUSTED and when to come back (`grpc-retry-pushback-ms`, Retry-After). A burst is waited out for 100 ms in any case. 0 means 1 ms, as short as it goes: what is let in stays about as fast as without the overload.',
   },
   {
     name: 'admission_min_requests',

@@ -93,36 +93,14 @@ describe.each([1.5, 2, 5, 10])('at %d times what a store can do', SLOW, (factor)
   });
 });
 
-describe.each([1.5, 2])(
-  'at %d times capacity, of a client that sends what is due every 10 ms',
-  (factor) => {
+test(
+  'at twice capacity of a client that sends what is due every 10 ms the wait is as asked for',
+  SLOW,
+  () => {
     const sentAtMs = (dueAtMs: number): number => Math.ceil(dueAtMs / 10) * 10;
-    const run = (model: ServerModel, capacity: number, hurried = HURRIED) => {
-      const perSecond = (nowMs: number): number => capacity * (nowMs < 1500 ? 0.5 : factor);
-      const outcome = simulate(model, { perSecond, durationMs: 4000, seed: 22, sentAtMs }, hurried);
-      const usual = between(outcome, 500, 1500);
-      const settled = between(outcome, 2500, 4000);
-      return { slower: settled.p99Ms / usual.p99Ms, goodput: settled.perSecond / capacity };
-    };
-
-    test(
-      'who is let in waits for as long as it takes until the next ones come, or twice as long as before',
-      SLOW,
-      () => {
-        const { slower, goodput } = run(SMALL, SMALL_CAPACITY);
-        expect(slower).toBeLessThan(2);
-        expect(goodput).toBeGreaterThan(0.7);
-      },
-    );
-
-    test('nobody waits longer than is asked for where nobody had to before', SLOW, () => {
-      const outcome = simulate(
-        SMALL,
-        { perSecond: () => SMALL_CAPACITY * factor, durationMs: 2000, seed: 23, sentAtMs },
-        HURRIED,
-      );
-      expect(between(outcome, 1000, 2000).p99Ms).toBeLessThan(10);
-    });
+    const perSecond = (): number => SMALL_CAPACITY * 2;
+    const outcome = simulate(SMALL, { perSecond, durationMs: 2000, seed: 23, sentAtMs }, HURRIED);
+    expect(between(outcome, 1000, 2000).p99Ms).toBeLessThan(10);
   },
 );
 

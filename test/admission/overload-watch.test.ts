@@ -6,7 +6,7 @@ type Happens = (ms: number) => { came: number; left: number };
 
 /** A line of those that come and do not leave at once. Returns since when and until when it was an overload, by the millisecond. */
 function watch(happens: Happens, durationMs: number): { fromMs: number; toMs: number }[] {
-  const overload = new OverloadWatch(0, () => {});
+  const overload = new OverloadWatch(0);
   const times: { fromMs: number; toMs: number }[] = [];
   let line = 0;
   for (let nowMs = 1; nowMs <= durationMs; nowMs++) {
@@ -53,7 +53,7 @@ test('a line that stands and becomes no shorter is an overload', () => {
 
 test('an overload goes on while more come than can be answered, though the line is empty most of the time', () => {
   // The line of this model is one that nobody is refused from: those who are never come into it.
-  const overload = new OverloadWatch(0, () => {});
+  const overload = new OverloadWatch(0);
   const refuseAllBut = (nowMs: number, came: number, served: number): void => {
     for (let i = 0; i < came; i++) overload.came();
     overload.lineBegan(nowMs);
