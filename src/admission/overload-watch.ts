@@ -8,6 +8,8 @@ const DEVIATIONS = 4;
 const LEAST_LEFT = 10;
 /** While nobody left although so many should have, the store or the process stood still: that is not the pace of either. */
 const STALLED_TURNS = 10;
+/** Shorter times are those between two turns of the event loop, in each of which many leave. */
+const STALLED_MS = 8;
 /** It begins, too, when somebody was waiting all this time, and about as many came as left: else the line becomes shorter. */
 const STANDING_MS = 100;
 const STANDING_CAME = 50;
@@ -53,7 +55,8 @@ export class OverloadWatch {
     if (this.lineSinceMs >= 0) {
       this.pace.left += 1;
       const turnMs = nowMs - Math.max(this.lastLeftAtMs, this.lineSinceMs);
-      const isStalled = this.msPerTurn > 0 && turnMs > STALLED_TURNS * this.msPerTurn;
+      const isStalled =
+        this.msPerTurn > 0 && turnMs > Math.max(STALLED_TURNS * this.msPerTurn, STALLED_MS);
       if (isStalled) this.pace.ms -= turnMs;
     }
     this.lastLeftAtMs = nowMs;

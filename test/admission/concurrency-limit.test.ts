@@ -135,8 +135,12 @@ test.each([0.5, 0.8, 0.9])(
   },
 );
 
-test('an overload ends though the store stands still now and then', SLOW, () => {
-  const storeMs = (nowMs: number): number => Math.max(15 - (nowMs % 60), 0.15);
+test('an overload ends though the store stands still now and then, at uneven times', SLOW, () => {
+  const storeMs = (nowMs: number): number => {
+    const turn = Math.floor(nowMs / 60);
+    const sinceMs = nowMs - turn * 60 - (((turn * 7919) % 13) / 13) * 45;
+    return sinceMs >= 0 && sinceMs < 15 ? Math.max(15 - sinceMs, 0.15) : 0.15;
+  };
   const outcome = simulate(
     { ...SMALL, storeMs },
     {

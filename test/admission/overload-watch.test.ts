@@ -75,3 +75,9 @@ test('an overload goes on while more come than can be answered, though the line 
   for (let nowMs = 1000; nowMs < 1300; nowMs += 10) refuseAllBut(nowMs, 50, 20);
   expect(overload.isOverloaded).toBe(false);
 });
+
+test('it goes on when many leave at once, every few milliseconds', () => {
+  const [first, second] = watch((ms) => ({ came: 50, left: ms % 5 === 0 ? 100 : 0 }), 2000);
+  expect(first?.toMs).toBe(2000);
+  expect(second).toBeUndefined();
+});
