@@ -159,6 +159,7 @@ function readZonedTimestamp(message: Uint8Array): ZonedTimestamp {
  */
 function lastMember(message: Uint8Array, messageKind: number): WireField | undefined {
   let member: WireField | undefined;
+  let payloads: Uint8Array[] = [];
   for (const field of fieldsOf(message)) {
     const kind =
       field.number < FIELDS_PER_MESSAGE
@@ -167,12 +168,11 @@ function lastMember(message: Uint8Array, messageKind: number): WireField | undef
     if (kind === FieldKind.UNKNOWN || field.wireType !== wireTypeOfKind(kind)) {
       continue;
     }
-    member =
-      member?.number === field.number && kind >= FieldKind.VALUE
-        ? { ...field, payload: merged([member.payload, field.payload]) }
-        : field;
+    if (member?.number === field.number && kind >= FieldKind.VALUE) payloads.push(field.payload);
+    else payloads = [field.payload];
+    member = field;
   }
-  return member;
+  return member && { ...member, payload: merged(payloads) };
 }
 
 /** Payloads of all length-delimited fields of this number. */

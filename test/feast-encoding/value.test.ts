@@ -172,6 +172,17 @@ describe('isValueMessage against the protobuf library', () => {
   });
 });
 
+describe('readValue', () => {
+  it('joins a list that comes in very many parts', () => {
+    const count = 300_000;
+    // `int32_list_val` of one number.
+    const parts = Buffer.alloc(4 * count, Uint8Array.of(0x6a, 2, 8, 7));
+    const { type, value } = readValue(parts);
+    expect(type).toBe(ValueType.INT32_LIST);
+    expect((value as readonly number[]).length).toBe(count);
+  });
+});
+
 describe('scanValue', () => {
   it('gives both halves of every int64, however many bytes its varint takes', () => {
     const scanned = createScannedValue();
