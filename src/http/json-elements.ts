@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { FieldKind, FIRST_MESSAGE, itemType, memberKind } from '../feast-encoding/value-schema.ts';
 import { ValueType } from '../feast-encoding/value-type.ts';
 import { varintHigh32, varintInt64, varintLow32 } from '../feast-encoding/varint.ts';
 import { MAX_NESTING, skipLength, skipPayload, skipTag, WireType } from '../feast-encoding/wire.ts';
@@ -139,33 +140,19 @@ export function writeZoned(
   json.text(text);
 }
 
-/** The type of the numbers of a list or set; others have elements with a length. */
-export const NUMBER_OF_LIST: Readonly<Record<number, number>> = {
-  [ValueType.INT32_LIST]: ValueType.INT32,
-  [ValueType.INT64_LIST]: ValueType.INT64,
-  [ValueType.DOUBLE_LIST]: ValueType.DOUBLE,
-  [ValueType.FLOAT_LIST]: ValueType.FLOAT,
-  [ValueType.BOOL_LIST]: ValueType.BOOL,
-  [ValueType.UNIX_TIMESTAMP_LIST]: ValueType.INT64,
-  [ValueType.INT32_SET]: ValueType.INT32,
-  [ValueType.INT64_SET]: ValueType.INT64,
-  [ValueType.DOUBLE_SET]: ValueType.DOUBLE,
-  [ValueType.FLOAT_SET]: ValueType.FLOAT,
-  [ValueType.BOOL_SET]: ValueType.BOOL,
-  [ValueType.UNIX_TIMESTAMP_SET]: ValueType.INT64,
-};
+/** Type of the numbers of a list or set; `undefined` = its elements have a length. */
+export function numberOfList(listType: number): number | undefined {
+  switch (memberKind(listType)) {
+    case FieldKind.VARINT_LIST:
+    case FieldKind.DOUBLE_LIST:
+    case FieldKind.FLOAT_LIST:
+      return itemType(listType);
+    default:
+      return undefined;
+  }
+}
 
 /** Whether a member with a length is a string or bytes, not a message. */
 export function isText(valueType: number): boolean {
-  switch (valueType) {
-    case ValueType.BYTES:
-    case ValueType.STRING:
-    case ValueType.JSON:
-    case ValueType.UUID:
-    case ValueType.TIME_UUID:
-    case ValueType.DECIMAL:
-      return true;
-    default:
-      return false;
-  }
+  return memberKind(valueType) < FIRST_MESSAGE;
 }

@@ -6,7 +6,7 @@ import {
   fieldEnd,
   isText,
   Malformed,
-  NUMBER_OF_LIST,
+  numberOfList,
   stringOf,
   tagAt,
   writeBase64,
@@ -28,6 +28,7 @@ const CLOSE_LIST = Uint8Array.of(0x5d);
 const OPEN_OBJECT = Uint8Array.of(0x7b);
 const CLOSE_OBJECT = Uint8Array.of(0x7d);
 const NULL = Buffer.from('null');
+
 /**
  * Appends the JSON that Feast's HTTP server prints for the encoded `feast.types.Value` at `[start, end)`, straight from its
  * bytes: integers as digits, floats with a point, bytes in base64, scalar maps, unset and null as null. Reads whatever
@@ -64,7 +65,7 @@ function writeValue(
   let payloadAt = from;
   let payloadEnd = from;
   /** The parts of a message that occurs several times. */
-  let parts: Uint8Array | undefined;
+  let parts: Uint8Array[] | undefined;
   let at = from;
   while (at < end) {
     const tag = tagAt(bytes, at, end);
@@ -74,13 +75,10 @@ function writeValue(
     const isMessage = (tag & 7) === WireType.BYTES;
     const partAt = isMessage ? skipLength(bytes, start, end) : start;
     // A message that occurs twice is one whose fields stand one after the other.
-    parts =
-      isMessage && tag >>> 3 === valueType && !isText(valueType)
-        ? Buffer.concat([
-            parts ?? bytes.subarray(payloadAt, payloadEnd),
-            bytes.subarray(partAt, at),
-          ])
-        : undefined;
+    if (isMessage && tag >>> 3 === valueType && !isText(valueType)) {
+      parts ??= [bytes.subarray(payloadAt, payloadEnd)];
+      parts.push(bytes.subarray(partAt, at));
+    } else parts = undefined;
     payloadAt = partAt;
     payloadEnd = at;
     valueType = tag >>> 3;
@@ -91,7 +89,8 @@ function writeValue(
   } else if (parts === undefined) {
     writeMessage(target, bytes, payloadAt, payloadEnd, valueType, depth);
   } else {
-    writeMessage(target, parts, 0, parts.length, valueType, depth);
+    const whole = Buffer.concat(parts);
+    writeMessage(target, whole, 0, whole.length, valueType, depth);
   }
 }
 
@@ -134,7 +133,7 @@ function writeList(
   depth: number,
 ): void {
   const { json } = target;
-  const numberType = NUMBER_OF_LIST[listType];
+  const numberType = numberOfList(listType);
   const numberWireType = numberType === undefined ? -1 : memberWireType(numberType);
   json.bytes(OPEN_LIST);
   let count = 0;
@@ -266,7 +265,7 @@ function writeEntry(
   const entryAt = skipTag(bytes, fieldAt, mapEnd);
   const end = fieldEnd(bytes, entryAt, mapEnd, FIRST_TAG);
   let [nameAt, nameEnd, valueAt, valueEnd] = [end, end, -1, -1];
-  let parts: Uint8Array | undefined;
+  let parts: Uint8Array[] | undefined;
   for (let at = skipLength(bytes, entryAt, mapEnd); at < end;) {
     const tag = tagAt(bytes, at, end);
     const start = skipTag(bytes, at, end);
@@ -279,17 +278,17 @@ function writeEntry(
     }
     // A value that occurs twice is one whose fields stand one after the other.
     if (valueAt >= 0) {
-      parts = Buffer.concat([
-        parts ?? bytes.subarray(valueAt, valueEnd),
-        bytes.subarray(partAt, at),
-      ]);
+      parts ??= [bytes.subarray(valueAt, valueEnd)];
+      parts.push(bytes.subarray(partAt, at));
     }
     [valueAt, valueEnd] = [partAt, at];
   }
   writeString(target, bytes, nameAt, nameEnd);
   target.json.bytes(COLON);
-  if (parts !== undefined) writeValue(target, parts, 0, parts.length, depth + 1);
-  else if (valueAt < 0) target.json.bytes(NULL);
+  if (parts !== undefined) {
+    const whole = Buffer.concat(parts);
+    writeValue(target, whole, 0, whole.length, depth + 1);
+  } else if (valueAt < 0) target.json.bytes(NULL);
   else writeValue(target, bytes, valueAt, valueEnd, depth + 1);
 }
 

@@ -20,6 +20,12 @@ interface ValueVector {
   http_json_error?: { class: string };
 }
 
+function varint(value: number): Uint8Array {
+  const bytes: number[] = [];
+  for (; value > 0x7f; value >>>= 7) bytes.push((value & 0x7f) | 0x80);
+  return Uint8Array.of(...bytes, value);
+}
+
 /** Objects have no order; everything else is compared as text. */
 function sortedObjects(text: string): string {
   return JSON.stringify(
@@ -120,6 +126,21 @@ describe('valueJson', () => {
     // `int32_list_val`, given twice.
     expect(map(entry('a', value(0x6a, 2, 8, 1), value(0x6a, 2, 8, 2)))).toBe('{"a":[1,2]}');
     expect(map(entry('a', value(0x12, 1, 0xff)), entry('a', one))).toBeUndefined();
+  });
+
+  it('joins a list that comes in very many parts', () => {
+    const count = 300_000;
+    const list = `[${Array.from({ length: count }, () => '7').join(',')}]`;
+    // `int32_list_val` of one number.
+    const parts = Buffer.alloc(4 * count, Uint8Array.of(0x6a, 2, 8, 7));
+    expect(valueJson(parts, 'string') === list).toBe(true);
+
+    // The same as values of one entry of a map, each a part of the entry's value.
+    const values = Buffer.alloc(6 * count, Uint8Array.of(0x12, 4, 0x6a, 2, 8, 7));
+    const entry = Buffer.concat([Uint8Array.of(0x0a, 1, 0x61), values]);
+    const map = Buffer.concat([Uint8Array.of(0x0a), varint(entry.length), entry]);
+    const value = Buffer.concat([Uint8Array.of(0xa2, 1), varint(map.length), map]);
+    expect(valueJson(value, 'string') === `{"a":${list}}`).toBe(true);
   });
 
   it('prints years beyond four digits with a sign', () => {
