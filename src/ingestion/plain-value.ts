@@ -1,11 +1,11 @@
 import type {
-  FeatureValue,
   ScalarValue,
   TypedValue,
   ValueMap,
   ZonedTimestamp,
 } from '../feast-encoding/typed-value.ts';
 import { ValueType } from '../feast-encoding/value-type.ts';
+import { readAll } from './list-elements.ts';
 import type { JsonTree } from './python-text.ts';
 
 /**
@@ -32,17 +32,17 @@ export function toPlain({ type, value }: TypedValue): PlainValue | undefined {
       return mapTree(value as ValueMap);
     case ValueType.MAP_LIST:
     case ValueType.STRUCT_LIST:
-      return allOf(value as readonly ValueMap[], mapTree);
+      return readAll(value as readonly ValueMap[], mapTree);
     case ValueType.VALUE_LIST:
     case ValueType.VALUE_SET:
-      return allOf(value as readonly TypedValue[], toTree);
+      return readAll(value as readonly TypedValue[], toTree);
     case ValueType.ZONED_TIMESTAMP:
       return zonedText(value as ZonedTimestamp);
     case ValueType.BYTES:
       return value as Uint8Array;
     default:
       return Array.isArray(value)
-        ? allOf(value as readonly ScalarValue[], (item) => scalarTree(item, elementIsFloat(type)))
+        ? readAll(value as readonly ScalarValue[], (item) => scalarTree(item, elementIsFloat(type)))
         : scalarTree(value as ScalarValue, type === ValueType.DOUBLE || type === ValueType.FLOAT);
   }
 }
@@ -82,21 +82,6 @@ function mapTree(map: ValueMap): JsonTree | undefined {
     entries.push([name, tree]);
   }
   return { entries };
-}
-
-function allOf<T extends FeatureValue | TypedValue>(
-  items: readonly T[],
-  read: (item: T) => JsonTree | undefined,
-): JsonTree[] | undefined {
-  const list: JsonTree[] = [];
-  for (const item of items) {
-    const tree = read(item);
-    if (tree === undefined) {
-      return undefined;
-    }
-    list.push(tree);
-  }
-  return list;
 }
 
 function zonedText({ unixSeconds }: ZonedTimestamp): string | undefined {
