@@ -94,6 +94,16 @@ async function spansOf(isWanted: (span: ReceivedSpan) => boolean): Promise<Recei
   return ofTrace();
 }
 
+/** Who called whom, in a test. */
+const atLoopback = (port: number): Record<string, unknown> => ({
+  'server.address': '127.0.0.1',
+  'server.port': port,
+  'client.address': '127.0.0.1',
+  'network.peer.address': '127.0.0.1',
+  'network.peer.port': expect.any(Number),
+  'network.transport': 'tcp',
+  'network.type': 'ipv4',
+});
 const byName = (spans: readonly ReceivedSpan[], name: string): ReceivedSpan[] =>
   spans.filter((span) => span.name === name);
 
@@ -112,13 +122,7 @@ describe('a trace', () => {
       'rpc.system.name': 'grpc',
       'rpc.method': METHOD.slice(1),
       'rpc.status_code': 'OK',
-      'server.address': '127.0.0.1',
-      'server.port': server.port,
-      'client.address': '127.0.0.1',
-      'network.peer.address': '127.0.0.1',
-      'network.peer.port': expect.any(Number),
-      'network.transport': 'tcp',
-      'network.type': 'ipv4',
+      ...atLoopback(server.port),
       'feast.rows': DRIVERS.length,
       'feast.features': 1,
       'feast.response_bytes': expect.any(Number),
@@ -202,13 +206,7 @@ describe('a trace', () => {
       'url.path': ROUTE,
       'url.scheme': 'http',
       'network.protocol.version': '1.1',
-      'server.address': '127.0.0.1',
-      'server.port': server.port,
-      'client.address': '127.0.0.1',
-      'network.peer.address': '127.0.0.1',
-      'network.peer.port': expect.any(Number),
-      'network.transport': 'tcp',
-      'network.type': 'ipv4',
+      ...atLoopback(server.port),
       'feast.rows': 3,
       'feast.features': 1,
       'feast.response_bytes': expect.any(Number),
