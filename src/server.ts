@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { createAdmissionGate } from './admission/admission-gate.ts';
+import type { Audit } from './auth/audit-record.ts';
 import type { Access } from './auth/open-access.ts';
 import type { AuthConfig } from './config/auth-config.ts';
 import type { Config } from './config/config.ts';
@@ -139,7 +140,8 @@ async function composeServer({
   closeAll,
 }: Composition): Promise<RequestServer> {
   const metrics = createMetrics();
-  const access = config.auth && (await openAccess(config.auth, logger));
+  const audit = createAuditLog(logger, { tracing: () => tracing?.requests });
+  const access = config.auth && (await openAccess(config.auth, audit));
 
   const { registry, reader, writer, materializations } = await openFeatureEngine(config, {
     logger,
@@ -271,9 +273,9 @@ async function composeServer({
 }
 
 /** Loaded where it is needed. */
-async function openAccess(config: AuthConfig, logger: Logger): Promise<Access> {
+async function openAccess(config: AuthConfig, audit: Audit): Promise<Access> {
   const auth = await import('./auth/open-access.ts');
-  return auth.openAccess(config, createAuditLog(logger));
+  return auth.openAccess(config, audit);
 }
 
 function methodPaths(services: readonly GrpcService[]): string[] {

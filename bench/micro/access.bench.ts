@@ -3,6 +3,7 @@ import type { Caller } from '../../src/call/access.ts';
 import { createAuthorizer } from '../../src/auth/authorizer.ts';
 import { createBearerTokens } from '../../src/auth/bearer-tokens.ts';
 import type { RegistrySnapshot, ViewDefinition } from '../../src/registry/registry-model.ts';
+import { askingCall } from '../../test/support/asking-call.ts';
 import { snapshotOf } from '../../test/retrieval/registry-fixture.ts';
 
 const CALLER: Caller = {
@@ -52,17 +53,20 @@ test('who may do what', async ({ bench }) => {
     maxCachedTokens: 10_000,
     audit: () => {},
   });
-  await authenticate(HEADER);
+  const call = askingCall(CALLER, { authorization: HEADER });
+  await authenticate(call);
   // A header is a string of its own in each request, whose hash nobody knows yet.
   const bytes = Buffer.from(HEADER);
   const request = { action: 'READ_ONLINE', objects: views, snapshot } as const;
-  authorize(CALLER, request);
+  authorize(call, request);
 
   await bench.compare(
-    bench('a decision that was taken before', () => authorize(CALLER, request)),
-    bench('a token that is known, and the decision', () =>
-      authorize(authenticate(bytes.toString('latin1')) as Caller, request)),
+    bench('a decision that was taken before', () => authorize(call, request)),
+    bench('a token that is known, and the decision', () => {
+      const caller = authenticate({ ...call, metadata: () => bytes.toString('latin1') }) as Caller;
+      authorize({ ...call, caller }, request);
+    }),
     bench('a decision that is new: ten views, fifty permissions', () =>
-      authorize(CALLER, { ...request, objects: [...views] })),
+      authorize(call, { ...request, objects: [...views] })),
   );
 });

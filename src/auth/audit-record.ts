@@ -1,3 +1,5 @@
+import type { AskingCall } from '../call/access.ts';
+
 /** A decision, for those who have to answer for it. Holds no value, no token and no part of one. */
 export type AuditRecord =
   | {
@@ -19,4 +21,5 @@ export type AuditRecord =
       readonly reason: string | undefined;
     };
 
-export type Audit = (record: AuditRecord) => void;
+/** Writes a decision down. @param call the one that it was taken for */
+export type Audit = (record: AuditRecord, call: AskingCall) => void;

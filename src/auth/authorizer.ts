@@ -42,8 +42,9 @@ export function createAuthorizer(options: AuthorizerOptions): Authorize {
     return known;
   };
 
-  return (caller, request) => {
-    if (caller === undefined) throw permissionDenied('nobody knows who asks');
+  return (call, request) => {
+    const caller = call?.caller;
+    if (call === undefined || caller === undefined) throw permissionDenied('nobody knows who asks');
     if (caller.validUntilMs <= Date.now()) throw unauthenticated('the token has expired meanwhile');
     const { action, objects, snapshot } = request;
     let grants = grantsOf.get(caller);
@@ -56,17 +57,20 @@ export function createAuthorizer(options: AuthorizerOptions): Authorize {
     const verdict = judge(caller, request, permissionsOf(snapshot), options);
     // Nothing that exists is asked for.
     if (objects.length === 0 && verdict.isGranted) return;
-    options.audit({
-      decision: verdict.isGranted ? 'granted' : 'denied',
-      what: 'permission',
-      caller: caller.name,
-      action,
-      project: snapshot.project,
-      objects: verdict.isGranted ? objects.map(({ name }) => name) : [verdict.object],
-      permissions: verdict.isGranted ? verdict.by : [],
-      registryVersion: snapshot.versionId,
-      reason: verdict.isGranted ? undefined : verdict.reason,
-    });
+    options.audit(
+      {
+        decision: verdict.isGranted ? 'granted' : 'denied',
+        what: 'permission',
+        caller: caller.name,
+        action,
+        project: snapshot.project,
+        objects: verdict.isGranted ? objects.map(({ name }) => name) : [verdict.object],
+        permissions: verdict.isGranted ? verdict.by : [],
+        registryVersion: snapshot.versionId,
+        reason: verdict.isGranted ? undefined : verdict.reason,
+      },
+      call,
+    );
     if (!verdict.isGranted) {
       throw permissionDenied(
         `${caller.name} may not ${action} ${verdict.object} of project ${snapshot.project}: ${verdict.reason}`,

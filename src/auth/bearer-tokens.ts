@@ -1,4 +1,4 @@
-import type { Authenticate, Caller } from '../call/access.ts';
+import type { AskingCall, Authenticate, Caller } from '../call/access.ts';
 import { isSideboardError, OverloadedError, type SideboardError } from '../errors.ts';
 import type { Audit } from './audit-record.ts';
 import { unauthenticated } from './auth-errors.ts';
@@ -61,11 +61,11 @@ export function createBearerTokens(options: BearerTokensOptions): BearerTokens {
   const pending = new Map<string, Promise<Caller>>();
   let generation = 0;
 
-  const refuse = (error: SideboardError): SideboardError => {
-    audit({ decision: 'denied', what: 'authentication', reason: error.message });
+  const refuse = (error: SideboardError, call: AskingCall): SideboardError => {
+    audit({ decision: 'denied', what: 'authentication', reason: error.message }, call);
     return error;
   };
-  const look = async (header: string, token: string): Promise<Caller> => {
+  const look = async (header: string, token: string, call: AskingCall): Promise<Caller> => {
     const begunIn = generation;
     try {
       const caller = await verify(token);
@@ -78,7 +78,7 @@ export function createBearerTokens(options: BearerTokensOptions): BearerTokens {
     } catch (error) {
       if (isSideboardError(error) && error.code === 'UNAUTHENTICATED') {
         keep(refused, header, { error, untilMs: Date.now() + REFUSED_MS }, MAX_REFUSED_TOKENS);
-        refuse(error);
+        refuse(error, call);
       }
       throw error;
     } finally {
@@ -87,19 +87,21 @@ export function createBearerTokens(options: BearerTokensOptions): BearerTokens {
   };
 
   return {
-    authenticate(header) {
-      if (header === undefined) throw refuse(NO_CREDENTIALS);
+    authenticate(call) {
+      const header = call.metadata('authorization');
+      if (header === undefined) throw refuse(NO_CREDENTIALS, call);
       const found = known.get(header);
       if (found !== undefined && Date.now() < found.untilMs) return found.caller;
       if (header.length > maxTokenBytes) {
         throw refuse(
           unauthenticated(`the token has more than ${maxTokenBytes} bytes (max_token_bytes)`),
+          call,
         );
       }
       const refusal = refused.get(header);
       if (refusal !== undefined && Date.now() < refusal.untilMs) throw refusal.error;
       const token = BEARER.exec(header)?.[1];
-      if (token === undefined) throw refuse(NO_BEARER);
+      if (token === undefined) throw refuse(NO_BEARER, call);
       const underWay = pending.get(header);
       if (underWay !== undefined) return underWay;
       if (pending.size >= MAX_PENDING) {
@@ -108,7 +110,7 @@ export function createBearerTokens(options: BearerTokensOptions): BearerTokens {
           RETRY_AFTER_MS,
         );
       }
-      const caller = look(header, token);
+      const caller = look(header, token, call);
       pending.set(header, caller);
       return caller;
     },

@@ -4,6 +4,7 @@ import type {
   RegistrySnapshot,
   ViewDefinition,
 } from '../registry/registry-model.ts';
+import type { EnteringCall } from './entrance.ts';
 
 /** Who asks, as credentials proved. Made in `auth/` alone; the others pass it on and look at nothing in it. */
 export interface Caller {
@@ -18,12 +19,18 @@ export interface Caller {
   readonly validUntilMs: number;
 }
 
+/** A call in which somebody asks for something: what a record of the decision is about. */
+export interface AskingCall extends EnteringCall {
+  /** Who asks; `undefined` = nobody found out, or needed to. */
+  readonly caller: Caller | undefined;
+}
+
 /**
  * Finds out who asks from the header `authorization`; a promise only where somebody else has to be asked.
  *
  * @throws SideboardError (at once or by rejection) UNAUTHENTICATED, AUTHENTICATION_UNAVAILABLE, OVERLOADED
  */
-export type Authenticate = (authorization: string | undefined) => Caller | Promise<Caller>;
+export type Authenticate = (call: AskingCall) => Caller | Promise<Caller>;
 
 /** An object of the registry that permissions are about. */
 export type GuardedObject = ViewDefinition | FeatureServiceDefinition;
@@ -37,9 +44,9 @@ export interface AccessRequest {
 }
 
 /**
- * Lets a caller do something, or refuses.
+ * Lets the caller of a call do something, or refuses.
  *
- * @param caller `undefined` = nobody found out who it is, which is refused.
+ * @param call without a caller, or `undefined`, it is refused.
  * @throws SideboardError PERMISSION_DENIED, UNAUTHENTICATED where the proof has ended meanwhile
  */
-export type Authorize = (caller: Caller | undefined, request: AccessRequest) => void;
+export type Authorize = (call: AskingCall | undefined, request: AccessRequest) => void;

@@ -67,7 +67,7 @@ function getOnlineFeatures(options: FeatureServicesOptions, enforceTtl: boolean)
         nowSeconds: Math.floor(Date.now() / 1000),
         deadlineAtMs: call.deadlineAtMs,
         signal: call.signal,
-        caller: call.caller,
+        call,
         partialResults: parsePartialResults(call.metadata(PARTIAL_RESULTS)),
         timing,
       };

@@ -12,7 +12,7 @@ export function identify(
   authenticate: Authenticate,
 ): Promise<Caller> | undefined {
   try {
-    const found = authenticate(call.metadata('authorization'));
+    const found = authenticate(call);
     if (found instanceof Promise) return found;
     call.caller = found;
   } catch (error) {

@@ -29,7 +29,7 @@ export function createIngestService(writer: FeatureWriter): GrpcService {
       end: responses.end,
       signal: call.signal,
       deadlineAtMs: call.deadlineAtMs,
-      caller: call.caller,
+      call,
     });
     return { onMessage: (message) => stream.onRequest(message), onEnd: () => stream.onEnd() };
   };

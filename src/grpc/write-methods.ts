@@ -19,7 +19,7 @@ export function pushMethod(writer: FeatureWriter): GrpcMethod {
           allowRegistryCache,
           deadlineAtMs: call.deadlineAtMs,
           signal: call.signal,
-          caller: call.caller,
+          call,
         },
       );
       return statusTrue();
@@ -41,7 +41,7 @@ export function writeToOnlineStoreMethod(writer: FeatureWriter): GrpcMethod {
           allowRegistryCache,
           deadlineAtMs: call.deadlineAtMs,
           signal: call.signal,
-          caller: call.caller,
+          call,
         },
       );
       return statusTrue();

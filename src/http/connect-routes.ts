@@ -79,7 +79,7 @@ export function createConnectRoutes(options: ConnectRoutesOptions): AnswerConnec
     const values = createContextValues().set(exchangeKey, exchange);
     if (authenticate !== undefined && methods.get(exchange.path)?.onBytes.isOpen !== true) {
       try {
-        exchange.caller = await authenticate(exchange.metadata('authorization'));
+        exchange.caller = await authenticate(exchange);
       } catch (error) {
         values.set(refusalKey, connectError(error, exchange, options));
       }

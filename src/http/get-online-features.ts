@@ -23,7 +23,7 @@ export function getOnlineFeaturesRoute(
       nowSeconds: Math.floor(Date.now() / 1000),
       deadlineAtMs: call.deadlineAtMs,
       signal: call.signal,
-      caller: call.caller,
+      call,
       partialResults: parsePartialResults(call.metadata(PARTIAL_RESULTS)),
       timing,
     };

@@ -29,7 +29,7 @@ export async function answerRoute(
   const { authenticate } = limits;
   try {
     if (authenticate !== undefined) {
-      exchange.caller = await authenticate(exchange.metadata('authorization'));
+      exchange.caller = await authenticate(exchange);
     }
     const timeoutMs = parseConnectTimeoutMs(exchange.metadata('connect-timeout-ms'));
     if (timeoutMs !== undefined) exchange.deadlineAtMs = performance.now() + timeoutMs;

@@ -23,7 +23,7 @@ export function materializeRoute(jobs: MaterializationJobs): JsonRoute {
     const everything = json.bool('disable_event_timestamp', false);
     const version = readRest(json);
     const scope = everything ? allTime() : windowScope(start, end);
-    return carryOut(jobs, { scope, viewNames, version, caller: call.caller }, call);
+    return carryOut(jobs, { scope, viewNames, version, call }, call);
   };
 }
 
@@ -41,7 +41,7 @@ export function materializeIncrementalRoute(jobs: MaterializationJobs): JsonRout
         scope: { kind: 'incremental', endNs, nowNs: nowNs() },
         viewNames,
         version,
-        caller: call.caller,
+        call,
       },
       call,
     );

@@ -36,7 +36,7 @@ export function pushRoute(writer: FeatureWriter): JsonRoute {
         allowRegistryCache,
         deadlineAtMs: call.deadlineAtMs,
         signal: call.signal,
-        caller: call.caller,
+        call,
       },
     );
     return { status: 200, body: '' };
@@ -61,7 +61,7 @@ export function writeToOnlineStoreRoute(writer: FeatureWriter): JsonRoute {
         allowRegistryCache,
         deadlineAtMs: call.deadlineAtMs,
         signal: call.signal,
-        caller: call.caller,
+        call,
       },
     );
     return { status: 200, body: 'null' };

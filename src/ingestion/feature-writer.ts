@@ -1,4 +1,4 @@
-import type { AccessRequest, Authorize, Caller, GuardedObject } from '../call/access.ts';
+import type { AccessRequest, AskingCall, Authorize, GuardedObject } from '../call/access.ts';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
 import { featureViewNotFound, SideboardError } from '../errors.ts';
 import type { OnlineStore, ReadOptions, WriteResult } from '../online-store/online-store.ts';
@@ -42,8 +42,8 @@ export interface WriteOptions extends ReadOptions {
    * name, is read again first; where that fails the last good copy counts.
    */
   readonly allowRegistryCache: boolean;
-  /** Who writes; `undefined` = nobody found out. */
-  readonly caller?: Caller | undefined;
+  /** The call that writes; needed where `authorize` is. */
+  readonly call?: AskingCall | undefined;
 }
 
 /** A copy of the registry younger than this is the newest for whoever allows no cache. */
@@ -93,7 +93,7 @@ export interface FeatureWriter {
   plan(
     target: WriteTarget,
     frame: WriteFrame,
-    caller: Caller | undefined,
+    call: AskingCall | undefined,
     rows: PlannedRows,
   ): PlannedWrite;
   /** Writes what was planned, waiting for its turn where too much is on its way. */
@@ -125,7 +125,7 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
     options.authorize === undefined ? named.keys() : [];
   const resolve = (
     { kind, name }: WriteTarget,
-    { caller, transformOnWrite }: PlanOptions,
+    { call, transformOnWrite }: PlanOptions,
   ): FrameTarget => {
     const snapshot = registry.current();
     const planOf = (viewName: string): WritePlan => plans(snapshot, snapshot.views.get(viewName)!);
@@ -135,14 +135,14 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
       if (viewNames === undefined) {
         throw pushSourceNotFound(name, namesToTell(snapshot.pushSources));
       }
-      options.authorize?.(caller, writeTo(snapshot, viewNames));
+      options.authorize?.(call, writeTo(snapshot, viewNames));
       return { viewNames, planOf, options: { takesRemoteNames: false, nowNs } };
     }
     const view = snapshot.views.get(name);
     if (view === undefined) {
       throw featureViewNotFound(name, snapshot.project, namesToTell(snapshot.views));
     }
-    options.authorize?.(caller, writeTo(snapshot, view));
+    options.authorize?.(call, writeTo(snapshot, view));
     requireWritable(view, transformOnWrite);
     return { viewNames: [name], planOf, options: { takesRemoteNames: true, nowNs } };
   };
@@ -178,20 +178,20 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
         const found = resolve(target, { ...writeOptions, transformOnWrite });
         return writeOne(found, frame, writeOptions);
       }
-      options.authorize?.(writeOptions.caller, writeTo(snapshot, view));
+      options.authorize?.(writeOptions.call, writeTo(snapshot, view));
       requireWritable(view, !canCompute(view, computer));
       const context = { snapshot, computer: computer!, limits: writeOptions };
       const computed = await computeFrame(view, frame, context);
       const found = resolve(target, { ...writeOptions, transformOnWrite: false });
       return writeOne(found, computed, writeOptions);
     },
-    plan: (target, frame, caller, rows) =>
-      planWrite(resolve(target, { caller, transformOnWrite: true }), frame, rows),
+    plan: (target, frame, call, rows) =>
+      planWrite(resolve(target, { call, transformOnWrite: true }), frame, rows),
     carryOut: (planned, rows, limits) => carryOut(planned, rows, { store, gate, limits }, true),
   };
 }
 
-interface PlanOptions extends Pick<WriteOptions, 'caller'> {
+interface PlanOptions extends Pick<WriteOptions, 'call'> {
   readonly transformOnWrite: boolean;
 }
 

@@ -1,4 +1,4 @@
-import type { Authorize, Caller } from '../call/access.ts';
+import type { AskingCall, Authorize } from '../call/access.ts';
 import { SideboardError } from '../errors.ts';
 import type { RegistrySource } from '../registry/registry-model.ts';
 import type { MaterializationScope } from './materialize.ts';
@@ -11,12 +11,12 @@ export interface MaterializationRequest {
   readonly viewNames: readonly string[] | undefined;
   /** Such as `v2`; needs exactly one view. */
   readonly version: string | undefined;
-  /** Who wants it; `undefined` = nobody found out. */
-  readonly caller?: Caller | undefined;
+  /** The call that wants it; needed where `authorize` is. */
+  readonly call?: AskingCall | undefined;
 }
 
 /** A run whose views are settled. */
-export interface MaterializationRun extends Omit<MaterializationRequest, 'viewNames' | 'caller'> {
+export interface MaterializationRun extends Omit<MaterializationRequest, 'viewNames' | 'call'> {
   readonly viewNames: readonly string[];
 }
 
@@ -74,7 +74,7 @@ export function createMaterializationJobs(backend: MaterializationBackend): Mate
   let running = 0;
 
   const settle = (request: MaterializationRequest): MaterializationRun => {
-    const { viewNames, version, scope, caller } = request;
+    const { viewNames, version, scope, call } = request;
     if (viewNames?.length === 0 && version === undefined) {
       return { viewNames: [], version, scope };
     }
@@ -82,7 +82,7 @@ export function createMaterializationJobs(backend: MaterializationBackend): Mate
     const { delegates } = backend;
     const { selected, computed } = selectViews(snapshot, { names: viewNames, version, delegates });
     const objects = [...selected, ...computed].map(({ view }) => view);
-    backend.authorize?.(caller, { action: 'WRITE_ONLINE', objects, snapshot });
+    backend.authorize?.(call, { action: 'WRITE_ONLINE', objects, snapshot });
     return { viewNames: objects.map(({ name }) => name), version, scope };
   };
   const enter = async (): Promise<void> => {

@@ -1,5 +1,5 @@
 import { isSideboardError, type SideboardError } from '../errors.ts';
-import type { Caller } from '../call/access.ts';
+import type { AskingCall } from '../call/access.ts';
 import type { CallerSignal } from '../call/caller-signal.ts';
 import { decodeIngestRequest, frameOfRows } from './decode-ingest.ts';
 import type { IngestRows, IngestTarget } from './decode-ingest.ts';
@@ -25,8 +25,8 @@ export interface WriteStreamOptions {
   readonly end: (error?: unknown) => void;
   readonly signal: CallerSignal;
   readonly deadlineAtMs: number;
-  /** Who sends the rows; `undefined` = nobody found out. */
-  readonly caller: Caller | undefined;
+  /** The call that sends the rows; needed where the writer asks who may write. */
+  readonly call: AskingCall | undefined;
 }
 
 /** Takes the requests of one call. */
@@ -92,7 +92,7 @@ export function createWriteStream(options: WriteStreamOptions): WriteStream {
     for (const rows of batch) {
       try {
         const frame = frameOfRows(rows, rows.target.columns);
-        planned.push(writer.plan(rows.target, frame, options.caller, plannedRows));
+        planned.push(writer.plan(rows.target, frame, options.call, plannedRows));
         ids.push(rows.id);
         rowCount += frame.rowCount;
       } catch (error) {

@@ -1,4 +1,4 @@
-import type { Authorize, Caller } from '../call/access.ts';
+import type { AskingCall, Authorize } from '../call/access.ts';
 import type { CallerSignal } from '../call/caller-signal.ts';
 import type { RequestTiming } from '../call/request-timing.ts';
 import assert from 'node:assert/strict';
@@ -59,8 +59,8 @@ export interface ReadFeaturesOptions {
   /** On the clock of `performance.now()`; `Infinity` = none. */
   readonly deadlineAtMs: number;
   readonly signal?: CallerSignal | undefined;
-  /** Who asks; `undefined` = nobody found out. */
-  readonly caller?: Caller | undefined;
+  /** The call that asks; needed where `authorize` is. */
+  readonly call?: AskingCall | undefined;
   /** Whether values that cannot be read are marked instead of failing the request; `undefined` = as the server has it. */
   readonly partialResults?: boolean | undefined;
   /** Told when the stages of the read are over. */
@@ -90,7 +90,7 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
   const { registry, store, limits, semantics, transform } = options;
   const plans = planCacheOf(options);
 
-  function planFor(request: RetrievalRequest, caller: Caller | undefined): RetrievalPlan {
+  function planFor(request: RetrievalRequest, call: AskingCall | undefined): RetrievalPlan {
     const snapshot = registry.current();
     const { authorize } = options;
     if (authorize === undefined) return plans.planFor(request, snapshot);
@@ -100,10 +100,10 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
     } catch (error) {
       // What is wrong with a selection tells what there is: only to those who may see it.
       const objects = requestedObjects(request.selection(), snapshot);
-      authorize(caller, { action: 'READ_ONLINE', objects, snapshot });
+      authorize(call, { action: 'READ_ONLINE', objects, snapshot });
       throw error;
     }
-    authorize(caller, { action: 'READ_ONLINE', objects: plan.requested, snapshot });
+    authorize(call, { action: 'READ_ONLINE', objects: plan.requested, snapshot });
     return plan;
   }
 
@@ -111,7 +111,7 @@ export function createFeatureReader(options: FeatureReaderOptions): FeatureReade
 
   /** What is to be read, before anybody is asked. */
   function begin(request: RetrievalRequest, readOptions: ReadFeaturesOptions): AskedRows {
-    const plan = planFor(request, readOptions.caller);
+    const plan = planFor(request, readOptions.call);
     const rowCount = countRows(request, plan, limits);
     const columns = plan.entityColumns.map((column) =>
       coerceEntityColumn(

@@ -5,7 +5,7 @@ import type { RequestTracing } from '../call/request-trace.ts';
 import type { AnswerCounts } from './load-meter.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
-import { parseTraceparent, TRACEPARENT } from './traceparent.ts';
+import { traceFields } from './trace-fields.ts';
 
 /** Codes that are the server's or its store's doing; the rest is the caller's and is logged at `debug` only. */
 const SERVER_FAULTS: ReadonlySet<GrpcCode> = new Set<GrpcCode>([
@@ -50,10 +50,9 @@ export function createCallObserver(
       metrics.observeRequest(method, code, ok, durationMs);
       if (call.lostCount > 0) metrics.observeLostValues(call.lostCount);
       counts.answeredCount += 1;
-      const trace = tracing?.end(call, status);
+      // A record of the call may still be written.
+      call.trace = tracing?.end(call, status);
       if (ok) return;
-      const traceId = trace?.traceId || parseTraceparent(call.metadata(TRACEPARENT))?.traceId;
-      const spanId = trace?.spanId || undefined;
       // What is wrong with a message or a header is told with INTERNAL in gRPC, and is the caller's doing all the same.
       const isProtocolError = error instanceof GrpcStatusError;
       const fields = {
@@ -63,9 +62,7 @@ export function createCallObserver(
         rows: call.rowCount,
         features: call.featureCount,
         reason: status.message,
-        // As https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/ has them.
-        ...(traceId === undefined ? {} : { trace_id: traceId }),
-        ...(spanId === undefined ? {} : { span_id: spanId }),
+        ...traceFields(call),
         // Errors of ours are explained by their message; a cause or a stranger needs its stack.
         ...(isProtocolError || (isSideboardError(error) && error.cause === undefined)
           ? {}

@@ -10,6 +10,7 @@ import type {
   RegistrySnapshot,
 } from '../../src/registry/registry-model.ts';
 import { snapshotOf } from '../retrieval/registry-fixture.ts';
+import { askingCall } from '../support/asking-call.ts';
 
 const ADA: Caller = {
   name: 'ada',
@@ -82,7 +83,7 @@ function judge(
     ...options,
   });
   try {
-    authorize(caller, { action, objects, snapshot: snapshotWith(permissions) });
+    authorize(askingCall(caller), { action, objects, snapshot: snapshotWith(permissions) });
     return 'granted';
   } catch (error) {
     return (error as { code: string }).code;
@@ -213,9 +214,9 @@ describe('a caller', () => {
         audit: () => {},
       });
       const snapshot = snapshotWith(permissions);
-      expect(() => authorize(undefined, { action: 'READ_ONLINE', objects, snapshot })).toThrow(
-        expect.objectContaining({ code: 'PERMISSION_DENIED' }),
-      );
+      expect(() =>
+        authorize(askingCall(undefined), { action: 'READ_ONLINE', objects, snapshot }),
+      ).toThrow(expect.objectContaining({ code: 'PERMISSION_DENIED' }));
     }
   });
 
@@ -237,9 +238,9 @@ describe('a caller', () => {
       objects,
       snapshot: snapshotWith([permission()]),
     };
-    authorize(caller, request);
+    authorize(askingCall(caller), request);
     caller.validUntilMs = Date.now();
-    expect(() => authorize(caller, request)).toThrow(
+    expect(() => authorize(askingCall(caller), request)).toThrow(
       expect.objectContaining({ code: 'UNAUTHENTICATED' }),
     );
   });
@@ -258,7 +259,7 @@ describe('a decision', () => {
     const granting = snapshotWith([permission({ name: 'readers' })]);
     const denying = snapshotWith([permission({ name: 'nobody', policy: { kind: 'unknown' } })]);
     const ask = (snapshot: RegistrySnapshot) => (): void =>
-      authorize(ADA, { action: 'READ_ONLINE', objects, snapshot });
+      authorize(askingCall(ADA), { action: 'READ_ONLINE', objects, snapshot });
     ask(granting)();
     ask(granting)();
     expect(records).toMatchObject([
@@ -282,10 +283,14 @@ describe('a decision', () => {
       audit: () => {},
     });
     const snapshot = snapshotWith([permission()]);
-    authorize(ADA, { action: 'READ_ONLINE', objects, snapshot });
+    authorize(askingCall(ADA), { action: 'READ_ONLINE', objects, snapshot });
     const denied = expect.objectContaining({ code: 'PERMISSION_DENIED' });
-    expect(() => authorize(ADA, { action: 'WRITE_ONLINE', objects, snapshot })).toThrow(denied);
+    expect(() => authorize(askingCall(ADA), { action: 'WRITE_ONLINE', objects, snapshot })).toThrow(
+      denied,
+    );
     const eve = { ...ADA, name: 'eve', roles: [] };
-    expect(() => authorize(eve, { action: 'READ_ONLINE', objects, snapshot })).toThrow(denied);
+    expect(() => authorize(askingCall(eve), { action: 'READ_ONLINE', objects, snapshot })).toThrow(
+      denied,
+    );
   });
 });

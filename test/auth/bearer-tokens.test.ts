@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { Caller } from '../../src/call/access.ts';
 import { unauthenticated } from '../../src/auth/auth-errors.ts';
 import { createBearerTokens, type VerifyToken } from '../../src/auth/bearer-tokens.ts';
+import { askingCall } from '../support/asking-call.ts';
 
 const CALLER: Caller = {
   name: 'ada',
@@ -13,7 +14,7 @@ const CALLER: Caller = {
 };
 
 function tokens(verify: VerifyToken, more: { cacheMs?: number; maxCachedTokens?: number } = {}) {
-  return createBearerTokens({
+  const { authenticate, forgetAll } = createBearerTokens({
     verify,
     maxTokenBytes: 100,
     cacheMs: 60_000,
@@ -21,6 +22,11 @@ function tokens(verify: VerifyToken, more: { cacheMs?: number; maxCachedTokens?:
     audit: () => {},
     ...more,
   });
+  return {
+    authenticate: (authorization: string | undefined) =>
+      authenticate(askingCall(undefined, authorization === undefined ? {} : { authorization })),
+    forgetAll,
+  };
 }
 
 describe('a token', () => {

@@ -75,7 +75,7 @@ function open(options: { readonly instant?: boolean } = {}) {
     end: (error) => ends.push(error),
     signal,
     deadlineAtMs: Infinity,
-    caller: undefined,
+    call: undefined,
   });
   return { stream, writes, acknowledged, held, ends, signal };
 }

@@ -29,6 +29,7 @@ import {
   startIdentityProvider,
   type IdentityProvider,
 } from '../support/identity-provider.ts';
+import { startOtlpReceiver } from '../support/otlp-receiver.ts';
 import { makeServedRepository, type ServedRepository } from '../support/served-repository.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -69,6 +70,8 @@ interface AuditLine {
   readonly action?: string;
   readonly objects?: readonly string[];
   readonly permissions?: readonly string[];
+  readonly trace_id?: string;
+  readonly span_id?: string;
 }
 
 describe('a server with auth type oidc', () => {
@@ -549,6 +552,37 @@ describe('a server with auth type oidc', () => {
     ]);
     const token = authorization.slice('Bearer '.length);
     for (const part of token.split('.')) expect(log.join('')).not.toContain(part);
+  });
+
+  test('writes down the trace of what it decided, over every protocol', async () => {
+    const receiver = await startOtlpReceiver();
+    try {
+      log = [];
+      const other = await startAnother({ otlp_endpoint: receiver.url, trace_ratio: 1 });
+      for (const protocol of CALLER_PROTOCOLS) {
+        // A grant is written once for each token.
+        const ada = await bearer({ roles: ['reader'], jti: protocol });
+        for (const [header, selection] of [
+          [ada, READ],
+          [ada, ['secrets:trips']],
+          [undefined, READ],
+          [`Bearer ${protocol}`, READ],
+        ] as const) {
+          await createFeatureCaller(protocol, urlOf(other), header).read(selection);
+        }
+      }
+      const lines = auditLines();
+      expect(lines).toHaveLength(4 * CALLER_PROTOCOLS.length);
+      const served = () => receiver.spans.filter(({ kind }) => kind === 2);
+      await waitUntil(() => served().length >= lines.length, { what: 'the spans of the requests' });
+      expect(lines.map((line) => `${line.trace_id} ${line.span_id}`).toSorted()).toEqual(
+        served()
+          .map(({ traceId, spanId }) => `${traceId} ${spanId}`)
+          .toSorted(),
+      );
+    } finally {
+      await receiver.close();
+    }
   });
 });
 

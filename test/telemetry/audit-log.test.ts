@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createAuditLog } from '../../src/telemetry/audit-log.ts';
+import { askingCall } from '../support/asking-call.ts';
 import { textsOf } from '../support/page-blocks.ts';
 
 const DENIED = { decision: 'denied', what: 'authentication', reason: 'no token' } as const;
@@ -14,7 +15,7 @@ function auditLog(level: string) {
   let nowMs = 1_000_000;
   return {
     lines,
-    audit: createAuditLog(logger, () => nowMs),
+    audit: createAuditLog(logger, { now: () => nowMs }),
     wait: (ms: number) => (nowMs += ms),
   };
 }
@@ -26,34 +27,39 @@ test('decisions are written whatever the level, unless the log is silent', () =>
     ['silent', 0],
   ] as const) {
     const { audit, lines } = auditLog(level);
-    audit(DENIED);
+    audit(DENIED, askingCall(undefined));
     expect([level, lines.length]).toEqual([level, count]);
   }
 });
 
 test('denials beyond fifty in a second are counted', () => {
   const { audit, lines, wait } = auditLog('info');
-  for (let i = 0; i < 80; i++) audit(DENIED);
+  for (let i = 0; i < 80; i++) audit(DENIED, askingCall(undefined));
   expect(lines).toHaveLength(50);
   expect(lines[0]).toMatchObject({ audit: true, ...DENIED, msg: 'authentication denied' });
   wait(1000);
-  audit(DENIED);
+  audit(DENIED, askingCall(undefined));
   expect(lines.slice(50)).toMatchObject([{ unwritten: 30, msg: 'further denials' }, DENIED]);
 });
 
 test('docs/auth.md shows a grant as it is written', () => {
   const { audit, lines } = auditLog('info');
-  audit({
-    decision: 'granted',
-    what: 'permission',
-    caller: 'ada',
-    action: 'READ_ONLINE',
-    project: 'rides',
-    objects: ['driver_stats'],
-    permissions: ['readers'],
-    registryVersion: '3f0c…',
-    reason: undefined,
-  });
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const call = askingCall(undefined, { traceparent: `00-${traceId}-00f067aa0ba902b7-01` });
+  audit(
+    {
+      decision: 'granted',
+      what: 'permission',
+      caller: 'ada',
+      action: 'READ_ONLINE',
+      project: 'rides',
+      objects: ['driver_stats'],
+      permissions: ['readers'],
+      registryVersion: '3f0c…',
+      reason: undefined,
+    },
+    call,
+  );
   const [shown = ''] = textsOf('docs/auth.md', 'json');
   const { time, service, ...rest } = JSON.parse(shown) as Record<string, unknown>;
   expect(lines[0]).toMatchObject(rest);
