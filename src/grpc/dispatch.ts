@@ -10,17 +10,11 @@ import type {
 import { awaitCaller, identify } from './identify.ts';
 import { FRAME_HEADROOM, type GrpcMethod, type GrpcService } from './grpc-service.ts';
 import { createMessageReader, frameMessage } from './message-reader.ts';
+import { ACCEPTED_ENCODINGS, headOf, packsAnswers } from './response-head.ts';
 import { refusalHead, ServerCall, type CallLimits, type CallObserver } from './server-call.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 import { createTrailers } from './trailers.ts';
-import {
-  ACCEPTED_ENCODINGS,
-  cutOff,
-  notOneMessage,
-  RESPONSE_HEADERS,
-  UnaryBody,
-  type CommonParts,
-} from './unary-body.ts';
+import { cutOff, notOneMessage, UnaryBody, type CommonParts } from './unary-body.ts';
 
 /** Messages are protobuf, named or not. Anything else is refused with 415, as the protocol asks for. */
 const CONTENT_TYPE = 'application/grpc';
@@ -179,18 +173,20 @@ function serveStreaming(
   { limits, trailersOf }: CommonParts,
 ): RequestBody {
   const reader = createMessageReader(encoding, limits.maxRequestBytes);
+  const isPacked = packsAnswers(call, encoding);
+  const head = headOf(isPacked);
   let messageCount = 0;
   const streaming = open(call, {
-    open: () => call.open(RESPONSE_HEADERS),
+    open: () => call.open(head),
     send(message: Uint8Array): void {
       if (call.isOver) return;
       const framed = Buffer.allocUnsafe(FRAME_HEADROOM + message.length);
       framed.set(message, FRAME_HEADROOM);
-      call.send(RESPONSE_HEADERS, frameMessage(framed, false));
+      call.send(head, frameMessage(framed, isPacked));
     },
     hold: (isHeld) => call.hold(isHeld),
     end(error?: unknown): void {
-      if (error === undefined) call.finish(RESPONSE_HEADERS, undefined, trailersOf(call));
+      if (error === undefined) call.finish(head, undefined, trailersOf(call));
       else call.fail(error);
     },
   });

@@ -1,7 +1,6 @@
 import type { Entrant, PlaceInLine } from '../admission/waiting-line.ts';
 import type { Entrance } from '../call/entrance.ts';
 import type { SideboardError } from '../errors.ts';
-import { encodeHeaderBlock } from '../http2/header-block.ts';
 import type { RequestBody } from '../http2/http2-engine.ts';
 import type { GrpcMethod } from './grpc-service.ts';
 import {
@@ -10,21 +9,10 @@ import {
   wholeMessage,
   type MessageReader,
 } from './message-reader.ts';
+import { headOf, packsAnswers } from './response-head.ts';
 import type { CallLimits, ServerCall } from './server-call.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 import type { TrailersOf } from './trailers.ts';
-
-export const ACCEPTED_ENCODINGS = { 'grpc-accept-encoding': 'identity,gzip' } as const;
-
-export const RESPONSE_HEADERS = encodeHeaderBlock({
-  ':status': 200,
-  'content-type': 'application/grpc',
-  ...ACCEPTED_ENCODINGS,
-});
-const GZIP_RESPONSE_HEADERS = encodeHeaderBlock({
-  ...RESPONSE_HEADERS.fields,
-  'grpc-encoding': 'gzip',
-});
 
 /** What all calls of a dispatcher share. */
 export interface CommonParts {
@@ -122,18 +110,13 @@ export class UnaryBody implements RequestBody, Entrant {
 
   private succeed(framed: Uint8Array): void {
     if (this.call.isOver) return;
-    const gzip = this.encoding === 'gzip' && takesGzip(this.call);
+    const isPacked = packsAnswers(this.call, this.encoding);
     this.call.finish(
-      gzip ? GZIP_RESPONSE_HEADERS : RESPONSE_HEADERS,
-      frameMessage(framed, gzip),
+      headOf(isPacked),
+      frameMessage(framed, isPacked),
       this.common.trailersOf(this.call),
     );
   }
-}
-
-/** A client that packs its messages takes such answers too, unless it says what it takes and that is not among it. */
-function takesGzip(call: ServerCall): boolean {
-  return call.metadata('grpc-accept-encoding')?.includes('gzip') !== false;
 }
 
 /** What waits must not keep a receive buffer that is much larger. */

@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it, vi } from 'vitest';
 import { createDispatcher, type Dispatcher } from '../../src/grpc/dispatch.ts';
 import { FRAME_HEADROOM, type CallContext, type GrpcService } from '../../src/grpc/grpc-service.ts';
@@ -53,6 +53,15 @@ function createServer(): Server {
             new GrpcStatusError(GrpcCode.ABORTED, Buffer.from(message).toString('latin1')),
           ),
       },
+      /** Answers each request with itself. */
+      Repeat: {
+        kind: 'streaming',
+        requests: 'many',
+        open: (_call, responses) => ({
+          onMessage: (message) => responses.send(message),
+          onEnd: () => responses.end(),
+        }),
+      },
       /** Answers with a hundred messages of a hundred bytes, and leaves it at that. */
       Stream: {
         kind: 'streaming',
@@ -91,6 +100,16 @@ function prefixed(message: Uint8Array | string, flag = 0): Buffer {
   bytes[0] = flag;
   bytes.writeUInt32BE(bytes.length - FRAME_HEADROOM, 1);
   return bytes;
+}
+
+function messagesOf(body: Buffer): { flag: number; bytes: Buffer }[] {
+  const messages = [];
+  for (let at = 0; at < body.length;) {
+    const end = at + FRAME_HEADROOM + body.readUInt32BE(at + 1);
+    messages.push({ flag: body[at]!, bytes: body.subarray(at + FRAME_HEADROOM, end) });
+    at = end;
+  }
+  return messages;
 }
 
 function call(path: string, more: Fields = []): Fields {
@@ -231,6 +250,40 @@ describe('compression', () => {
     expect(await flagOf([])).toBe(1);
     expect(await flagOf([['grpc-accept-encoding', 'deflate, gzip']])).toBe(1);
     expect(await flagOf([['grpc-accept-encoding', 'identity']])).toBe(0);
+  });
+
+  it('marks each message of a stream by itself, in both directions', async () => {
+    const long = Buffer.alloc(5000, 'long');
+    const body = Buffer.concat([
+      prefixed('short'),
+      prefixed(gzipSync(long), 1),
+      prefixed(long),
+      prefixed(gzipSync('short'), 1),
+    ]);
+    const answerTo = async (more: Fields): Promise<[string | undefined, number[], Buffer[]]> => {
+      const found = await ask(call('/probe.Probe/Repeat', [...gzip, ...more]), body);
+      const messages = messagesOf(found.body);
+      return [
+        found.fields['grpc-encoding'],
+        messages.map(({ flag }) => flag),
+        messages.map(({ flag, bytes }) => (flag === 1 ? gunzipSync(bytes) : bytes)),
+      ];
+    };
+    const sent = [Buffer.from('short'), long, long, Buffer.from('short')];
+    expect(await answerTo([])).toEqual(['gzip', [0, 1, 1, 0], sent]);
+    const plain: Fields = [['grpc-accept-encoding', 'identity']];
+    expect(await answerTo(plain)).toEqual([undefined, [0, 0, 0, 0], sent]);
+  });
+
+  it('counts each message of a stream by itself, unpacked', async () => {
+    const most = prefixed(gzipSync(Buffer.alloc(LIMIT)), 1);
+    const tooMuch = prefixed(gzipSync(Buffer.alloc(LIMIT + 1)), 1);
+    const fields = call('/probe.Probe/Repeat', gzip);
+    const good = await ask(fields, Buffer.concat([most, most, most]));
+    expect([good.fields['grpc-status'], messagesOf(good.body).length]).toEqual(['0', 3]);
+    const bad = await ask(fields, Buffer.concat([most, tooMuch, most]));
+    expect(bad.fields['grpc-status']).toBe(String(GrpcCode.RESOURCE_EXHAUSTED));
+    expect(bad.fields['grpc-message']).toContain(`more than ${LIMIT} bytes when decompressed`);
   });
 });
 
