@@ -49,7 +49,7 @@ export const PORT_SETTINGS = [
     name: 'unix_socket',
     kind: { type: 'file' },
     default: undefined,
-    doc: 'Path of a unix socket that speaks the same protocols as the port, in plain text.',
+    doc: 'Path of a unix socket that speaks the same protocols as the port, in plain text; 107 bytes at most, with its folders.',
   },
   {
     name: 'unix_socket_mode',
@@ -85,7 +85,7 @@ export const PORT_SETTINGS = [
     name: 'tls_client_names',
     kind: { type: 'list' },
     default: '',
-    doc: 'Subject alternative names, one of which the certificate of a client must have, separated by commas: DNS names, URIs (`spiffe://…`), IP or e-mail addresses, compared whole. Empty lets in every client of `tls_client_ca_file`.',
+    doc: 'Subject alternative names, one of which the certificate of a client must have, separated by commas: DNS names, URIs (`spiffe://…`, `urn:…`), IP or e-mail addresses, compared whole. Empty lets in every client of `tls_client_ca_file`.',
   },
   {
     name: 'tls_min_version',

@@ -4,6 +4,9 @@ import type { Http2Config, ServerConfig, TlsConfig, UnixSocketConfig } from './c
 import type { ProblemList } from './configuration-error.ts';
 import type { SettingValues } from './settings.ts';
 
+/** `sun_path` of Linux (unix(7)), whose last byte is 0. */
+const MAX_SOCKET_PATH_BYTES = 107;
+
 /** Where and how the process serves; paths are resolved against the repository. */
 export function readServer(
   values: SettingValues,
@@ -17,7 +20,7 @@ export function readServer(
     workers,
     portSharing: values.port_sharing,
     corsOrigins: values.cors_origins,
-    unixSocket: readUnixSocket(values, repoPath),
+    unixSocket: readUnixSocket(values, repoPath, problems),
     tls: readTls(values, repoPath, problems),
     maxConnections: values.max_connections,
     // Whole connections for every worker, even if there are more workers than connections.
@@ -50,9 +53,21 @@ function readHttp2(values: SettingValues): Http2Config {
   };
 }
 
-function readUnixSocket(values: SettingValues, repoPath: string): UnixSocketConfig | undefined {
+function readUnixSocket(
+  values: SettingValues,
+  repoPath: string,
+  problems: ProblemList,
+): UnixSocketConfig | undefined {
   if (values.unix_socket === undefined) return undefined;
-  return { path: resolve(repoPath, values.unix_socket), mode: values.unix_socket_mode };
+  const path = resolve(repoPath, values.unix_socket);
+  const bytes = Buffer.byteLength(path);
+  if (bytes > MAX_SOCKET_PATH_BYTES) {
+    problems.addAt(
+      ['sideboard', 'unix_socket'],
+      `unix_socket has ${bytes} bytes with its folders, and the path of a socket at most ${MAX_SOCKET_PATH_BYTES}; choose a shorter one, such as /run/sideboard.sock`,
+    );
+  }
+  return { path, mode: values.unix_socket_mode };
 }
 
 /** A certificate turns TLS on. What would be ignored without one is refused: its author believes the port is closed. */
