@@ -3,10 +3,13 @@ import { isIP } from 'node:net';
 /** Kinds of subject alternative names, as OpenSSL prints them (RFC 5280 section 4.2.1.6). */
 type NameKind = 'DNS' | 'URI' | 'IP Address' | 'email';
 
+/** RFC 3986 section 3.1. No DNS name and hardly an e-mail address has a colon. */
+const URI_SCHEME = /^[a-z][a-z0-9+.-]*:/i;
+
 /**
  * Decides by the names in a client's certificate. An entry of the list matches a name of its own kind only: `spiffe://mesh/ns/a`
- * a URI, `10.0.0.7` an IP address, `ops@example.com` an e-mail address, anything else a DNS name. Names are compared whole,
- * DNS names without regard to case; nothing is a pattern.
+ * and `urn:uuid:…` a URI, `10.0.0.7` an IP address, `ops@example.com` an e-mail address, anything else a DNS name. Names are
+ * compared whole, DNS names without regard to case; nothing is a pattern.
  *
  * @param allowed empty = every name
  */
@@ -20,8 +23,8 @@ export function createNameCheck(
 }
 
 function kindOf(name: string): NameKind {
-  if (name.includes('://')) return 'URI';
   if (isIP(name) !== 0) return 'IP Address';
+  if (URI_SCHEME.test(name)) return 'URI';
   return name.includes('@') ? 'email' : 'DNS';
 }
 

@@ -5,6 +5,7 @@ test('names are compared whole, and with names of their own kind', () => {
   const allowed = createNameCheck([
     'Scoring.Example',
     'spiffe://mesh/ns/scoring',
+    'urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6',
     '10.0.0.7',
     '2001:db8::1',
     'ops@example.com',
@@ -12,6 +13,7 @@ test('names are compared whole, and with names of their own kind', () => {
   const yes = [
     'DNS:scoring.example',
     'DNS:other.example, URI:spiffe://mesh/ns/scoring',
+    'URI:urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6',
     'IP Address:10.0.0.7',
     'IP Address:2001:DB8:0:0:0:0:0:1',
     'email:ops@example.com',
@@ -26,6 +28,8 @@ test('names are compared whole, and with names of their own kind', () => {
     'URI:spiffe://MESH/ns/scoring',
     'DNS:spiffe://mesh/ns/scoring',
     'URI:scoring.example',
+    'DNS:urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6',
+    'URI:2001:db8::1',
     'DNS:10.0.0.7',
     'IP Address:10.0.0.70',
     'email:OPS@example.com',
