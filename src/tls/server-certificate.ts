@@ -127,6 +127,11 @@ async function readPem(setting: string, file: string): Promise<string> {
 
 function parseCertificates(setting: string, file: string, pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const begunCount = pem.split('-----BEGIN CERTIFICATE-----').length - 1;
+  // OpenSSL would take those before it, and shut out the clients of an authority that is being written.
+  if (blocks.length < begunCount) {
+    throw wrongFile(setting, file, 'holds a certificate that is cut off');
+  }
   if (blocks.length === 0) throw wrongFile(setting, file, 'holds no certificate');
   return attempt(
     () => blocks.map((block) => new X509Certificate(block)),

@@ -420,6 +420,10 @@ describe('certificates that change', () => {
           ),
         /holds a broken certificate/,
       ],
+      [
+        () => writeFileSync(files.certFile, pem(other.certFile).slice(0, 300)),
+        /tls_cert_file: \S+ holds a certificate that is cut off/,
+      ],
     ];
     for (const [change, reason] of wrong) {
       change();
@@ -471,6 +475,24 @@ describe('certificates that change', () => {
     await opened.port.reloadCertificate();
     await handshake(opened, asClient(stranger));
     await expect(handshake(opened, asClient(client))).rejects.toThrow();
+  });
+
+  it('let in the clients of all authorities while the file with them is half written', async () => {
+    const caFile = join(folder, 'growing.pem');
+    const both = pem(ours.certFile) + pem(foreign.certFile);
+    writeFileSync(caFile, both);
+    const opened = await open({ clientCaFile: caFile, pollIntervalMs: 0 });
+    const other = foreign.issue('of-the-second', { names: ['DNS:new.example'] });
+    for (const missing of [10, 100, 400]) {
+      writeFileSync(caFile, both.slice(0, -missing));
+      await opened.port.reloadCertificate();
+      await handshake(opened, asClient(other));
+    }
+    const errors = opened.lines.filter(({ level }) => level === 50);
+    expect(errors.map(({ msg }) => /tls_client_ca_file: \S+ (.*)/.exec(msg)?.[1])).toEqual([
+      'holds a certificate that is cut off',
+    ]);
+    await expect(open({ clientCaFile: caFile })).rejects.toThrow('cut off');
   });
 
   it('that have expired are served with an error in the log, those that will soon with a warning', async () => {
