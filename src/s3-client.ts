@@ -1,18 +1,44 @@
 import { S3Client } from '@aws-sdk/client-s3';
+import { explainUnreachable, type Trouble } from './explain-unreachable.ts';
 
-const REASONS: Readonly<Record<string, string>> = {
-  NoSuchBucket: 'there is no such bucket',
-  NoSuchKey: 'there is no such object',
-  NotFound: 'there is no such object',
-  AccessDenied: 'the credentials may not read it',
-  Forbidden: 'the credentials may not read it',
-  InvalidAccessKeyId: 'the access key is unknown',
-  SignatureDoesNotMatch: 'the secret key is wrong',
-  ExpiredToken: 'the credentials have expired',
-  PreconditionFailed: 'it was replaced while it was read',
-  CredentialsProviderError: 'there are no AWS credentials',
-  ECONNREFUSED: 'nothing listens at the endpoint',
-  ENOTFOUND: 'there is no such host',
+const TROUBLES: Readonly<Record<string, Trouble>> = {
+  NoSuchBucket: { reason: 'there is no such bucket', remedy: 'correct its name, or the endpoint' },
+  NoSuchKey: { reason: 'there is no such object' },
+  NotFound: { reason: 'there is no such object' },
+  AccessDenied: {
+    reason: 'the credentials may not read it',
+    remedy: 'let them s3:GetObject of the object and s3:ListBucket of the bucket',
+  },
+  Forbidden: {
+    reason: 'the credentials may not read it',
+    remedy: 'let them s3:GetObject of the object and s3:ListBucket of the bucket',
+  },
+  InvalidAccessKeyId: {
+    reason: 'the access key is unknown',
+    remedy: 'correct AWS_ACCESS_KEY_ID, or choose another AWS_PROFILE',
+  },
+  SignatureDoesNotMatch: {
+    reason: 'the secret key is wrong',
+    remedy: 'correct AWS_SECRET_ACCESS_KEY, or choose another AWS_PROFILE',
+  },
+  ExpiredToken: {
+    reason: 'the credentials have expired',
+    remedy: 'renew them, such as by "aws sso login"',
+  },
+  AuthorizationHeaderMalformed: {
+    reason: 'the bucket is in another region',
+    remedy: 'set AWS_REGION to it',
+  },
+  PermanentRedirect: {
+    reason: 'the bucket is in another region',
+    remedy: 'set AWS_REGION to it',
+  },
+  PreconditionFailed: { reason: 'it was replaced while it was read' },
+  CredentialsProviderError: {
+    reason: 'there are no AWS credentials',
+    remedy:
+      'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role',
+  },
 };
 
 /** Where an S3 is. Credentials are found as the AWS SDK finds them. */
@@ -34,8 +60,16 @@ export function openS3Client({ region, endpoint }: S3Place): S3Client {
   });
 }
 
-/** What went wrong with an object, as half a sentence. */
-export function explainS3Error(error: unknown): string {
+/** What went wrong with an object. */
+export function explainS3Error(error: unknown, { endpoint, region }: S3Place): Trouble {
   const { name, code } = error as Error & { readonly code?: string };
-  return REASONS[code ?? name] ?? REASONS[name] ?? `it cannot be read (${code ?? name})`;
+  const remedy =
+    endpoint === undefined
+      ? `see the network of this machine, and AWS_REGION (${region})`
+      : 'see the endpoint: FEAST_S3_ENDPOINT_URL, or s3_endpoint_override of a source';
+  return (
+    TROUBLES[code ?? name] ??
+    TROUBLES[name] ??
+    explainUnreachable(error, remedy) ?? { reason: `it cannot be read (${code ?? name})`, remedy }
+  );
 }

@@ -31,7 +31,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     packages: ['zod', 'yaml', 'node:buffer', 'node:module', ...FILES],
   },
   registry: {
-    may: ['errors.ts', 'gen', 's3-client.ts'],
+    may: ['errors.ts', 'explain-unreachable.ts', 'gen', 's3-client.ts'],
     mayForTypes: ['config/config.ts', 'config/registry-place.ts'],
     packages: [
       '@aws-sdk/client-s3',

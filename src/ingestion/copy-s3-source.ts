@@ -31,7 +31,8 @@ export async function copyS3Source(
     throw invalidSourceData(viewName, `its source ${uri} names no bucket`);
   }
   const endpoint = s3EndpointOverride === '' ? s3.endpoint : asUrl(s3EndpointOverride);
-  const client = openS3Client({ region: s3.region, endpoint });
+  const place = { region: s3.region, endpoint };
+  const client = openS3Client(place);
   try {
     const found = await findS3Objects(client, address, signal);
     const objects = chosenObjects(found, address.key, { uri, viewName });
@@ -56,9 +57,10 @@ export async function copyS3Source(
     if (signal?.aborted === true) {
       throw isSideboardError(signal.reason) ? signal.reason : cancelled();
     }
-    throw isSideboardError(error)
-      ? error
-      : invalidSourceData(viewName, `cannot read ${uri}: ${explainS3Error(error)}`, error);
+    if (isSideboardError(error)) throw error;
+    const { reason, remedy } = explainS3Error(error, place);
+    const what = remedy === undefined ? reason : `${reason}; ${remedy}`;
+    throw invalidSourceData(viewName, `cannot read ${uri}: ${what}`, error);
   } finally {
     client.destroy();
   }

@@ -1,19 +1,29 @@
 import { BlobClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import type { AzureRegistryPlace } from '../config/registry-place.ts';
+import { explainUnreachable, type Trouble } from '../explain-unreachable.ts';
 import type { RegistryOrigin } from './registry-origin.ts';
 
-const REASONS: Readonly<Record<string, string>> = {
-  BlobNotFound: 'there is no such blob',
-  ContainerNotFound: 'there is no such container',
-  AuthenticationFailed: 'the credentials are not accepted',
-  AuthorizationFailure: 'the credentials may not read it',
-  AuthorizationPermissionMismatch: 'the identity needs the role Storage Blob Data Reader',
-  CredentialUnavailableError: 'there are no Azure credentials (REGISTRY_BLOB_KEY, or an identity)',
-  AggregateAuthenticationError:
-    'there are no Azure credentials (REGISTRY_BLOB_KEY, or an identity)',
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'there is no such host',
-  REQUEST_SEND_ERROR: 'the host cannot be reached',
+const NO_CREDENTIALS: Trouble = {
+  reason: 'there are no Azure credentials',
+  remedy: 'set REGISTRY_BLOB_KEY, sign in with "az login", or give the machine an identity',
+};
+const TROUBLES: Readonly<Record<string, Trouble>> = {
+  BlobNotFound: { reason: 'there is no such blob' },
+  ContainerNotFound: { reason: 'there is no such container', remedy: 'correct its name' },
+  AuthenticationFailed: {
+    reason: 'the credentials are not accepted',
+    remedy: 'correct REGISTRY_BLOB_KEY, or take it away for the identity of the machine',
+  },
+  AuthorizationFailure: {
+    reason: 'the credentials may not read it',
+    remedy: 'give them the role Storage Blob Data Reader, and see the firewall of the account',
+  },
+  AuthorizationPermissionMismatch: {
+    reason: 'the identity may not read it',
+    remedy: 'give it the role Storage Blob Data Reader',
+  },
+  CredentialUnavailableError: NO_CREDENTIALS,
+  AggregateAuthenticationError: NO_CREDENTIALS,
 };
 
 /** A registry in Azure Blob Storage. */
@@ -46,12 +56,17 @@ export async function createAzureOrigin(place: AzureRegistryPlace): Promise<Regi
         readonly code?: string;
         readonly details?: { readonly errorCode?: string };
       };
-      const reason = [details?.errorCode, code, name].find(
-        (candidate) => candidate !== undefined && candidate in REASONS,
+      const known = [details?.errorCode, code, name].find(
+        (candidate) => candidate !== undefined && candidate in TROUBLES,
       );
-      return reason === undefined
-        ? `it cannot be read (${details?.errorCode ?? code ?? name})`
-        : REASONS[reason]!;
+      if (known !== undefined) return TROUBLES[known]!;
+      const remedy = `see the network of this machine, and the name of the account (${accountUrl})`;
+      const unreachable =
+        code === 'REQUEST_SEND_ERROR'
+          ? { reason: 'the host cannot be reached', remedy }
+          : explainUnreachable(error, remedy);
+      const what = details?.errorCode ?? code ?? name;
+      return unreachable ?? { reason: `it cannot be read (${what})`, remedy };
     },
     close: async () => {},
   };

@@ -11,8 +11,8 @@ export function createFileOrigin(path: string): RegistryOrigin {
     read: () => readSettledFile(path),
     explain(error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT') return 'there is no such file';
-      return `it cannot be read${code === undefined ? '' : ` (${code})`}`;
+      if (code === 'ENOENT') return { reason: 'there is no such file' };
+      return { reason: `it cannot be read${code === undefined ? '' : ` (${code})`}` };
     },
     close: async () => {},
   };

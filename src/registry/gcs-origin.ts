@@ -2,15 +2,8 @@ import { Storage } from '@google-cloud/storage';
 import type { GcsRegistryPlace } from '../config/registry-place.ts';
 import { collectBytes } from './collect-bytes.ts';
 import { untilAborted } from './registry-database.ts';
+import { explainUnreachable, type Trouble } from '../explain-unreachable.ts';
 import type { RegistryOrigin } from './registry-origin.ts';
-
-const REASONS: Readonly<Record<string, string>> = {
-  401: 'the credentials are not accepted',
-  403: 'the credentials may not read it',
-  404: 'there is no such object',
-  ECONNREFUSED: 'nothing listens at the endpoint',
-  ENOTFOUND: 'there is no such host',
-};
 
 /** A registry in Google Cloud Storage. */
 export function createGcsOrigin({ bucket, object, endpoint }: GcsRegistryPlace): RegistryOrigin {
@@ -41,16 +34,57 @@ export function createGcsOrigin({ bucket, object, endpoint }: GcsRegistryPlace):
         stream.destroy();
       }
     },
-    explain(error) {
-      const { code, message } = error as {
-        readonly code?: string | number;
-        readonly message?: string;
-      };
-      if (message?.includes('default credentials') === true) {
-        return 'there are no Google credentials';
-      }
-      return REASONS[String(code)] ?? `it cannot be read (${code ?? 'no reason given'})`;
-    },
+    explain: (error) => explain(error, endpoint),
     close: async () => {},
   };
+}
+
+/** Of Google's libraries. */
+interface GcsError {
+  readonly code?: string | number;
+  readonly message?: string;
+}
+
+const SET_CREDENTIALS =
+  'name the file of a service account in GOOGLE_APPLICATION_CREDENTIALS, sign in with "gcloud auth application-default login", or give the machine a service account';
+
+/** The library goes on without credentials where it finds none, as somebody whom nobody knows. */
+function explain(error: unknown, endpoint: string | undefined): Trouble {
+  const { code, message = '' } = error as GcsError;
+  if (message.includes('GOOGLE_APPLICATION_CREDENTIALS')) {
+    return {
+      reason: 'the file of the credentials cannot be read',
+      remedy: 'correct GOOGLE_APPLICATION_CREDENTIALS',
+    };
+  }
+  if (message.includes('default credentials') || message.includes('Anonymous caller')) {
+    return { reason: 'there are no Google credentials', remedy: SET_CREDENTIALS };
+  }
+  if (message.includes('invalid_grant') || String(code) === '401') {
+    return {
+      reason: 'the credentials are not accepted',
+      remedy: 'make a new key or sign in again, and see the clock of this machine',
+    };
+  }
+  if (String(code) === '403') {
+    return {
+      reason: 'the credentials may not read it',
+      remedy: 'give their account the role Storage Object Viewer of the bucket',
+    };
+  }
+  if (String(code) === '404') {
+    return message.includes('bucket does not exist')
+      ? { reason: 'there is no such bucket', remedy: 'correct its name' }
+      : { reason: 'there is no such object' };
+  }
+  const remedy =
+    endpoint === undefined
+      ? 'see the network of this machine'
+      : 'see the endpoint: STORAGE_EMULATOR_HOST';
+  return (
+    explainUnreachable(error, remedy) ?? {
+      reason: `it cannot be read (${code ?? 'no reason given'})`,
+      remedy,
+    }
+  );
 }

@@ -236,16 +236,28 @@ class KeptRegistry implements NamedRegistrySource {
 
 /** Says which registry cannot be served, why, and what to do. */
 export function registryUnavailable(origin: RegistryOrigin, error: unknown): SideboardError {
+  const { reason, remedy } = whyUnavailable(origin, error);
   return new SideboardError(
     'REGISTRY_UNAVAILABLE',
-    `registry ${origin.name}: ${whyUnavailable(origin, error)}; ${origin.remedy}`,
-    { cause: error instanceof SideboardError ? error.cause : error },
+    `registry ${origin.name}: ${reason}; ${remedy}`,
+    {
+      cause: error instanceof SideboardError ? error.cause : error,
+    },
   );
 }
 
-/** Why a registry cannot be served, in a few words. */
-export function whyUnavailable(origin: RegistryOrigin, error: unknown): string {
-  if (error instanceof SideboardError) return error.message;
-  const isLate = error instanceof DOMException && error.name === 'TimeoutError';
-  return isLate ? 'it did not answer in time (setting registry_timeout_ms)' : origin.explain(error);
+/** Why a registry cannot be served, and what to do about it. */
+export function whyUnavailable(
+  origin: RegistryOrigin,
+  error: unknown,
+): { readonly reason: string; readonly remedy: string } {
+  if (error instanceof SideboardError) return { reason: error.message, remedy: origin.remedy };
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return {
+      reason: 'it did not answer in time (setting registry_timeout_ms)',
+      remedy: 'see that this machine reaches it, or give it more time',
+    };
+  }
+  const { reason, remedy = origin.remedy } = origin.explain(error);
+  return { reason, remedy };
 }

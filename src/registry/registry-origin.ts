@@ -1,3 +1,5 @@
+import type { Trouble } from '../explain-unreachable.ts';
+
 /** The bytes of a `feast.core.Registry`, whole. */
 export interface RegistryContent {
   readonly bytes: Uint8Array;
@@ -19,9 +21,9 @@ export interface RegistryOrigin {
   readonly identify?: (signal: AbortSignal) => Promise<string | undefined>;
   /** Reads all of it. */
   read(signal: AbortSignal): Promise<RegistryContent>;
-  /** Why `read` failed, in a few words: no secret, no stack. */
-  explain(error: unknown): string;
-  /** What an operator does about it, as in `write it with "sideboard apply"`. */
+  /** Why `read` failed. */
+  explain(error: unknown): Trouble;
+  /** What an operator does about most failures, as in `write it with "sideboard apply"`. */
   readonly remedy: string;
   /** Ends its connections. */
   close(): Promise<void>;

@@ -77,7 +77,7 @@ export async function createRemoteOrigin(
       last = bytes;
       return { bytes, identity: undefined };
     },
-    explain,
+    explain: (error) => ({ reason: explain(error) }),
     async close() {
       client.close();
     },

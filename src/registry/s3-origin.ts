@@ -25,7 +25,7 @@ export function createS3Origin(place: S3RegistryPlace): RegistryOrigin {
       if (body === undefined) return { bytes: new Uint8Array(), identity: ETag };
       return { bytes: await collectBytes(body, ContentLength), identity: ETag };
     },
-    explain: explainS3Error,
+    explain: (error) => explainS3Error(error, place),
     async close() {
       client.destroy();
     },

@@ -71,7 +71,9 @@ export function createSqlOrigin(
         const bytes = await readProject(query, { project, versioningEnabled, tables });
         return { bytes, identity };
       }, signal),
-    explain: (error) => database.explain(error) ?? `the database cannot be read (${codeOf(error)})`,
+    explain: (error) => ({
+      reason: database.explain(error) ?? `the database cannot be read (${codeOf(error)})`,
+    }),
     close: () => database.close(),
   };
 }

@@ -69,7 +69,7 @@ export function shareRegistry(
       return { ...named, generation: state.generation, bytes };
     } catch (error) {
       become(state.generation, false);
-      return { ...named, reason: whyUnavailable(origin, error) };
+      return { ...named, ...whyUnavailable(origin, error) };
     }
   };
   const start = (): Promise<RegistryAnswer> => {

@@ -16,11 +16,14 @@ export interface RegistryChannel {
 export async function createSupervisedOrigin(channel: RegistryChannel): Promise<RegistryOrigin> {
   // What it is called is known to the supervisor alone; what comes with it is what is read first.
   let first: RegistryAnswer | undefined = await channel.ask(false);
-  const { name, remedy } = first;
+  const { name } = first;
+  let { remedy } = first;
   let readGeneration = -1;
   return {
     name,
-    remedy,
+    get remedy() {
+      return remedy;
+    },
     minPollMs: 0,
     identify: () =>
       Promise.resolve(channel.state.isKnown ? String(channel.state.generation) : undefined),
@@ -28,13 +31,16 @@ export async function createSupervisedOrigin(channel: RegistryChannel): Promise<
       const isFresh = !channel.state.isKnown || readGeneration === channel.state.generation;
       const answer = first ?? (await channel.ask(isFresh));
       first = undefined;
+      ({ remedy } = answer);
       if (answer.bytes === undefined) {
         throw new SideboardError('REGISTRY_UNAVAILABLE', answer.reason);
       }
       readGeneration = answer.generation;
       return { bytes: answer.bytes, identity: String(answer.generation) };
     },
-    explain: (error) => (error instanceof Error ? error.message : 'it cannot be read'),
+    explain: (error) => ({
+      reason: error instanceof Error ? error.message : 'it cannot be read',
+    }),
     close: () => Promise.resolve(),
   };
 }

@@ -18,7 +18,7 @@ test('is as old as the beginning of the look that found it unchanged', async () 
         looks.push({ beganAtMs: performance.now(), end: () => resolve('first') });
         return promise;
       },
-      explain: String,
+      explain: (error) => ({ reason: String(error) }),
       close: () => Promise.resolve(),
     },
     {
@@ -62,7 +62,7 @@ test('tells of a problem once, as long as it is there', async () => {
       minPollMs: 0,
       remedy: 'none',
       read: () => Promise.resolve({ bytes, identity: undefined }),
-      explain: String,
+      explain: (error) => ({ reason: String(error) }),
       close: () => Promise.resolve(),
     },
     {

@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import type { Trouble } from '../../src/explain-unreachable.ts';
 import type { RegistryContent, RegistryOrigin } from '../../src/registry/registry-origin.ts';
 import type { RegistryState } from '../../src/workers/message.ts';
 import { shareRegistry, type SharedRegistry } from '../../src/workers/shared-registry.ts';
@@ -29,8 +30,8 @@ class Place implements RegistryOrigin {
     return { bytes: Buffer.from(content), identity: content };
   }
 
-  explain(error: unknown): string {
-    return `it is ${(error as Error).message}`;
+  explain(error: unknown): Trouble {
+    return { reason: `it is ${(error as Error).message}` };
   }
 
   close(): Promise<void> {
