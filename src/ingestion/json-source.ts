@@ -15,17 +15,36 @@ interface ReviverContext {
   readonly source?: string;
 }
 
-/** Strings (kept), and the three numbers that Python's JSON has and the standard has not. */
-const STRING_OR_SPECIAL_NUMBER = /"(?:[^"\\]|\\.)*"|-?Infinity|NaN/gs;
+/** The three numbers that Python's JSON has and the standard has not. */
+const SPECIAL_NUMBER = /-?Infinity|NaN/g;
 
 /** Whether Feast takes a text for JSON: the standard, and NaN and infinities, which Python's parser reads too. */
 export function isJson(text: string): boolean {
-  return (
-    parses(text) ||
-    parses(
-      text.replaceAll(STRING_OR_SPECIAL_NUMBER, (token) => (token.startsWith('"') ? token : '0')),
-    )
-  );
+  return parses(text) || parses(withoutSpecialNumbers(text));
+}
+
+/** The text with a zero for each special number outside of its strings. */
+function withoutSpecialNumbers(text: string): string {
+  const parts: string[] = [];
+  for (let at = 0; at < text.length;) {
+    const quote = text.indexOf('"', at);
+    const outside = quote < 0 ? text.slice(at) : text.slice(at, quote);
+    parts.push(outside.replace(SPECIAL_NUMBER, '0'));
+    if (quote < 0) break;
+    at = afterString(text, quote);
+    parts.push(text.slice(quote, at));
+  }
+  return parts.join('');
+}
+
+/** The position after the string whose quote is at `start`; the end of the text where nothing closes it. */
+function afterString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const letter = text[at];
+    if (letter === '"') return at + 1;
+    if (letter === '\\') at++;
+  }
+  return text.length;
 }
 
 /** Parses JSON without rounding integers; `undefined` where it is none. */
