@@ -133,11 +133,11 @@ function countLost({ groupOfColumn }: RetrievalPlan, groups: readonly GroupRows[
   return lost;
 }
 
-function lostRows({ cells, width, entityCount, entityOfRow }: GroupRows): number {
+function lostRows({ cells: { starts }, width, entityOfRow }: GroupRows): number {
   let lost = 0;
-  for (let entity = 0; entity < entityCount; entity++) {
-    if (cells.starts[entity * width] !== LOST) continue;
-    for (let row = 0; row < entityOfRow.length; row++) if (entityOfRow[row] === entity) lost++;
+  for (let row = 0; row < entityOfRow.length; row++) {
+    const entity = entityOfRow[row]!;
+    if (entity >= 0 && starts[entity * width] === LOST) lost++;
   }
   return lost;
 }
