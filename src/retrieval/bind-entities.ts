@@ -118,7 +118,14 @@ function createTable(rowCount: number): Int32Array {
 const NO_NUMBERS = new Int32Array(0);
 
 /**
- * The entity whose key equals the one at `[keyStarts[count], end)`; `count`, and now in the table, where there is none.
+ * Slots that are looked at for one key; with half of them free, keys by chance need a few. Keys that somebody chose to share
+ * one slot are taken for new ones beyond it, so that an entity may be read twice, but no request costs the square of its rows.
+ */
+const MAX_PROBES = 64;
+
+/**
+ * The entity whose key equals the one at `[keyStarts[count], end)`; `count`, and now in the table if there is room nearby,
+ * where there is none.
  *
  * @param keyStarts where the key of each entity so far begins; the next one begins where it ends.
  */
@@ -133,7 +140,7 @@ function findOrInsert(
   const start = keyStarts[count]!;
   const mask = table.length - 1;
   let slot = hashBytes(slab, start, end) & mask;
-  for (;;) {
+  for (let probes = 0; probes < MAX_PROBES; probes++) {
     const entity = table[slot]! - 1;
     if (entity < 0) {
       table[slot] = count + 1;
@@ -142,6 +149,7 @@ function findOrInsert(
     if (equalBytes(slab, keyStarts[entity]!, keyStarts[entity + 1]!, start, end)) return entity;
     slot = (slot + 1) & mask;
   }
+  return count;
 }
 
 /** FNV-1a, its upper bits folded into the lower ones that the table uses. */
