@@ -1,13 +1,11 @@
 import type { Buffer } from 'node:buffer';
 import { invalidFrame } from '../ingestion/write-errors.ts';
-import type { WriteFrame } from '../ingestion/write-frame.ts';
+import { checkColumnCount, MAX_COLUMNS, type WriteFrame } from '../ingestion/write-frame.ts';
 import { JsonColumn } from './json-column.ts';
 import { membersOf, nextItemAt, skipValue } from './json-walk.ts';
 
 /** Single values in all their rows: as many as a message of 16 MiB can spell out. A few kilobytes of each could make any number. */
 const MAX_REPEATED_VALUES = 8_000_000;
-/** A column costs some hundred bytes beside the few that name it. */
-const MAX_COLUMNS = 10_000;
 
 const OPEN_ARRAY = 0x5b;
 const OPEN_OBJECT = 0x7b;
@@ -22,9 +20,7 @@ const OPEN_OBJECT = 0x7b;
  */
 export function frameFromJson(text: Buffer, at: number): WriteFrame {
   const df = membersOf(text, at, MAX_COLUMNS);
-  if (df.size > MAX_COLUMNS) {
-    throw invalidFrame(`df: it has more than ${MAX_COLUMNS} columns; send those of the view alone`);
-  }
+  checkColumnCount(df.size);
   let rowCount: number | undefined;
   let singleCount = 0;
   const startsOf = new Map<string, Int32Array>();

@@ -11,7 +11,7 @@ import { createRowProblems } from './row-problems.ts';
 import type { RowProblems } from './row-problems.ts';
 import { TypedColumn } from './typed-column.ts';
 import { compileValueEncoder } from './value-encoder.ts';
-import { invalidWrite } from './write-errors.ts';
+import { invalidWrite, listNames } from './write-errors.ts';
 import type { FrameColumn, WriteFrame } from './write-frame.ts';
 
 /** One column that a function is given. */
@@ -147,7 +147,7 @@ function inputsOf(
   if (missing.length > 0) {
     throw invalidWrite(
       view.name,
-      `the columns ${missing.join(', ')}, which it is computed from, are missing; there are ${[...columns.keys()].join(', ')}`,
+      `the columns ${listNames(missing)}, which it is computed from, are missing; there are ${listNames(columns.keys())}`,
     );
   }
   if (!problems.isEmpty) throw invalidWrite(view.name, problems.describe());

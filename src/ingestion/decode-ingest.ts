@@ -4,8 +4,8 @@ import { varintInt64, varintLow32 } from '../feast-encoding/varint.ts';
 import { MAX_NESTING, skipLength, skipPayload, skipTag } from '../feast-encoding/wire.ts';
 import type { WriteTarget } from './feature-writer.ts';
 import { TypedColumn } from './typed-column.ts';
-import { invalidFrame } from './write-errors.ts';
-import type { FrameColumn, WriteFrame } from './write-frame.ts';
+import { invalidFrame, listNames } from './write-errors.ts';
+import { checkColumnCount, type FrameColumn, type WriteFrame } from './write-frame.ts';
 
 /** A `sideboard.v1.WriteRequest`. */
 export type IngestRequest =
@@ -54,24 +54,25 @@ export function decodeIngestRequest(message: Uint8Array): IngestRequest {
 
 function decodeTarget(message: Uint8Array, from: number, to: number): IngestTarget {
   let target: WriteTarget | undefined;
-  const columns: string[] = [];
+  const columns = new Set<string>();
   eachField(message, from, to, (tag, start, end) => {
     if (tag === PUSH_SOURCE_TAG) {
       target = { kind: 'push_source', name: textOf(message, start, end) };
     } else if (tag === FEATURE_VIEW_TAG) {
       target = { kind: 'feature_view', name: textOf(message, start, end) };
     } else if (tag === COLUMNS_TAG) {
-      columns.push(textOf(message, start, end));
+      const column = textOf(message, start, end);
+      if (columns.has(column)) {
+        throw invalidFrame(`the target names column ${listNames([column])} twice`);
+      }
+      columns.add(column);
+      checkColumnCount(columns.size);
     }
   });
   if (target === undefined) {
     throw invalidFrame('a target has to name a push source or a feature view');
   }
-  const twice = columns.find((name, i) => columns.indexOf(name) !== i);
-  if (twice !== undefined) {
-    throw invalidFrame(`the target names column ${twice} twice`);
-  }
-  return { ...target, columns };
+  return { ...target, columns: [...columns] };
 }
 
 function decodeId(rows: Uint8Array): bigint {
@@ -100,7 +101,7 @@ export function frameOfRows({ message }: IngestRows, columns: readonly string[])
     const { length } = column.starts;
     if (rowCount >= 0 && length !== rowCount) {
       throw invalidFrame(
-        `all columns have to be of one length; ${name} has ${length} values where others have ${rowCount}`,
+        `all columns have to be of one length; ${listNames([name])} has ${length} values where others have ${rowCount}`,
       );
     }
     rowCount = length;
@@ -108,7 +109,7 @@ export function frameOfRows({ message }: IngestRows, columns: readonly string[])
   });
   if (frame.size < columns.length) {
     throw invalidFrame(
-      `the rows have ${frame.size} columns, their target names ${columns.length}: ${columns.join(', ')}`,
+      `the rows have ${frame.size} columns, their target names ${columns.length}: ${listNames(columns)}`,
     );
   }
   return { rowCount: Math.max(0, rowCount), columns: frame };
@@ -143,7 +144,7 @@ function decodeValues(
       start = skipLength(message, payload, to);
     }
     if (!isValueMessage(message, start, end)) {
-      throw invalidFrame(`row ${count} of column ${column} is no feast.types.Value`);
+      throw invalidFrame(`row ${count} of column ${listNames([column])} is no feast.types.Value`);
     }
     if (count === starts.length) {
       starts = grown(starts);

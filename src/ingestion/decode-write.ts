@@ -3,7 +3,7 @@ import { isValueMessage } from '../feast-encoding/value-check.ts';
 import { varintHigh32, varintLow32 } from '../feast-encoding/varint.ts';
 import { MAX_NESTING, skipLength, skipPayload, skipTag, WireType } from '../feast-encoding/wire.ts';
 import { invalidFrame } from './write-errors.ts';
-import { singleRowFrame } from './write-frame.ts';
+import { checkColumnCount, singleRowFrame } from './write-frame.ts';
 import type { WriteFrame } from './write-frame.ts';
 
 /** A `PushRequest` or `WriteToOnlineStoreRequest` of Feast's gRPC server: one row. */
@@ -64,6 +64,7 @@ function decodeWrite(message: Uint8Array, schema: WriteMessage): DecodedWrite {
       case FEATURES: {
         const entry = entryAt(bytes, field, schema);
         features.set(entry.name, textOf(bytes, entry.start, entry.end, schema));
+        checkColumnCount(features.size);
         break;
       }
       case NAME:
@@ -78,6 +79,7 @@ function decodeWrite(message: Uint8Array, schema: WriteMessage): DecodedWrite {
           throw malformed(schema);
         }
         typedFeatures.set(entry.name, bytes.subarray(entry.start, entry.end));
+        checkColumnCount(typedFeatures.size);
         break;
       }
       default:

@@ -1,6 +1,6 @@
 import type { AccessRequest, AskingCall, Authorize, GuardedObject } from '../call/access.ts';
 import type { EntityKeyVersion } from '../feast-encoding/entity-key.ts';
-import { featureViewNotFound, SideboardError } from '../errors.ts';
+import { featureViewNotFound, isSideboardError, SideboardError } from '../errors.ts';
 import type { OnlineStore, ReadOptions, WriteResult } from '../online-store/online-store.ts';
 import type {
   RegistrySnapshot,
@@ -9,7 +9,7 @@ import type {
 } from '../registry/registry-model.ts';
 import { canCompute, computeFrame } from './compute-on-write.ts';
 import type { WriteComputer } from './compute-on-write.ts';
-import { carryOut, isSmall, PlannedRows, planInTurns, planWrite } from './planned-write.ts';
+import { carryOut, PlannedRows, planWrite } from './planned-write.ts';
 import type { FrameTarget, PlannedWrite, WriteOutcome } from './planned-write.ts';
 import {
   invalidWrite,
@@ -86,7 +86,8 @@ export interface FeatureWriter {
    */
   write(command: WriteCommand, options: WriteOptions): Promise<WriteResult>;
   /**
-   * Adds the rows of a frame to others, by the registry as it is now; what a view does not take is told by `carryOut`.
+   * Adds the rows of a frame to others, by the registry as it is now; what a view does not take is told by `carryOut`. Of many
+   * rows a promise, until which nothing else may be added.
    *
    * @throws SideboardError PERMISSION_DENIED, PUSH_SOURCE_NOT_FOUND, FEATURE_VIEW_NOT_FOUND, UNSUPPORTED_OPERATION
    */
@@ -95,7 +96,7 @@ export interface FeatureWriter {
     frame: WriteFrame,
     call: AskingCall | undefined,
     rows: PlannedRows,
-  ): PlannedWrite;
+  ): PlannedWrite | Promise<PlannedWrite>;
   /** Writes what was planned, waiting for its turn where too much is on its way. */
   carryOut(
     planned: readonly PlannedWrite[],
@@ -109,6 +110,8 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
   const { registry, store, computer } = options;
   const gate = openWriteGate(options.maxPendingBytes);
   const plans = createPlanCache(options);
+  /** Why rows of a stream are not taken, whoever sends them: found out once, as looking for similar names takes a while. */
+  const refused = new WeakMap<WriteTarget, Refusal>();
 
   const refreshFor = async (
     isKnown: (snapshot: RegistrySnapshot) => boolean,
@@ -152,9 +155,8 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
     limits: ReadOptions,
   ): Promise<WriteResult> => {
     const rows = new PlannedRows();
-    const planned = isSmall(target, frame)
-      ? planWrite(target, frame, rows)
-      : await planInTurns(target, frame, rows);
+    const planning = planWrite(target, frame, rows);
+    const planned = planning instanceof Promise ? await planning : planning;
     const to = { store, gate, limits };
     const { written, stale, errors } = await carryOut([planned], rows, to, false);
     if (errors[0] !== undefined) throw errors[0];
@@ -185,10 +187,26 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
       const found = resolve(target, { ...writeOptions, transformOnWrite: false });
       return writeOne(found, computed, writeOptions);
     },
-    plan: (target, frame, call, rows) =>
-      planWrite(resolve(target, { call, transformOnWrite: true }), frame, rows),
+    plan(target, frame, call, rows) {
+      const snapshot = registry.current();
+      const before = refused.get(target);
+      if (before?.snapshot === snapshot) throw before.error;
+      try {
+        return planWrite(resolve(target, { call, transformOnWrite: true }), frame, rows);
+      } catch (error) {
+        if (isSideboardError(error) && error.code !== 'PERMISSION_DENIED') {
+          refused.set(target, { snapshot, error });
+        }
+        throw error;
+      }
+    },
     carryOut: (planned, rows, limits) => carryOut(planned, rows, { store, gate, limits }, true),
   };
+}
+
+interface Refusal {
+  readonly snapshot: RegistrySnapshot;
+  readonly error: SideboardError;
 }
 
 interface PlanOptions extends Pick<WriteOptions, 'call'> {

@@ -11,7 +11,7 @@ import { readFrameMoment } from './frame-moment.ts';
 import type { FrameMoment } from './frame-moment.ts';
 import { createRowProblems } from './row-problems.ts';
 import type { RowProblems } from './row-problems.ts';
-import { invalidWrite } from './write-errors.ts';
+import { invalidWrite, listNames } from './write-errors.ts';
 import type { FrameColumn, WriteFrame } from './write-frame.ts';
 import type { WritePlan, WrittenColumn } from './write-plan.ts';
 
@@ -190,7 +190,7 @@ function findColumns(
   if (missing.length > 0) {
     throw invalidWrite(
       plan.viewName,
-      `the columns ${missing.join(', ')} are missing; there are ${[...columns.keys()].join(', ')}`,
+      `the columns ${listNames(missing)} are missing; there are ${listNames(columns.keys())}`,
     );
   }
   return found;

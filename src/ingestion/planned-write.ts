@@ -43,11 +43,21 @@ export interface FrameTarget {
   readonly options: RowOptions;
 }
 
-/** Rows that are made of a frame in one turn of the event loop. */
-const ROWS_PER_TURN = 10_000;
+/** Values that are made of a frame in one turn of the event loop. */
+const CELLS_PER_TURN = 20_000;
 
-/** Makes a frame into rows. */
-export function planWrite(target: FrameTarget, frame: WriteFrame, rows: PlannedRows): PlannedWrite {
+/** Makes a frame into rows: a large one with others served meanwhile, and nothing else may add to `rows` until it has ended. */
+export function planWrite(
+  target: FrameTarget,
+  frame: WriteFrame,
+  rows: PlannedRows,
+): PlannedWrite | Promise<PlannedWrite> {
+  return isSmall(target, frame)
+    ? planAtOnce(target, frame, rows)
+    : planInTurns(target, frame, rows);
+}
+
+function planAtOnce(target: FrameTarget, frame: WriteFrame, rows: PlannedRows): PlannedWrite {
   const views = target.viewNames.map((viewName): PlannedView => {
     try {
       const plan = target.planOf(viewName);
@@ -60,8 +70,7 @@ export function planWrite(target: FrameTarget, frame: WriteFrame, rows: PlannedR
   return { views };
 }
 
-/** The same, with others served meanwhile. Nothing else adds to `rows` until it has ended. */
-export async function planInTurns(
+async function planInTurns(
   target: FrameTarget,
   frame: WriteFrame,
   rows: PlannedRows,
@@ -77,7 +86,7 @@ export async function planInTurns(
         target.options,
         rows.slabOf(plan, frame.rowCount),
       );
-      while (!planner.run(ROWS_PER_TURN)) await nextTurn();
+      while (!planner.run(rowsPerTurn(plan))) await nextTurn();
       views.push({ viewName, plan });
     } catch (error) {
       views.push({ viewName, error });
@@ -90,9 +99,13 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Whether `planWrite` takes no longer than a turn of the event loop may. */
-export function isSmall({ viewNames }: FrameTarget, { rowCount }: WriteFrame): boolean {
-  return rowCount * viewNames.length <= ROWS_PER_TURN;
+function rowsPerTurn({ features }: WritePlan): number {
+  return Math.max(1, Math.floor(CELLS_PER_TURN / (1 + features.length)));
+}
+
+/** Whether `planAtOnce` takes no longer than a turn of the event loop may. */
+function isSmall({ viewNames }: FrameTarget, { rowCount, columns }: WriteFrame): boolean {
+  return rowCount * viewNames.length * columns.size <= CELLS_PER_TURN;
 }
 
 /**

@@ -6,6 +6,21 @@ export function invalidWrite(viewName: string, detail: string): SideboardError {
   return new SideboardError('INVALID_REQUEST', `feature view ${viewName}: ${detail}`);
 }
 
+const NAMED_COLUMNS = 20;
+const NAME_LENGTH = 100;
+
+/** Names for an error: the first of them, in length, and how many there are beside. */
+export function listNames(names: Iterable<string>): string {
+  const shown: string[] = [];
+  let count = 0;
+  for (const name of names) {
+    if (count++ >= NAMED_COLUMNS) continue;
+    shown.push(name.length > NAME_LENGTH ? `${name.slice(0, NAME_LENGTH)}…` : name);
+  }
+  const rest = count - shown.length;
+  return shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+}
+
 /** A frame that is none, whatever view it is for. */
 export function invalidFrame(detail: string): SideboardError {
   return new SideboardError('INVALID_REQUEST', detail);

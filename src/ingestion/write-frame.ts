@@ -3,11 +3,22 @@ import type { PlainValue } from './plain-value.ts';
 import { PlainColumn } from './plain-column.ts';
 import { TypedColumn } from './typed-column.ts';
 import type { ValueEncoder } from './value-encoder.ts';
+import { invalidFrame } from './write-errors.ts';
 
 /** Rows on their way to the online store, as columns: what Feast calls a data frame. All columns have `rowCount` values. */
 export interface WriteFrame {
   readonly rowCount: number;
   readonly columns: ReadonlyMap<string, FrameColumn>;
+}
+
+/** Columns of a frame. One costs some hundred bytes beside the few that name it. */
+export const MAX_COLUMNS = 10_000;
+
+/** @throws SideboardError INVALID_REQUEST for more than `MAX_COLUMNS` */
+export function checkColumnCount(count: number): void {
+  if (count > MAX_COLUMNS) {
+    throw invalidFrame(`there are more than ${MAX_COLUMNS} columns; send those of the view alone`);
+  }
 }
 
 /** A column, read where its caller's bytes have it; rows count from 0. */

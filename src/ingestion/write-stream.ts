@@ -42,6 +42,8 @@ export interface WriteStream {
 const MAX_WAITING_BYTES = 1024 * 1024;
 /** What goes to the store at once. */
 const MAX_BATCH_BYTES = 512 * 1024;
+/** What a request costs beside its bytes, counted as bytes: many that say nothing are as much work as rows. */
+const REQUEST_BYTES = 128;
 /** How long one write may take. */
 const WRITE_TIMEOUT_MS = 30_000;
 
@@ -76,7 +78,7 @@ export function createWriteStream(options: WriteStreamOptions): WriteStream {
     let count = 0;
     let bytes = 0;
     while (count < waiting.length && (count === 0 || bytes < MAX_BATCH_BYTES)) {
-      bytes += waiting[count]!.message.length;
+      bytes += sizeOf(waiting[count]!);
       count++;
     }
     const batch = waiting.slice(0, count);
@@ -92,7 +94,8 @@ export function createWriteStream(options: WriteStreamOptions): WriteStream {
     for (const rows of batch) {
       try {
         const frame = frameOfRows(rows, rows.target.columns);
-        planned.push(writer.plan(rows.target, frame, options.call, plannedRows));
+        const plan = writer.plan(rows.target, frame, options.call, plannedRows);
+        planned.push(plan instanceof Promise ? await plan : plan);
         ids.push(rows.id);
         rowCount += frame.rowCount;
       } catch (error) {
@@ -150,7 +153,7 @@ export function createWriteStream(options: WriteStreamOptions): WriteStream {
       }
       lastId = request.rows.id;
       waiting.push({ ...request.rows, target });
-      waitingBytes += request.rows.message.length;
+      waitingBytes += sizeOf(request.rows);
       if (waitingBytes > MAX_WAITING_BYTES) setHeld(true);
       void pump();
     },
@@ -162,6 +165,10 @@ export function createWriteStream(options: WriteStreamOptions): WriteStream {
 }
 
 /** What is no error of ours is a bug: it ends the stream. */
+function sizeOf({ message }: IngestRows): number {
+  return REQUEST_BYTES + message.length;
+}
+
 function asRejection(error: unknown): SideboardError {
   if (isSideboardError(error)) return error;
   throw error;

@@ -26,6 +26,6 @@ describe('the rows of a df', () => {
       Object.fromEntries(Array.from({ length: count }, (_, i) => [`c${i}`, []]));
     expect(frame(columns(10_000)).columns.size).toBe(10_000);
     const error = await errorOf(() => frame(columns(10_001)));
-    expect(error.message).toBe('df: it has more than 10000 columns; send those of the view alone');
+    expect(error.message).toBe('there are more than 10000 columns; send those of the view alone');
   });
 });

@@ -57,6 +57,17 @@ describe('decodePush', () => {
     expect(valuesOf(decodePush(twice).frame)).toEqual([['a', Buffer.from('2002', 'hex')]]);
   });
 
+  it('refuses very many features', () => {
+    const entries = Array.from({ length: 10_001 }, (_, i) => {
+      const name = `f${i}`;
+      return Buffer.from([0x0a, name.length + 2, 0x0a, name.length, ...Buffer.from(name)]);
+    });
+    expect(decodePush(Buffer.concat(entries.slice(1))).frame.columns.size).toBe(10_000);
+    expect(() => decodePush(Buffer.concat(entries))).toThrow('more than 10000 columns');
+    const typed = entries.map((entry) => Buffer.from([0x2a, ...entry.subarray(1)]));
+    expect(() => decodePush(Buffer.concat(typed))).toThrow('more than 10000 columns');
+  });
+
   it('refuses values that are none', () => {
     const cut = Buffer.from('2a060a0161120120', 'hex');
     expect(() => decodePush(cut)).toThrow('the request is not a valid PushRequest');

@@ -8,6 +8,7 @@ import { createFeatureWriter } from '../../src/ingestion/feature-writer.ts';
 import { createWriteStream } from '../../src/ingestion/write-stream.ts';
 import type { Acknowledgement } from '../../src/ingestion/write-stream.ts';
 import type { OnlineStore, WriteBatch } from '../../src/online-store/online-store.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { registryOf, snapshotOf, viewOf } from './write-fixture.ts';
 
 const stats = viewOf({
@@ -48,7 +49,12 @@ function rows(id: number, ...entities: readonly number[]): Uint8Array {
 }
 
 /** A stream into a store whose writes wait until the test lets them go. */
-function open(options: { readonly instant?: boolean } = {}) {
+function open(options: { readonly instant?: boolean; readonly onNames?: () => void } = {}) {
+  const views = new Map(SNAPSHOT.views);
+  views.keys = () => {
+    options.onNames?.();
+    return SNAPSHOT.views.keys();
+  };
   const writes: { batch: WriteBatch; finish(error?: Error): void }[] = [];
   const store: Pick<OnlineStore, 'write'> = {
     write(batch) {
@@ -65,7 +71,7 @@ function open(options: { readonly instant?: boolean } = {}) {
   const signal = new CallerAbort();
   const stream = createWriteStream({
     writer: createFeatureWriter({
-      registry: registryOf(SNAPSHOT),
+      registry: registryOf({ ...SNAPSHOT, views }),
       store: store as OnlineStore,
       entityKeyVersion: 3,
       maxPendingBytes: 1_000_000,
@@ -178,10 +184,70 @@ describe('a stream of rows', () => {
     for (let id = 2; id < 6; id++) stream.onRequest(rows(id, ...many));
     expect(held).toEqual([true]);
     for (let i = 0; i < 3; i++) {
+      await waitUntil(() => writes.length > i, { what: 'the next write' });
       writes[i]!.finish();
       await turn();
     }
     expect(held).toEqual([true, false]);
+  });
+
+  it('takes requests that say little a few thousand at a time, others between them', async () => {
+    const { stream, acknowledged, held } = open({ instant: true });
+    stream.onRequest(target());
+    for (let id = 1; id <= 10_000; id++) {
+      stream.onRequest(encode({ case: 'rows', value: { id: BigInt(id) } }));
+    }
+    expect(held).toEqual([true]);
+    await turn();
+    expect(acknowledged.length).toBeGreaterThan(1);
+    const counts = acknowledged.map(({ rejections }) => rejections.length);
+    expect(Math.max(...counts)).toBeLessThan(5_000);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(10_000);
+  });
+
+  it('makes many rows in turns', async () => {
+    const { stream, writes } = open({ instant: true });
+    stream.onRequest(target());
+    stream.onRequest(rows(1, ...Array.from({ length: 40_000 }, (_, i) => i)));
+    stream.onRequest(rows(2, 1));
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(writes).toEqual([]);
+    await waitUntil(() => writes.length > 0, { what: 'a write' });
+    expect(writes.map(({ batch }) => batch.rows.length)).toEqual([40_000, 1]);
+  });
+
+  it('names a few of very many columns, and those in short', async () => {
+    const { stream, acknowledged } = open({ instant: true });
+    const names = Array.from({ length: 10_000 }, (_, i) => `column ${i} ${'x'.repeat(1000)}`);
+    stream.onRequest(target('stats', names));
+    stream.onRequest(rows(1, 1));
+    stream.onRequest(target('stats', ['id', 'x'.repeat(100_000)]));
+    stream.onRequest(encode({ case: 'rows', value: { id: 2n, columns: [{}, {}] } }));
+    stream.onRequest(encode({ case: 'rows', value: { id: 3n, columns: [{ val: [int64(1)] }] } }));
+    await turn();
+    const messages = acknowledged.flatMap(({ rejections }) =>
+      rejections.map(({ error }) => error.message),
+    );
+    expect(messages[0]).toMatch(/^the rows have 3 columns, .* and 9980 more$/);
+    expect(Math.max(...messages.map(({ length }) => length))).toBeLessThan(5_000);
+  });
+
+  it('refuses a target of very many columns', () => {
+    const { stream } = open();
+    const names = Array.from({ length: 1_000_000 }, (_, i) => `c${i}`);
+    const message = target('stats', names);
+    expect(() => stream.onRequest(message)).toThrow('there are more than 10000 columns');
+  });
+
+  it('looks once for what a misspelt name may mean', async () => {
+    let looks = 0;
+    const { stream, acknowledged } = open({ instant: true, onNames: () => looks++ });
+    stream.onRequest(target('stat'));
+    for (let id = 1; id <= 100; id++) stream.onRequest(rows(id, 1));
+    await turn();
+    expect(acknowledged.flatMap(({ rejections }) => rejections).length).toBe(100);
+    expect(looks).toBe(1);
   });
 
   it.each<[string, Uint8Array[], RegExp]>([
