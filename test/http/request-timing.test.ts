@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
+import { text } from 'node:stream/consumers';
 import { ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import {
   createConnectTransport,
@@ -22,7 +25,15 @@ afterEach(() => server.close());
 const TRANSPORTS: readonly [string, () => Transport][] = [
   ['gRPC', () => createGrpcTransport({ baseUrl: server.http2Url })],
   ['Connect', () => createConnectTransport({ baseUrl: server.url, httpVersion: '1.1' })],
+  [
+    'Connect and HTTP/2',
+    () => createConnectTransport({ baseUrl: server.http2Url, httpVersion: '2' }),
+  ],
   ['gRPC-Web', () => createGrpcWebTransport({ baseUrl: server.url, httpVersion: '1.1' })],
+  [
+    'gRPC-Web and HTTP/2',
+    () => createGrpcWebTransport({ baseUrl: server.http2Url, httpVersion: '2' }),
+  ],
 ];
 
 const QUESTION = {
@@ -104,4 +115,23 @@ test("Feast's JSON tells it in a header", async () => {
   const entries = entriesOf(response.headers.get('server-timing'));
   expect(Object.keys(entries)).toEqual(STAGES);
   expect(entries['bytes']).toBe((await response.text()).length);
+});
+
+test('over HTTP/2 it does so too', async () => {
+  const session = connect(server.http2Url);
+  try {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/get-online-features',
+      'content-type': 'application/json',
+      'sideboard-timing': 'true',
+    });
+    stream.end('{"features":["driver_stats:trips"],"entities":{"driver_id":[1001]}}');
+    const [head] = (await once(stream, 'response')) as [IncomingHttpHeaders];
+    const entries = entriesOf(String(head['server-timing']));
+    expect(Object.keys(entries)).toEqual(STAGES);
+    expect(entries['bytes']).toBe((await text(stream)).length);
+  } finally {
+    session.destroy();
+  }
 });

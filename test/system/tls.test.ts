@@ -10,6 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2';
 import { Agent, request as httpsRequest } from 'node:https';
 import { connect as connectPlain, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -196,6 +197,11 @@ describe('TLS on the port', () => {
     expect(await postJson(url, tls)).toMatchObject({
       metadata: { feature_names: ['driver_id', 'conv_rate'] },
     });
+    const session = connectHttp2(url, tls);
+    closers.push(() => session.destroy());
+    const route = session.request({ ':path': '/health' });
+    const [head] = (await once(route, 'response')) as [IncomingHttpHeaders];
+    expect([head[':status'], session.alpnProtocol]).toEqual([200, 'h2']);
   });
 
   it('negotiates h2 and http/1.1, and takes silence for HTTP/1.1', async () => {
