@@ -13,7 +13,7 @@ import type { Entrant } from '../../src/admission/waiting-line.ts';
 import { startFeatureServer } from '../http/feature-server.ts';
 import { feastPython, interopPath } from '../support/python.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
-import { startSideboard, type SideboardProcess } from '../support/sideboard-process.ts';
+import { startSideboard, workerPids, type SideboardProcess } from '../support/sideboard-process.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { InteropClient, type Call, type Outcome } from './interop-client.ts';
 
@@ -46,6 +46,7 @@ let redis: RedisServer;
 let repo: SeededRepo;
 let server: SideboardProcess;
 let restless: SideboardProcess;
+let team: SideboardProcess;
 
 beforeAll(async () => {
   redis = await startRedis();
@@ -60,11 +61,13 @@ beforeAll(async () => {
     repoPath,
     env: { SIDEBOARD_MAX_CONNECTION_AGE_MS: String(MAX_AGE_MS) },
   });
+  team = await startSideboard({ repoPath, serveArguments: ['--workers', '2'] });
 });
 
 afterAll(async () => {
   await server?.stop();
   await restless?.stop();
+  await team?.stop();
   await redis?.stop();
   if (repo !== undefined) await rm(repo.path, { recursive: true });
 });
@@ -98,6 +101,8 @@ async function metric(from: SideboardProcess, name: string): Promise<number> {
 }
 
 const OPENED = 'feature_server_connections_opened_total{listener="port"}';
+
+const IN_FLIGHT = 'feature_server_inflight_requests';
 
 const CLIENTS = join(import.meta.dirname, 'clients');
 
@@ -259,6 +264,37 @@ describe.each([
     expect(await metric(server, 'feature_server_http2_keepalives_sent_total')).toBeGreaterThan(
       pings,
     );
+  });
+
+  test('loses what a worker that is killed was answering, as UNAVAILABLE, and goes on with the others', async () => {
+    const asked = { request: request(references(1), 1) };
+    const caller = new InteropClient(command(), team.port);
+    try {
+      expect(await caller.ask(asked)).toMatchObject({ code: 'OK' });
+      redis.pause();
+      let isOver = false;
+      const outcome = caller.ask({ ...asked, parallel: 5 }).finally(() => (isOver = true));
+      await waitUntil(async () => (await metric(team, IN_FLIGHT)) === 5, { what: 'the calls' });
+      for (const pid of workerPids(team)) {
+        process.kill(pid, 'SIGKILL');
+        const isItsEnd = (line: string): boolean =>
+          line.includes('a worker ended') && line.includes(`"pid":${pid},`);
+        await waitUntil(() => team.log.some(isItsEnd), { what: 'its end to be heard of' });
+        // Calls of the other one go on.
+        if ((await metric(team, IN_FLIGHT)) === 0) break;
+        expect(isOver).toBe(false);
+      }
+      expect(await outcome).toMatchObject({ code: 'UNAVAILABLE', callCount: 5, failedCount: 5 });
+      redis.resume();
+      await waitUntil(async () => (await caller.ask(asked)).code === 'OK', { what: 'an answer' });
+    } finally {
+      redis.resume();
+      await caller.close();
+    }
+    await waitUntil(async () => (await metric(team, 'feature_server_workers')) === 2, {
+      what: 'both workers',
+      timeoutMs: 30_000,
+    });
   });
 
   test('is sent elsewhere again and again, and loses no call', async () => {

@@ -137,3 +137,9 @@ function whenServing(
     );
   });
 }
+
+/** Process ids of the workers of a supervisor, as the system knows them. */
+export function workerPids({ pid }: Pick<SideboardProcess, 'pid'>): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return children.trim().split(' ').filter(Boolean).map(Number);
+}

@@ -1,14 +1,17 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { Agent, createServer, request } from 'node:http';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { connect as connectSecurely } from 'node:tls';
 import { create, toBinary } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HealthCheckRequestSchema } from '../../gen/grpc/health/v1/health_pb.ts';
+import { createAuthority } from '../support/certificates.ts';
 import { makeServedRepository, type ServedRepository } from '../support/served-repository.ts';
-import { startSideboard, type SideboardProcess } from '../support/sideboard-process.ts';
+import { startSideboard, workerPids, type SideboardProcess } from '../support/sideboard-process.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const closers: (() => unknown)[] = [];
@@ -32,12 +35,6 @@ async function start(workers: number, ...flags: string[]): Promise<Started> {
   return { repository, sideboard };
 }
 
-/** Process ids of the workers, as the system knows them. */
-function workerPids({ pid }: Pick<SideboardProcess, 'pid'>): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  return children.trim().split(' ').filter(Boolean).map(Number);
-}
-
 const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
@@ -47,13 +44,17 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
+/** How to get there: a port in plain text, or what `https.request` needs. */
+type Way = number | RequestOptions;
+
 /** Asks for one driver over a connection of its own, and resolves to the value in the answer. */
-function ask(port: number, driver: number): Promise<unknown> {
+function ask(way: Way, driver: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const call = request(
+    const isSecure = typeof way !== 'number' && way.ca !== undefined;
+    const call = (isSecure ? httpsRequest : request)(
       {
-        port,
         host: '127.0.0.1',
+        ...(typeof way === 'number' ? { port: way } : way),
         path: '/get-online-features',
         method: 'POST',
         agent: false,
@@ -76,7 +77,7 @@ function ask(port: number, driver: number): Promise<unknown> {
 }
 
 /** Asks over and over, a new connection each time, until told to end. */
-function askAgainAndAgain(port: number, parallel: number) {
+function askAgainAndAgain(way: Way, parallel: number) {
   const ended = new AbortController();
   const errors: string[] = [];
   let answers = 0;
@@ -84,7 +85,7 @@ function askAgainAndAgain(port: number, parallel: number) {
     for (let n = 0; !ended.signal.aborted; n++) {
       const driver = ((i + n) % 100) + 1;
       try {
-        const value = await ask(port, driver);
+        const value = await ask(way, driver);
         if (value === driver) answers += 1;
         else errors.push(`${driver}: ${String(value)}`);
       } catch (error) {
@@ -102,6 +103,43 @@ function askAgainAndAgain(port: number, parallel: number) {
       await Promise.all(loops);
     },
   };
+}
+
+/** Calls over and over on one channel, until told to end. */
+function callAgainAndAgain(target: string, credentials: grpc.ChannelCredentials) {
+  const options = { 'grpc.use_local_subchannel_pool': 1 };
+  const client = new grpc.Client(target, credentials, options);
+  closers.push(() => client.close());
+  const ended = new AbortController();
+  const found = { errors: [] as string[], answers: 0, end };
+  const asIs = (bytes: Buffer): Buffer => bytes;
+  const call = (): Promise<void> =>
+    new Promise((resolve) => {
+      client.makeUnaryRequest(INFO, asIs, asIs, Buffer.alloc(0), (error) => {
+        if (error === null) found.answers += 1;
+        else found.errors.push(error.message);
+        resolve();
+      });
+    });
+  const loop = (async () => {
+    while (!ended.signal.aborted) await call();
+  })();
+  async function end(): Promise<void> {
+    ended.abort();
+    await loop;
+  }
+  return found;
+}
+
+/** Of the certificate that the port shows. */
+function fingerprintOf(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSecurely({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerX509Certificate()!.fingerprint256);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
 }
 
 /** A health watch on a connection of its own: a call that stays open. */
@@ -133,6 +171,7 @@ async function metric({ adminUrl }: SideboardProcess, name: string): Promise<num
   return line === undefined ? undefined : Number(line.slice(name.length));
 }
 
+const INFO = '/feast.serving.ServingService/GetFeastServingInfo';
 const PORT_CONNECTIONS = 'feature_server_connections{listener="port"}';
 const ANSWERED =
   'feast_feature_server_request_total{endpoint="/get-online-features",status="success"}';
@@ -214,6 +253,48 @@ describe('several workers', () => {
       body: `{"features":["driver_stats:trips"],"entities":{"driver_id":[${rows}]}}`,
     });
     expect(await refused.text()).toContain('max_rows');
+  });
+
+  it('are replaced on SIGHUP without a loss through TLS and a unix socket too, and bring the new certificate', async () => {
+    const { path: folder } = await makeFolder();
+    const authority = createAuthority(folder, 'authority');
+    const names = ['DNS:localhost', 'IP:127.0.0.1'];
+    const { certFile, keyFile } = authority.issue('server', { names });
+    const socketPath = join(folder, 'serve.sock');
+    const tls = ['--cert', certFile, '--key', keyFile, '--tls-poll-ms', '0'];
+    const { sideboard } = await start(2, '--unix-socket', socketPath, ...tls);
+    const ca = readFileSync(authority.certFile);
+    const { port } = sideboard;
+    const loads = [
+      askAgainAndAgain({ port, ca, servername: 'localhost' }, 2),
+      askAgainAndAgain({ socketPath }, 2),
+    ];
+    const before = workerPids(sideboard);
+    const calls = [
+      callAgainAndAgain(`127.0.0.1:${port}`, grpc.credentials.createSsl(ca)),
+      callAgainAndAgain(`unix:${socketPath}`, grpc.credentials.createInsecure()),
+    ];
+    await waitUntil(() => [...loads, ...calls].every(({ answers }) => answers > 5), {
+      what: 'load by every way',
+    });
+    const fingerprint = await fingerprintOf(port);
+    authority.issue('server', { names });
+    sideboard.signal('SIGHUP');
+    await waitUntil(() => sideboard.log.some((line) => line.includes('"workers replaced"')), {
+      what: 'new workers',
+      timeoutMs: 40_000,
+    });
+    const answered = [...loads, ...calls].map(({ answers }) => answers);
+    await waitUntil(
+      () => [...loads, ...calls].every((each, i) => each.answers > answered[i]! + 5),
+      {
+        what: 'answers of the new ones',
+      },
+    );
+    for (const load of [...loads, ...calls]) await load.end();
+    expect([...loads, ...calls].flatMap(({ errors }) => errors)).toEqual([]);
+    expect(workerPids(sideboard).filter((pid) => before.includes(pid))).toEqual([]);
+    expect(await fingerprintOf(port)).not.toBe(fingerprint);
   });
 
   it('stay when those that should replace them do not start', async () => {
