@@ -26,7 +26,7 @@ export interface DispatchOptions {
   readonly observer: CallObserver;
   /** Finds out who calls, for methods that are not open to all; without it nobody is asked. */
   readonly authenticate?: Authenticate | undefined;
-  /** What every call that went well reports of the server's load, see `LoadReports.trailer`; none without it. */
+  /** What every call reports of the server's load unless it is refused for it, see `LoadReports.trailer`; none without it. */
   readonly loadReport?: (() => string) | undefined;
   /** Takes the requests that are not gRPC; without it they are refused. */
   readonly otherwise?: StreamListener;
@@ -47,12 +47,12 @@ export interface Dispatcher {
  * deadline, answers with a status. Everything that does not depend on the call is prepared here, once.
  */
 export function createDispatcher(options: DispatchOptions): Dispatcher {
-  const { authenticate } = options;
+  const { authenticate, loadReport } = options;
   const openStreams = new Set<ServerCall>();
   let isStopping = false;
   const common: CommonParts = {
     limits: options.limits,
-    trailersOf: createTrailers(options.loadReport),
+    trailersOf: createTrailers(loadReport),
     entrance: new Entrance({ ...options.limits, observer: options.observer }),
   };
   const methods = new Map<string, GrpcMethod>();
@@ -80,7 +80,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
   const listen = (head: RequestHead, response: ResponseStream): RequestBody => {
     if (!isGrpc(head)) return options.otherwise?.(head, response) ?? refuse(response, 415);
     if (head.method !== 'POST') return refuse(response, 405);
-    const call = new ServerCall(head, response, options.limits, options.observer);
+    const call = new ServerCall(head, response, options.limits, options.observer, loadReport);
     if (call.isOver) return ignoreBody(call);
     const method = methods.get(head.path);
     if (method === undefined) {

@@ -8,6 +8,7 @@ import { SERVER_TIMING, type RequestTiming } from '../call/request-timing.ts';
 import type { RequestTrace } from '../call/request-trace.ts';
 import { OverloadedError, type SideboardError } from '../errors.ts';
 import type { CallContext } from './grpc-service.ts';
+import { LOAD_REPORT_TRAILER } from './load-reports.ts';
 import { GrpcCode, GrpcStatusError, statusOf, type GrpcStatus } from './status.ts';
 import { encodeStatusDetails, STATUS_DETAILS } from './status-details.ts';
 import { encodeStatusMessage } from './status-message.ts';
@@ -64,24 +65,31 @@ export class ServerCall implements CallContext {
   private readonly response: ResponseStream;
   private readonly limits: CallLimits;
   private readonly observer: CallObserver;
+  private readonly loadReport: (() => string) | undefined;
   private timer: NodeJS.Timeout | undefined;
   private responded = false;
   /** Where it came in; `undefined` = it has not. */
   private entrance: Entrance | undefined;
   private enteredAtMs = -1;
 
-  /** Starts the deadline. A call that brings a bad one, or one that has passed, is over at once. */
+  /**
+   * Starts the deadline. A call that brings a bad one, or one that has passed, is over at once.
+   *
+   * @param loadReport what a call that fails reports, see `LoadReports.trailer`; without it none does
+   */
   constructor(
     head: RequestHead,
     response: ResponseStream,
     limits: CallLimits,
     observer: CallObserver,
+    loadReport?: () => string,
   ) {
     this.path = head.path;
     this.head = head;
     this.response = response;
     this.limits = limits;
     this.observer = observer;
+    this.loadReport = loadReport;
     this.startDeadline(head.header('grpc-timeout'));
   }
 
@@ -160,15 +168,13 @@ export class ServerCall implements CallContext {
   fail(error: unknown): void {
     if (this.isOver) return;
     const status = statusOf(error);
+    const more = this.furtherTrailers(error);
     if (this.responseHeaders !== undefined) this.open(CONTENT_TYPE);
     if (this.responded) {
       const fields = errorFields(status, error, this.timing);
-      this.response.end(undefined, encodeHeaderBlock({ ...fields, ...this.responseTrailers }));
+      this.response.end(undefined, encodeHeaderBlock({ ...fields, ...more }));
     } else {
-      this.response.respond(
-        withFields(errorHead(status, error, this.timing), this.responseTrailers),
-        true,
-      );
+      this.response.respond(withFields(errorHead(status, error, this.timing), more), true);
     }
     this.settle(status, error);
     this.signal.abort();
@@ -179,6 +185,13 @@ export class ServerCall implements CallContext {
     if (this.isOver) return;
     this.settle({ code: GrpcCode.CANCELLED, message: 'the caller went away' });
     this.signal.abort();
+  }
+
+  /** What goes with the status of a failure; nothing with that of an overload, which has to cost nothing. */
+  private furtherTrailers(error: unknown): HeaderFields | undefined {
+    const { loadReport, responseTrailers } = this;
+    if (loadReport === undefined || error instanceof OverloadedError) return responseTrailers;
+    return { ...responseTrailers, [LOAD_REPORT_TRAILER]: loadReport() };
   }
 
   private settle(status: GrpcStatus, error?: unknown): void {

@@ -1,7 +1,15 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { durationFromMs } from '@bufbuild/protobuf/wkt';
-import { Client, credentials, status, type Metadata, type ServiceError } from '@grpc/grpc-js';
+import {
+  Client,
+  credentials,
+  status,
+  type Metadata,
+  type ServiceError,
+  type StatusObject,
+} from '@grpc/grpc-js';
 import { afterEach, expect, test } from 'vitest';
+import { GetOnlineFeaturesRequestSchema } from '../../gen/feast/serving/ServingService_pb.ts';
 import {
   OrcaLoadReportSchema,
   type OrcaLoadReport,
@@ -11,6 +19,7 @@ import { serveFromSqlite } from '../support/made-repository.ts';
 import type { RepositoryServer } from '../support/repository-server.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
+const READ = '/feast.serving.ServingService/GetOnlineFeatures';
 const INFO = '/feast.serving.ServingService/GetFeastServingInfo';
 const STREAM = '/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics';
 const TRAILER = 'endpoint-load-metrics-bin';
@@ -29,14 +38,18 @@ async function start(settings: Readonly<Record<string, unknown>>): Promise<void>
 
 const asIs = (bytes: Uint8Array): Buffer => Buffer.from(bytes);
 
-/** The trailers of one call. */
-function callInfo(): Promise<Metadata> {
-  return new Promise((resolve, reject) => {
-    const call = client.makeUnaryRequest(INFO, asIs, asIs, new Uint8Array(), (error) => {
-      if (error !== null) reject(error);
-    });
-    call.on('status', ({ metadata }) => resolve(metadata));
+/** How one call ends. */
+function statusOf(path: string, bytes: Uint8Array): Promise<StatusObject> {
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(path, asIs, asIs, bytes, () => {}).on('status', resolve);
   });
+}
+
+/** The trailers of one call that goes well. */
+async function callInfo(): Promise<Metadata> {
+  const { code, metadata } = await statusOf(INFO, new Uint8Array());
+  expect(code).toBe(status.OK);
+  return metadata;
 }
 
 /** Listens to reports until `enough` says so, or the stream ends. */
@@ -80,6 +93,23 @@ test('every call brings a report where that is wanted, of how busy the server is
   expect(memUtilization).toBeGreaterThan(0);
   expect(memUtilization).toBeLessThan(1);
   expect(eps).toBe(0);
+});
+
+test('a call that fails brings one too', async () => {
+  await start({ load_reports: 'calls' });
+  const unknown = toBinary(
+    GetOnlineFeaturesRequestSchema,
+    create(GetOnlineFeaturesRequestSchema, { kind: { case: 'featureService', value: 'none' } }),
+  );
+  for (const [path, code, bytes] of [
+    [READ, status.NOT_FOUND, unknown],
+    [STREAM, status.INVALID_ARGUMENT, Uint8Array.of(0xff)],
+    ['/nowhere/Nothing', status.UNIMPLEMENTED, new Uint8Array()],
+  ] as const) {
+    const { code: found, metadata } = await statusOf(path, bytes);
+    expect(found).toBe(code);
+    expect(metadata.get(TRAILER)).toHaveLength(1);
+  }
 });
 
 test('reports come as a stream: one at once, more as time goes', async () => {
