@@ -55,7 +55,7 @@ export const HTTP2_SETTINGS = [
     kind: milliseconds(0),
     default: 0,
     unit: 'ms',
-    doc: 'Connections of this age, a tenth more or less, are asked to go elsewhere, so that load spreads over new servers. 0 means never.',
+    doc: 'HTTP/2 connections of this age, a tenth more or less, are asked to go elsewhere, so that load spreads over new servers. 0 means never.',
   },
   {
     name: 'max_connection_idle_ms',
@@ -76,7 +76,7 @@ export const HTTP2_SETTINGS = [
     kind: milliseconds(0),
     default: 60_000,
     unit: 'ms',
-    doc: 'A connection that was not heard of for so long is pinged. 0 means never.',
+    doc: 'An HTTP/2 connection that was not heard of for so long is pinged. 0 means never.',
   },
   {
     name: 'keep_alive_timeout_ms',
