@@ -85,6 +85,41 @@ describe('draining', () => {
     expect(rig.engine.connectionCount).toBe(0);
   });
 
+  it('waits for the answer to its own ping, and not for that to another one', async () => {
+    const rig = createRig({}, () => {});
+    const client = rig.connect();
+    client.send(headers(1, GET));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
+    const drained = rig.engine.drain();
+    await client.frame('GOAWAY', ({ type }) => type === 7);
+    // It answers what asked whether it is alive, and opens a stream: it has not heard of the drain.
+    client.send(frame(6, 1, 0, Buffer.from('keepaliv')), headers(3, GET));
+    await eventually(() => expect(rig.requests).toHaveLength(2));
+    await answerPing(client);
+    await eventually(() => expect(goaways(client).map(([last]) => last)).toContain(3));
+    rig.requests.forEach(echo);
+    await drained;
+    expect(goaways(client).map(([last]) => last)).toEqual([MAX_STREAM_ID, 3]);
+  });
+
+  it('lets a request that has begun come to its end after the last GOAWAY', async () => {
+    const rig = createRig();
+    const client = rig.connect();
+    client.send(headers(1, POST, 0), data(1, 'half ', 0));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
+    const drained = rig.engine.drain();
+    await answerPing(client);
+    await eventually(() =>
+      expect(goaways(client).map(([last]) => last)).toEqual([MAX_STREAM_ID, 1]),
+    );
+    client.send(data(1, 'and half', 0));
+    client.send(data(1, ''));
+    await client.fields(1, 2);
+    expect(client.body(1).toString()).toBe('half and half');
+    await drained;
+    expect(client.isEnded).toBe(true);
+  });
+
   it('closes a connection without streams when it has answered', async () => {
     const rig = createRig();
     const client = rig.connect();
