@@ -18,8 +18,16 @@ export interface MessageReader {
    *   for a bad prefix or bad gzip
    */
   next(): Uint8Array | undefined;
+  /** The next complete message as it came; throws as `next`, but for bad gzip. */
+  nextReceived(): ReceivedMessage | undefined;
   /** Bytes of an incomplete message are waiting. */
   readonly isMidMessage: boolean;
+}
+
+/** A message that may have been compressed. */
+export interface ReceivedMessage {
+  readonly bytes: Uint8Array;
+  readonly isPacked: boolean;
 }
 
 /** The message of a body that is one whole, plain message and nothing else: the case of nearly every unary call. */
@@ -40,6 +48,12 @@ export function createMessageReader(encoding: string, maxMessageBytes: number): 
       size += chunk.length;
     },
     next(): Uint8Array | undefined {
+      const received = this.nextReceived();
+      if (received === undefined) return undefined;
+      const { bytes, isPacked } = received;
+      return isPacked ? unpackMessage(bytes, encoding, maxMessageBytes) : bytes;
+    },
+    nextReceived(): ReceivedMessage | undefined {
       if (size < FRAME_HEADROOM) return undefined;
       if ((parts[0]?.length ?? 0) < FRAME_HEADROOM) parts = [Buffer.concat(parts)];
       const end = FRAME_HEADROOM + messageLength(parts[0]!, maxMessageBytes);
@@ -47,8 +61,7 @@ export function createMessageReader(encoding: string, maxMessageBytes: number): 
       const joined = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
       size -= end;
       parts = size === 0 ? [] : [joined.subarray(end)];
-      const message = joined.subarray(FRAME_HEADROOM, end);
-      return joined[0] === 1 ? decompress(message, encoding, maxMessageBytes) : message;
+      return { bytes: joined.subarray(FRAME_HEADROOM, end), isPacked: joined[0] === 1 };
     },
     get isMidMessage(): boolean {
       return size > 0;
@@ -76,7 +89,16 @@ function messageTooLarge(length: number, maxMessageBytes: number): GrpcStatusErr
   );
 }
 
-function decompress(message: Uint8Array, encoding: string, maxMessageBytes: number): Uint8Array {
+/**
+ * A compressed message as it was.
+ *
+ * @throws GrpcStatusError RESOURCE_EXHAUSTED for one over the limit, INTERNAL for bad gzip or a call that names no encoding
+ */
+export function unpackMessage(
+  message: Uint8Array,
+  encoding: string,
+  maxMessageBytes: number,
+): Uint8Array {
   if (encoding === 'identity') {
     throw new GrpcStatusError(
       GrpcCode.INTERNAL,

@@ -6,6 +6,7 @@ import type { GrpcMethod } from './grpc-service.ts';
 import {
   createMessageReader,
   frameMessage,
+  unpackMessage,
   wholeMessage,
   type MessageReader,
 } from './message-reader.ts';
@@ -31,6 +32,8 @@ export class UnaryBody implements RequestBody, Entrant {
   private readonly encoding: string;
   private readonly common: CommonParts;
   private message: Uint8Array | undefined;
+  /** It was compressed, and is until its turn comes: a few kilobytes may be all that a request may have. */
+  private isPacked = false;
   /** Only for what does not come in one piece. */
   private reader: MessageReader | undefined;
 
@@ -83,7 +86,7 @@ export class UnaryBody implements RequestBody, Entrant {
     }
     call.begin(entrance, nowMs);
     try {
-      this.method.call(this.message!, call).then(
+      this.method.call(this.unpacked(), call).then(
         (framed) => this.succeed(framed),
         (error: unknown) => call.fail(error),
       );
@@ -104,8 +107,18 @@ export class UnaryBody implements RequestBody, Entrant {
   private readPiece(chunk: Uint8Array): void {
     this.reader ??= createMessageReader(this.encoding, this.common.limits.maxRequestBytes);
     this.reader.push(chunk);
-    this.message ??= this.reader.next();
+    const received = this.message === undefined ? this.reader.nextReceived() : undefined;
+    if (received !== undefined) {
+      this.message = received.bytes;
+      this.isPacked = received.isPacked;
+    }
     if (this.message !== undefined && this.reader.isMidMessage) throw notOneMessage(this.call.path);
+  }
+
+  private unpacked(): Uint8Array {
+    const message = this.message!;
+    if (!this.isPacked) return message;
+    return unpackMessage(message, this.encoding, this.common.limits.maxRequestBytes);
   }
 
   private succeed(framed: Uint8Array): void {

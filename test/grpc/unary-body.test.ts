@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { createAdmissionGate } from '../../src/admission/admission-gate.ts';
 import { createDispatcher } from '../../src/grpc/dispatch.ts';
@@ -46,8 +47,11 @@ function openCalls() {
       onCallEnd: () => undefined,
     },
   });
-  const send = (chunk: Uint8Array): void => {
-    const fields: Record<string, string> = { 'content-type': 'application/grpc' };
+  const send = (chunk: Uint8Array, isWhole = true): void => {
+    const fields: Record<string, string> = {
+      'content-type': 'application/grpc',
+      'grpc-encoding': 'gzip',
+    };
     const body = listener(
       {
         method: 'POST',
@@ -60,9 +64,17 @@ function openCalls() {
       deaf(),
     );
     body.onData(chunk);
-    body.onEnd();
+    if (isWhole) body.onEnd();
   };
   return { gate, inWork, send };
+}
+
+/** Zeros, a thousand times as many as their frame has bytes. */
+function packedFrame(length: number): Uint8Array {
+  const packed = gzipSync(Buffer.alloc(length));
+  const frame = Buffer.concat([Buffer.of(1, 0, 0, 0, 0), packed]);
+  frame.writeUInt32BE(packed.length, 1);
+  return frame;
 }
 
 /** Somebody who is not interested in the answer. */
@@ -100,4 +112,19 @@ test('a message that waits keeps no more than itself of what was received with i
   const { message } = inWork.at(-1)!;
   expect(Buffer.from(message).toString()).toBe('later');
   expect(message.buffer.byteLength).toBe('later'.length);
+});
+
+test('compressed messages stay so until their turn has come', async () => {
+  const { gate, inWork, send } = openCalls();
+  const frame = packedFrame(1_000_000);
+  const bytesBefore = process.memoryUsage().arrayBuffers;
+  // Their ends have not come.
+  for (let i = 0; i < 500; i++) send(Buffer.from(frame), false);
+  for (let i = 0; i < PLACES; i++) send(received('at once', 64));
+  for (let i = 0; i < 500; i++) send(Buffer.from(frame));
+  expect([inWork.length, gate.waitingCount]).toEqual([PLACES, 500]);
+  expect(process.memoryUsage().arrayBuffers - bytesBefore).toBeLessThan(50_000_000);
+  inWork[0]!.answer(new Uint8Array(FRAME_HEADROOM));
+  await expect.poll(() => inWork.length).toBe(PLACES + 1);
+  expect(inWork.at(-1)!.message.length).toBe(1_000_000);
 });
