@@ -9,6 +9,7 @@ import {
   type HandlerContext,
 } from '@connectrpc/connect';
 import type {
+  Compression,
   UniversalHandler,
   UniversalServerRequest,
   UniversalServerResponse,
@@ -19,6 +20,7 @@ import { SERVER_TIMING } from '../call/request-timing.ts';
 import { LOST_VALUES } from '../retrieval/partial-results.ts';
 import { invalidRequest } from '../retrieval/retrieval-errors.ts';
 import { bodyUntilDeadline } from './body-until-deadline.ts';
+import { limitedCompression, limitFields } from './field-limit.ts';
 import { answerThrough } from './connect-exchange.ts';
 import type { ConnectMethods, UnaryOnBytes } from './connect-methods.ts';
 import {
@@ -58,6 +60,8 @@ const readingKey = createContextKey<AbortSignal | undefined>(undefined);
 
 /** The library makes objects of each value of JSON: of 16 MiB that hold nothing it makes some for half a minute, and nobody else is answered. */
 const MAX_JSON_BYTES = 1 << 20;
+/** The same of an answer: this much takes it most of a second. */
+const MAX_JSON_ANSWER_BYTES = 2 << 20;
 
 /**
  * The services of the gRPC side over Connect, gRPC-Web and Connect with JSON, through the Connect library: it does the
@@ -65,14 +69,17 @@ const MAX_JSON_BYTES = 1 << 20;
  */
 export function createConnectRoutes(options: ConnectRoutesOptions): AnswerConnect {
   const maxJsonBytes = Math.min(options.maxRequestBytes, MAX_JSON_BYTES);
-  const json = createHandlers({ ...options, maxRequestBytes: maxJsonBytes }, (method) => method);
+  const compressions = [compressionGzip, compressionBrotli];
+  const json = createHandlers(
+    { ...options, maxRequestBytes: maxJsonBytes, compressions, isJson: true },
+    (method) => method,
+  );
   // With bytes on both sides nothing needs to be decoded: to a message without fields all fields are unknown ones, which
   // it keeps as they are and writes again in the same order.
-  const binary = createHandlers(options, (method) => ({
-    ...method,
-    input: EmptySchema,
-    output: EmptySchema,
-  }));
+  const binary = createHandlers(
+    { ...options, compressions: compressions.map(limitedCompression), isJson: false },
+    (method) => ({ ...method, input: EmptySchema, output: EmptySchema }),
+  );
   const { authenticate, methods } = options;
   return async (exchange) => {
     const isJson = /json/i.test(exchange.metadata('content-type') ?? '');
@@ -87,7 +94,7 @@ export function createConnectRoutes(options: ConnectRoutesOptions): AnswerConnec
     const handler = (isJson ? json : binary).get(exchange.path)!;
     const errorOf = (error: unknown): ConnectError => connectError(error, exchange, options);
     const answer = (request: UniversalServerRequest): Promise<UniversalServerResponse> =>
-      answerOrRefuse(handler, untilDeadline(request, exchange, errorOf), errorOf);
+      answerOrRefuse(handler, boundedBody(request, { exchange, isJson, errorOf }), errorOf);
     return answerThrough(answer, exchange, values);
   };
 }
@@ -112,23 +119,31 @@ async function answerOrRefuse(
 /** What the library makes of bytes that are not what they should be; nothing else fails so before a method is called. */
 const UNREADABLE: ReadonlySet<Code> = new Set([Code.Internal, Code.InvalidArgument]);
 
-/** The library waits for a body for as long as it takes to come, whatever the deadline. */
-function untilDeadline(
+/** The library waits for a body for as long as it takes to come, whatever the deadline, and reads what has any number of fields. */
+function boundedBody(
   request: UniversalServerRequest,
-  exchange: Exchange,
-  connectErrorOf: (error: unknown) => ConnectError,
+  {
+    exchange,
+    isJson,
+    errorOf,
+  }: { exchange: Exchange; isJson: boolean; errorOf: (error: unknown) => ConnectError },
 ): UniversalServerRequest {
   const { body } = request;
   // Always so: `universalRequest` makes it.
   if (typeof body !== 'object' || body === null || !(Symbol.asyncIterator in body)) return request;
-  return {
-    ...request,
-    body: bodyUntilDeadline(
-      body,
-      () => exchange.deadlineAtMs,
-      () => connectErrorOf(deadlineExceeded('while the request was arriving')),
-    ),
-  };
+  const inTime = bodyUntilDeadline(
+    body,
+    () => exchange.deadlineAtMs,
+    () => errorOf(deadlineExceeded('while the request was arriving')),
+  );
+  return { ...request, body: isJson ? inTime : limitFields(inTime, formOf(exchange)) };
+}
+
+function formOf(exchange: Exchange): 'message' | 'envelope' | 'packed' {
+  if (/grpc-web/i.test(exchange.metadata('content-type') ?? '')) return 'envelope';
+  return (exchange.metadata('content-encoding') ?? 'identity') === 'identity'
+    ? 'message'
+    : 'packed';
 }
 
 /** Turns a caller away before its message is read, and takes its timeout. */
@@ -140,9 +155,14 @@ function refuseEarly({ values, signal, timeoutMs }: HandlerContext): void {
   if (leftMs !== undefined) values.get(exchangeKey)!.deadlineAtMs = performance.now() + leftMs;
 }
 
+interface HandlerOptions extends ConnectRoutesOptions {
+  readonly compressions: readonly Compression[];
+  readonly isJson: boolean;
+}
+
 /** Handlers by path, with the message types that `typed` gives each method. */
 function createHandlers(
-  options: ConnectRoutesOptions,
+  options: HandlerOptions,
   typed: (method: DescMethodUnary) => DescMethodUnary,
 ): ReadonlyMap<string, UniversalHandler> {
   const router = createConnectRouter({
@@ -150,7 +170,7 @@ function createHandlers(
     grpc: false,
     readMaxBytes: options.maxRequestBytes,
     writeMaxBytes: options.maxResponseBytes,
-    acceptCompression: [compressionGzip, compressionBrotli],
+    acceptCompression: [...options.compressions],
     requestGate: refuseEarly,
   });
   for (const { description, onBytes } of options.methods.values()) {
@@ -166,7 +186,7 @@ function createHandlers(
 async function callOnBytes(
   method: DescMethodUnary,
   onBytes: UnaryOnBytes,
-  call: { message: Message; context: HandlerContext; options: ConnectRoutesOptions },
+  call: { message: Message; context: HandlerContext; options: HandlerOptions },
 ): Promise<Message> {
   const { message, context, options } = call;
   context.values.delete(readingKey);
@@ -186,10 +206,19 @@ async function callOnBytes(
     if (exchange.timing !== undefined) {
       context.responseHeader.set(SERVER_TIMING, exchange.timing.toString());
     }
-    return decodeAnswer(method, answer.subarray(options.headroomBytes));
+    const body = answer.subarray(options.headroomBytes);
+    if (options.isJson && body.length > MAX_JSON_ANSWER_BYTES) throw tooMuchForJson(body.length);
+    return decodeAnswer(method, body);
   } catch (error) {
     throw connectError(error, exchange, options);
   }
+}
+
+function tooMuchForJson(bytes: number): SideboardError {
+  return new SideboardError(
+    'MESSAGE_TOO_LARGE',
+    `the response has ${bytes} bytes, and JSON of Connect or gRPC-Web takes ${MAX_JSON_ANSWER_BYTES}: ask in a binary format, or by POST /get-online-features`,
+  );
 }
 
 /** What was thrown, as the library tells it in every protocol. */

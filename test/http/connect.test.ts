@@ -164,6 +164,13 @@ describe.each(TRANSPORTS)('%s', (_name, transportTo) => {
   });
 });
 
+/** A message as gRPC-Web sends it. */
+function enveloped(message: Buffer, flags = 0): Buffer {
+  const head = Buffer.from([flags, 0, 0, 0, 0]);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
+
 describe('Connect on the wire', () => {
   const path = '/feast.serving.ServingService/GetOnlineFeatures';
 
@@ -193,6 +200,50 @@ describe('Connect on the wire', () => {
     expect([refused.status, await refused.json()]).toEqual([
       429,
       expect.objectContaining({ code: 'resource_exhausted' }),
+    ]);
+  });
+
+  it.each<[string, Record<string, string>, (message: Buffer) => Buffer]>([
+    ['Connect', {}, (message) => message],
+    ['packed Connect', { 'content-encoding': 'gzip' }, (message) => gzipSync(message)],
+    ['gRPC-Web', { 'content-type': 'application/grpc-web+proto' }, (message) => enveloped(message)],
+    [
+      'packed gRPC-Web',
+      { 'content-type': 'application/grpc-web+proto', 'grpc-encoding': 'gzip' },
+      (message) => enveloped(gzipSync(message), 1),
+    ],
+  ])('refuses a message of very many fields over %s', async (_name, headers, bodyOf) => {
+    const server = await start({ limits: { maxRequestBytes: 1 << 24 } });
+    const post = async (fieldCount: number): Promise<string> => {
+      const response = await fetch(server.url + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/proto', ...headers },
+        body: bodyOf(Buffer.alloc(2 * fieldCount, '7801', 'hex')),
+      });
+      return response.text();
+    };
+    expect(await post(8_000_000)).toMatch(/more( |%20)than( |%20)100000/);
+    expect(await post(50_000)).not.toMatch(/fields/);
+  });
+
+  it('gives no very large answers in JSON', async () => {
+    const server = await start({ limits: { maxRows: 50_000, maxRequestBytes: 1 << 24 } });
+    const post = (rowCount: number): Promise<Response> => {
+      const val = Array.from({ length: rowCount }, () => ({ int64Val: '1001' }));
+      return fetch(server.url + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({
+          featureService: 'driver_service',
+          entities: { driver_id: { val } },
+        }),
+      });
+    };
+    expect((await post(5_000)).status).toBe(200);
+    const refused = await post(50_000);
+    expect([refused.status, await refused.text()]).toEqual([
+      429,
+      expect.stringContaining('ask in a binary format'),
     ]);
   });
 
