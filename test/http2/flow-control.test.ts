@@ -324,6 +324,20 @@ describe('what we let a client send', () => {
     expect(update.payload.readUInt32BE(0)).toBe(35_001);
   });
 
+  it('counts padding of the stream as well', async () => {
+    const rig = createRig({ windowBytes: 65_535 }, () => {});
+    const client = rig.connect();
+    const padded = Buffer.concat([Buffer.from([255]), bytesOf(255 + 245)]);
+    client.send(headers(1, POST, 0));
+    for (let i = 0; i < 66; i++) client.send(frame(0, 8, 1, padded));
+    const update = await client.frame(
+      'window',
+      ({ type, streamId }) => type === 8 && streamId === 1,
+    );
+    expect(update.payload.readUInt32BE(0)).toBe(66 * 501);
+    expect(rig.requests[0]!.body).toHaveLength(66 * 245);
+  });
+
   it('reaches the application as it is, in the order of the frames', async () => {
     const rig = createRig({}, ({ response, body }) =>
       response.reply(encodeHeaderBlock({ ':status': 200 }), body, undefined),
