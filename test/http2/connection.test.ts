@@ -376,6 +376,15 @@ describe('a connection', () => {
     expect(rig.requests[0]!.isEnded).toBe(false);
   });
 
+  it('resets a request whose trailers come before all the content that it announced', async () => {
+    const rig = createRig();
+    const client = rig.connect();
+    const announced = headers(1, [...POST, ['content-length', '3']], 0);
+    client.send(announced, data(1, 'ab', 0), headers(1, [['x-a', '1']]));
+    expect(await client.resetCode(1)).toBe(ErrorCode.PROTOCOL_ERROR);
+    expect(rig.requests[0]!.isEnded).toBe(false);
+  });
+
   it('tells a client that is not done to stop, and lets pass what was on its way', async () => {
     const rig = createRig();
     const client = rig.connect();

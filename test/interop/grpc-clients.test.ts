@@ -204,9 +204,10 @@ describe.each([
   });
 
   test('gets the status that names its mistake, with details, and goes on', async () => {
-    const unknown = await client.ask({ request: request(['nowhere:f'], 1) });
+    const view = 'nowhere_ü_100%_😀';
+    const unknown = await client.ask({ request: request([`${view}:f`], 1) });
     expect(unknown).toMatchObject({ code: 'NOT_FOUND', failedCount: 1 });
-    expect(unknown.message).toContain('nowhere');
+    expect(unknown.message).toContain(view);
     // google.rpc.Status: its code is field 1, its message, which is that of the call, field 2.
     const details = Buffer.from(
       unknown.binaryTrailers?.['grpc-status-details-bin'] ?? '',

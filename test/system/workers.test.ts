@@ -107,7 +107,10 @@ function askAgainAndAgain(way: Way, parallel: number) {
 
 /** Calls over and over on one channel, until told to end. */
 function callAgainAndAgain(target: string, credentials: grpc.ChannelCredentials) {
-  const options = { 'grpc.use_local_subchannel_pool': 1 };
+  const options = {
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.ssl_target_name_override': 'localhost',
+  };
   const client = new grpc.Client(target, credentials, options);
   closers.push(() => client.close());
   const ended = new AbortController();
