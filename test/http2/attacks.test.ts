@@ -155,6 +155,18 @@ describe('a flood ends in ENHANCE_YOUR_CALM and hurts nobody else:', () => {
     expect(count).toBeLessThanOrEqual(10_200 + earnedSince(createdAtMs));
   });
 
+  it.each<[string, Buffer]>([
+    ['RST_STREAM', resetStream(1)],
+    ['windows', windowUpdate(1, 1)],
+  ])('%s for a stream that is over', async (_name, piece) => {
+    const createdAtMs = performance.now();
+    const scene = createScene({}, () => {});
+    scene.attacker.send(headers(1, POST, 0), resetStream(1));
+    const count = await flood(scene, () => piece);
+    expect((await scene.attacker.failure()).code).toBe(CALM);
+    expect(count).toBeLessThanOrEqual(10_200 + earnedSince(createdAtMs));
+  });
+
   it('DATA for a stream that was reset', async () => {
     const scene = createScene({}, () => {});
     scene.attacker.send(headers(1, POST, 0));
