@@ -1,4 +1,4 @@
-import { ValueType } from './value-type.ts';
+import { FieldKind, FIELDS_PER_MESSAGE, memberKind, wireTypeOfKind } from './value-schema.ts';
 import { skipVarint, varintHigh32, varintLow32 } from './varint.ts';
 import { MAX_NESTING, payloadEnd, skipLength, skipPayload, skipTag, WireType } from './wire.ts';
 
@@ -49,7 +49,7 @@ export function scanValue(
     }
     const tag = varintLow32(bytes, at) >>> 0;
     at =
-      tag >>> 3 <= ValueType.ZONED_TIMESTAMP && (tag & 7) === memberWireType(tag >>> 3)
+      memberWireType(tag >>> 3) === (tag & 7)
         ? scanMember(bytes, afterTag, end, tag, into)
         : skipPayload(bytes, afterTag, end, tag, MAX_NESTING);
     if (at < 0) {
@@ -93,27 +93,13 @@ function scanMember(
   return after;
 }
 
+/** Of the members of the `Value` oneof, by their number; -1 = there is none. */
+const MEMBER_WIRE_TYPES = Int8Array.from({ length: FIELDS_PER_MESSAGE }, (_, valueType) => {
+  const kind = memberKind(valueType);
+  return kind === FieldKind.UNKNOWN ? -1 : wireTypeOfKind(kind);
+});
+
 /** The wire type of a member of the `Value` oneof; -1 for a number that has no member. */
 export function memberWireType(valueType: number): number {
-  switch (valueType) {
-    case ValueType.INT32:
-    case ValueType.INT64:
-    case ValueType.BOOL:
-    case ValueType.UNIX_TIMESTAMP:
-    case ValueType.NULL:
-      return WireType.VARINT;
-    case ValueType.DOUBLE:
-      return WireType.FIXED64;
-    case ValueType.FLOAT:
-      return WireType.FIXED32;
-    default:
-      return valueType === 0 ||
-        valueType === 9 ||
-        valueType === 10 ||
-        valueType === ValueType.PDF_BYTES ||
-        valueType === ValueType.IMAGE_BYTES ||
-        valueType > ValueType.ZONED_TIMESTAMP
-        ? -1
-        : WireType.BYTES;
-  }
+  return valueType < FIELDS_PER_MESSAGE ? MEMBER_WIRE_TYPES[valueType]! : -1;
 }
