@@ -117,7 +117,7 @@ export function writeWordEnd(out: Uint8Array, at: number): number {
   return writeLineEnd(out, at);
 }
 
-/** Copies `source[start, end)` to `at`; returns the position after it. */
+/** Copies `source[start, end)` to `at`; returns the position after it. `feast-encoding/` has one too, which this folder may not know. */
 export function copyBytes(
   out: Uint8Array,
   at: number,
