@@ -142,7 +142,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     ],
   },
   tls: {
-    may: ['errors.ts'],
+    may: ['errors.ts', 'file-stamp.ts'],
     packages: ['node:crypto', 'node:fs/promises', ...SOCKETS],
   },
   admission: { may: ['errors.ts'], packages: [] },
@@ -208,6 +208,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     // It wraps calls and names their status codes; it knows no protocol.
     may: [
       'errors.ts',
+      'file-stamp.ts',
       'gen',
       'node-http.ts',
       'port/listen.ts',

@@ -21,6 +21,8 @@ export interface OtlpGrpcClient {
    * @throws ServiceError of grpc-js (by rejection)
    */
   send(request: Uint8Array, deadlineAtMs: number): Promise<Uint8Array>;
+  /** Sends no more; what is on its way goes on. */
+  retire(): void;
   /** Also ends what is being sent. */
   close(): void;
 }
@@ -28,9 +30,10 @@ export interface OtlpGrpcClient {
 /**
  * Connects, with the first message, to the receiver of a configuration whose protocol is `grpc`.
  *
+ * @param signal ends what is being sent, also after `retire`
  * @throws Error when the files for TLS cannot be used
  */
-export function createOtlpGrpcClient(config: TracingConfig): OtlpGrpcClient {
+export function createOtlpGrpcClient(config: TracingConfig, signal?: AbortSignal): OtlpGrpcClient {
   const client = new Client(targetOf(config.url), credentialsOf(config), {
     'grpc.default_compression_algorithm':
       config.compression === 'gzip' ? compressionAlgorithms.gzip : compressionAlgorithms.identity,
@@ -44,9 +47,10 @@ export function createOtlpGrpcClient(config: TracingConfig): OtlpGrpcClient {
   });
   const metadata = metadataOf(config.headers);
   const closing = new AbortController();
+  const ended = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
   return {
     send(request, deadlineAtMs) {
-      closing.signal.throwIfAborted();
+      ended.throwIfAborted();
       return new Promise((resolve, reject) => {
         const cancel = (): void => call.cancel();
         const call = client.makeUnaryRequest(
@@ -57,14 +61,15 @@ export function createOtlpGrpcClient(config: TracingConfig): OtlpGrpcClient {
           metadata,
           { deadline: deadlineAtMs },
           (error, response) => {
-            closing.signal.removeEventListener('abort', cancel);
+            ended.removeEventListener('abort', cancel);
             if (error === null) resolve(response ?? new Uint8Array());
             else reject(error);
           },
         );
-        closing.signal.addEventListener('abort', cancel, { once: true });
+        ended.addEventListener('abort', cancel, { once: true });
       });
     },
+    retire: () => client.close(),
     close() {
       closing.abort();
       client.close();

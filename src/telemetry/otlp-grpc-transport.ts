@@ -6,6 +6,7 @@ import type { ExportResponse, IExporterTransport } from '@opentelemetry/otlp-exp
 import { RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.ts';
 import { StatusSchema } from '../../gen/google/rpc/status_pb.ts';
 import type { TracingConfig } from '../config/config.ts';
+import { stampOf } from '../file-stamp.ts';
 import { createOtlpGrpcClient, type OtlpGrpcClient } from './otlp-grpc-client.ts';
 
 /** Codes after which the same may be sent again (https://opentelemetry.io/docs/specs/otlp/#failures). */
@@ -31,16 +32,20 @@ const MAX_REASON_LENGTH = 300;
 
 /**
  * Sends batches to an OTLP/gRPC receiver, again where the protocol has it so, until their time is over. The connection is
- * made with the first of them, and anew after one that failed: certificates are read again then, and a connection that
- * nobody answers on is left.
+ * made with the first of them, and anew when the files of its certificates have changed, and after one that failed: a connection
+ * that nobody answers on is left.
  */
 export class OtlpGrpcTransport implements IExporterTransport {
   readonly #config: TracingConfig;
+  readonly #files: readonly string[];
   readonly #closing = new AbortController();
   #client: OtlpGrpcClient | undefined;
+  /** Of the files, when `#client` was made. */
+  #stamp = '';
 
   constructor(config: TracingConfig) {
     this.#config = config;
+    this.#files = Object.values(config.tls).filter((path) => path !== undefined);
   }
 
   async send(data: Uint8Array, timeoutMillis: number): Promise<ExportResponse> {
@@ -48,8 +53,9 @@ export class OtlpGrpcTransport implements IExporterTransport {
     let client: OtlpGrpcClient | undefined;
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = nextBackoff(backoffMs)) {
       try {
+        const stamp = await stampOf(this.#files);
         this.#closing.signal.throwIfAborted();
-        client = this.#client ??= createOtlpGrpcClient(this.#config);
+        client = this.#connect(stamp);
         return { status: 'success', data: await client.send(data, deadlineAtMs) };
       } catch (error) {
         const waitMs = retryDelayMs(error as Partial<ServiceError>, backoffMs);
@@ -66,6 +72,21 @@ export class OtlpGrpcTransport implements IExporterTransport {
   shutdown(): void {
     this.#closing.abort();
     this.#client?.close();
+  }
+
+  #connect(stamp: string): OtlpGrpcClient {
+    const before = this.#client;
+    if (before !== undefined && stamp === this.#stamp) return before;
+    try {
+      this.#client = createOtlpGrpcClient(this.#config, this.#closing.signal);
+      this.#stamp = stamp;
+      before?.retire();
+      return this.#client;
+    } catch (error) {
+      // Certificates and keys are written one after the other: the next look finds them all.
+      if (before === undefined) throw error;
+      return before;
+    }
   }
 
   #leave(client: OtlpGrpcClient, { code }: Partial<ServiceError>): void {

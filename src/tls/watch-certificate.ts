@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { SideboardError } from '../errors.ts';
+import { stampOf } from '../file-stamp.ts';
 import {
   certificateProblems,
   readServerCertificate,
@@ -91,17 +91,4 @@ function isSame(a: ServerCertificate, b: ServerCertificate): boolean {
     a.context.key === b.context.key &&
     a.context.ca === b.context.ca
   );
-}
-
-/** Changes whenever one of the files does, also when a symbolic link leads elsewhere, as Kubernetes swaps secrets. */
-async function stampOf(paths: readonly string[]): Promise<string> {
-  const stamps = paths.map(async (path) => {
-    try {
-      const { size, mtimeNs, ino } = await stat(path, { bigint: true });
-      return `${size} ${mtimeNs} ${ino}`;
-    } catch {
-      return '';
-    }
-  });
-  return (await Promise.all(stamps)).join('\n');
 }

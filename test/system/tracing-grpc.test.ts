@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -250,6 +250,38 @@ describe('over TLS', () => {
       expect(log).toMatchObject([{ reason: expect.stringMatching(/^UNAVAILABLE/) as string }]);
       server.authority.issue('client', { names: [] });
       await sendUntilTaken(opened);
+    } finally {
+      secure.close();
+    }
+  });
+
+  test('certificates and authorities that are renewed while it is connected cost nothing', async () => {
+    const mutual = (server: ReturnType<typeof issue>) =>
+      ServerCredentials.createSsl(readFileSync(server.authority.certFile), [pairOf(server)], true);
+    const first = issue('server');
+    const { certFile, keyFile } = first.authority.issue('client', { names: [] });
+    let secure = await startOtlpGrpcReceiver({ tls: mutual(first) });
+    try {
+      const opened = await open({
+        OTEL_EXPORTER_OTLP_ENDPOINT: `https://${secure.address}`,
+        OTEL_EXPORTER_OTLP_CERTIFICATE: first.authority.certFile,
+        OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: certFile,
+        OTEL_EXPORTER_OTLP_CLIENT_KEY: keyFile,
+      });
+      sendBatch(opened);
+      await sent(SPANS);
+      // Until all of it is there, what is in use stays.
+      writeFileSync(certFile, '-----BEGIN CERT');
+      sendBatch(opened);
+      await sent(2 * SPANS);
+      const { address } = secure;
+      secure.close();
+      const second = issue('server');
+      second.authority.issue('client', { names: [] });
+      secure = await startOtlpGrpcReceiver({ address, tls: mutual(second) });
+      sendBatch(opened);
+      await sent(3 * SPANS);
+      expect(await count('failed')).toBe(0);
     } finally {
       secure.close();
     }
