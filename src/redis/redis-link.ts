@@ -59,9 +59,12 @@ export class RedisLink {
     this.events = events;
     this.lastReceivedAtMs = runtime.now();
     this.lastReplyAtMs = this.lastReceivedAtMs;
-    const late = (): void =>
-      this.close(this.unreachable(`no connection within ${connectTimeoutMs} ms`));
-    this.timer = runtime.setTimer(late, connectTimeoutMs);
+    const giveUp = (): void => {
+      if (!this.isTaken)
+        this.close(this.unreachable(`no connection within ${connectTimeoutMs} ms`));
+    };
+    // It may stand since long where this process was busy: nobody has heard of it yet.
+    this.timer = runtime.setTimer(() => runtime.defer(giveUp), connectTimeoutMs);
     this.socket = runtime.connect(
       { ...owner.target, tls, keepAliveMs },
       {
@@ -109,9 +112,7 @@ export class RedisLink {
 
   /** Ends the link: what is pending on it is lost. Safe to call again. */
   close(error: RedisError, ending: LinkEnding = 'failed'): void {
-    if (this.isClosed) {
-      return;
-    }
+    if (this.isClosed) return;
     this.isClosed = true;
     this.isReady = false;
     this.timer.cancel();

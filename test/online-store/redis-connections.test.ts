@@ -7,6 +7,7 @@ import { connectRedis } from '../../src/online-store/redis-client.ts';
 import { openOnlineStore } from '../../src/online-store/open-online-store.ts';
 import { callNode } from '../../src/redis/call-command.ts';
 import { nodeRuntime } from '../../src/redis/node-runtime.ts';
+import type { RedisRuntime } from '../../src/redis/redis-runtime.ts';
 import { RedisConnection } from '../../src/redis/redis-connection.ts';
 import { VERSION } from '../../src/version.ts';
 import { connectionOptions } from '../redis/simulated-client.ts';
@@ -76,6 +77,32 @@ describe('a connection to Redis', () => {
         await waitUntil(async () => (await who()) === name, { what: `the user ${name}` });
       }
       expect(connection.connectCount).toBe(1);
+    } finally {
+      connection.close();
+      admin.disconnect();
+      await server.stop();
+    }
+  });
+
+  it('stands although this process was busy for longer than it may take', async () => {
+    const server = await startRedis();
+    const admin = adminClient(server.port);
+    const takenCount = async (): Promise<number> =>
+      Number(/total_connections_received:(\d+)/.exec(await admin.info('stats'))?.[1]);
+    const before = await takenCount();
+    const connectAndCompute: RedisRuntime['connect'] = (...how) => {
+      const socket = nodeRuntime.connect(...how);
+      const busyUntilMs = performance.now() + 100;
+      while (performance.now() < busyUntilMs);
+      return socket;
+    };
+    const connection = new RedisConnection(
+      { host: '127.0.0.1', port: server.port },
+      connectionOptions({ ...nodeRuntime, connect: connectAndCompute }, { connectTimeoutMs: 20 }),
+    );
+    try {
+      expect(await callNode(connection, ['PING'])).toBe('PONG');
+      expect(await takenCount()).toBe(before + 1);
     } finally {
       connection.close();
       admin.disconnect();
