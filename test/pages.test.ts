@@ -20,13 +20,13 @@ const CHECKED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   // Its three commands are how this test came to run.
   'ARCHITECTURE.md': { '': DRAWING },
   'CONTRIBUTING.md': { sh: 'test/pages.test.ts' },
-  'bench/README.md': { sh: 'test/pages.test.ts' },
+  'bench/README.md': { sh: 'test/system/pages.test.ts' },
   'deploy/README.md': { sh: 'test/interop/pages.test.ts' },
   'examples/loan-approval/README.md': { sh: 'test/system/pages.test.ts' },
   'docs/auth.md': { yaml: 'test/pages.test.ts', json: 'test/telemetry/audit-log.test.ts' },
   'docs/definitions.md': { ts: 'test/system/pages.test.ts', sh: 'test/system/pages.test.ts' },
-  'docs/doctor.md': { console: 'test/pages.test.ts', text: 'test/system/doctor.test.ts' },
-  'docs/faults.md': { sh: 'test/pages.test.ts' },
+  'docs/doctor.md': { console: 'test/system/pages.test.ts', text: 'test/system/doctor.test.ts' },
+  'docs/faults.md': { sh: 'test/system/pages.test.ts' },
   'docs/materialize.md': {
     console: 'test/system/pages.test.ts',
     text: 'test/system/materialize.test.ts',
@@ -236,12 +236,6 @@ test.each(pages.filter((page) => !/^(docs\/adr\/|docs\/benchmarks|CHANGELOG)/.te
 
 /** What is made by a program, or stands for any. */
 const MADE = /^(bench\/results\/X\.json|examples\/loan-approval\/data)/;
-
-test('flags of the benchmarks that pages name are there', () => {
-  const flags = blocksOf('bench/README.md')[0]!.text.matchAll(/ (--[a-z]+)(?= |$)/gm);
-  const known = `${read('bench/run.ts')} --help`;
-  for (const flag of new Set([...flags].map(([, name]) => name!))) expect(known).toContain(flag);
-});
 
 test('commands of npm that pages name are there', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };

@@ -1,8 +1,9 @@
-import { glob, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { glob, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { textsOf, typedLines } from '../support/page-blocks.ts';
 import { runProgram } from '../support/python.ts';
+import { startRedis, type RedisServer } from '../support/redis-server.ts';
 import { makeReader, standInCheckout, type Reader } from '../support/reader.ts';
 import { configuration } from './apply-fixture.ts';
 
@@ -122,6 +123,89 @@ describe('docs/definitions.md, docs/on-demand.md and docs/writing.md', () => {
     ]);
     expect(pushed).toBe('');
     expect(JSON.parse(read!)).toMatchObject({ results: [{}, { values: [5, 7] }] });
+  });
+});
+
+describe('docs/doctor.md', () => {
+  let reader: Reader;
+  let redis: RedisServer;
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    reader = await makeReader();
+    await mkdir(join(reader.folder, 'node_modules'));
+    await symlink(ROOT, join(reader.folder, 'node_modules', 'sideboard'));
+    await mkdir(join(reader.folder, 'my_repo'));
+    const yaml = configuration('rides').replace(
+      /type: sqlite\n.*\n/,
+      `type: redis\n  connection_string: 127.0.0.1:${redis.port}\n`,
+    );
+    await writeFile(join(reader.folder, 'my_repo', 'feature_store.yaml'), yaml);
+    await writeFile(join(reader.folder, 'my_repo', 'features.ts'), PUSHED);
+  });
+
+  afterAll(async () => {
+    await reader?.remove();
+    await redis?.stop();
+  });
+
+  test('examines what was pushed', async () => {
+    const [report = '', forPrograms = '', zones = ''] = typedOf('docs/doctor.md')[0]!.split('\n');
+    const [, , examined, code, written, withZones] = await reader.follow([
+      'sideboard -c my_repo apply\nsideboard -c my_repo serve',
+      textsOf('docs/writing.md', 'sh')[0]!,
+      report,
+      // A warning: nobody has a copy of it.
+      `${forPrograms} || echo $?`,
+      'cat report.json',
+      zones,
+    ]);
+    for (const text of [examined!, withZones!]) {
+      expect(text).toContain('2 entities of this project, 2 read whole');
+      expect(text).toContain('has no replica');
+    }
+    expect(code).toBe('3');
+    const { findings } = JSON.parse(written!) as { findings: unknown[] };
+    expect(findings).toContainEqual(
+      expect.objectContaining({ check: 'replicas', level: 'warning' }),
+    );
+  });
+});
+
+describe('bench/README.md and docs/faults.md', () => {
+  let reader: Reader;
+
+  beforeAll(async () => {
+    reader = await makeReader();
+    await standInCheckout(reader);
+    await symlink(join(ROOT, 'bench'), join(reader.folder, 'bench'));
+  });
+
+  afterAll(() => reader.remove());
+
+  test('plan what they say, and compare what is stored', async () => {
+    const results = await readdir(join(ROOT, 'bench', 'results'));
+    const newest = join('bench', 'results', results.toSorted().at(-1)!);
+    const lines = [...textsOf('bench/README.md', 'sh'), ...textsOf('docs/faults.md', 'sh')]
+      .flatMap((text) => text.split('\n'))
+      .map((line) => line.replace(/ *#.*/, ''))
+      .filter((line) => line.startsWith('npm run bench'))
+      .map((line) => line.replaceAll(/\S+\.json/g, newest));
+    const isQuick = (line: string): boolean => /--(?:plan|help|with)\b/.test(line);
+    expect(lines.filter(isQuick)).toHaveLength(3);
+    // What would measure says what it would do.
+    const planning = (line: string): string => (line.includes(' -- ') ? ' --plan' : ' -- --plan');
+    const outputs = await reader.follow(
+      lines.map((line) => `${isQuick(line) ? line : `${line}${planning(line)}`} 2>&1`),
+    );
+    for (const [i, line] of lines.entries()) {
+      const expected = line.includes('--help')
+        ? 'Usage: bench'
+        : line.includes('--with')
+          ? 'figures changed by no more than their noise'
+          : 'min  in all';
+      expect(outputs[i], line).toMatch(expected);
+    }
   });
 });
 
