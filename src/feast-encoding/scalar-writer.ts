@@ -167,6 +167,16 @@ export function scalarPayload(type: number, value: unknown): Uint8Array {
   throw unfit(type);
 }
 
+/** Appends a number as it stands in a packed list. */
+export function appendPayload(out: GrowingBytes, type: number, value: unknown): void {
+  if (type === ValueType.BOOL) {
+    out.put(scalarPayload(type, value));
+    return;
+  }
+  out.reserve(MAX_VARINT_BYTES);
+  out.at = writeInteger(out.bytes, out.at, type, value);
+}
+
 function integerPayload(type: number, value: unknown): Uint8Array {
   const out = new Uint8Array(MAX_VARINT_BYTES);
   return out.subarray(0, writeInteger(out, 0, type, value));

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { EncodingError } from './encoding-error.ts';
+import { MessageFields, MessageParts } from './message-fields.ts';
 import type {
   FeatureValue,
   ScalarMapPair,
@@ -19,7 +20,7 @@ import {
 } from './value-schema.ts';
 import { ValueType } from './value-type.ts';
 import { varintHigh32, varintInt64, varintLow32 } from './varint.ts';
-import { MAX_NESTING, skipLength, skipPayload, skipTag, WireType } from './wire.ts';
+import { skipPayload, WireType } from './wire.ts';
 
 /**
  * Decodes an encoded `feast.types.Value` as Feast's parser does: of several members the last one wins, a message member
@@ -34,36 +35,36 @@ export function readValue(bytes: Uint8Array): TypedValue {
   return readCheckedValue(bytes);
 }
 
-/** One field of a message; the bytes are known to be well formed. */
-interface WireField {
+/** A member of a oneof. */
+interface Member {
   readonly number: number;
-  readonly wireType: number;
-  /** Payload without its length. */
   readonly payload: Uint8Array;
 }
 
 function readCheckedValue(bytes: Uint8Array): TypedValue {
   const member = lastMember(bytes, FieldKind.VALUE);
   return member === undefined
-    ? { type: ValueType.INVALID, value: null }
+    ? NO_VALUE
     : { type: member.number, value: readMember(member.number, member.payload) };
 }
+
+const NO_VALUE: TypedValue = Object.freeze({ type: ValueType.INVALID, value: null });
 
 function readMember(type: number, payload: Uint8Array): FeatureValue {
   switch (FIELD_KINDS[FieldKind.VALUE * FIELDS_PER_MESSAGE + type]) {
     case FieldKind.MAP:
       return readMap(payload);
     case FieldKind.MAP_LIST:
-      return payloadsOf(payload, 1).map(readMap);
+      return readPayloads(payload, readMap);
     case FieldKind.REPEATED_VALUE:
-      return payloadsOf(payload, 1).map(readCheckedValue);
+      return readPayloads(payload, readCheckedValue);
     case FieldKind.SCALAR_MAP:
-      return payloadsOf(payload, 1).map(readScalarMapPair);
+      return readPayloads(payload, readScalarMapPair);
     case FieldKind.ZONED_TIMESTAMP:
       return readZonedTimestamp(payload);
     case FieldKind.STRING_LIST:
     case FieldKind.BYTES_LIST:
-      return payloadsOf(payload, 1).map((item) => readScalar(itemType(type), item));
+      return readTexts(payload, itemType(type));
     case FieldKind.VARINT_LIST:
     case FieldKind.DOUBLE_LIST:
     case FieldKind.FLOAT_LIST:
@@ -74,23 +75,28 @@ function readMember(type: number, payload: Uint8Array): FeatureValue {
 }
 
 /** A scalar of a type from its payload: text, bytes, 8 or 4 little-endian bytes, or a varint. */
-function readScalar(type: number, payload: Uint8Array): ScalarValue {
+function readScalar(
+  type: number,
+  bytes: Uint8Array,
+  start = 0,
+  end: number = bytes.length,
+): ScalarValue {
   switch (type) {
     case ValueType.BYTES:
-      return payload.slice();
+      return new Uint8Array(bytes.subarray(start, end));
     case ValueType.INT32:
-      return varintLow32(payload, 0);
+      return varintLow32(bytes, start);
     case ValueType.INT64:
     case ValueType.UNIX_TIMESTAMP:
-      return varintInt64(payload, 0);
+      return varintInt64(bytes, start);
     case ValueType.BOOL:
-      return (varintLow32(payload, 0) | varintHigh32(payload, 0)) !== 0;
+      return (varintLow32(bytes, start) | varintHigh32(bytes, start)) !== 0;
     case ValueType.DOUBLE:
-      return dataView(payload).getFloat64(0, true);
+      return copied(bytes, start, 8).getFloat64(0, true);
     case ValueType.FLOAT:
-      return dataView(payload).getFloat32(0, true);
+      return copied(bytes, start, 4).getFloat32(0, true);
     default:
-      return text(payload);
+      return text(bytes, start, end);
   }
 }
 
@@ -104,50 +110,63 @@ function readNumbers(listType: number, message: Uint8Array): readonly ScalarValu
         ? WireType.FIXED32
         : WireType.VARINT;
   const items: ScalarValue[] = [];
-  for (const field of fieldsOf(message)) {
-    if (field.number !== 1) {
+  const fields = new MessageFields(message);
+  while (fields.next()) {
+    if (fields.number !== 1) {
       continue;
     }
-    if (field.wireType === itemWireType) {
-      items.push(readScalar(type, field.payload));
-    } else if (field.wireType === WireType.BYTES) {
-      const packed = field.payload;
-      for (let at = 0; at < packed.length;) {
-        const next = skipPayload(packed, at, packed.length, itemWireType, 0);
-        items.push(readScalar(type, packed.subarray(at, next)));
-        at = next;
+    if (fields.wireType === itemWireType) {
+      items.push(readScalar(type, message, fields.start));
+    } else if (fields.wireType === WireType.BYTES) {
+      for (let at = fields.start; at < fields.end;) {
+        items.push(readScalar(type, message, at));
+        at = skipPayload(message, at, fields.end, itemWireType, 0);
       }
     }
   }
   return items;
 }
 
+function readTexts(message: Uint8Array, type: number): readonly ScalarValue[] {
+  const items: ScalarValue[] = [];
+  const fields = new MessageFields(message);
+  while (fields.nextBytes(1)) items.push(readScalar(type, message, fields.start, fields.end));
+  return items;
+}
+
+/** Of equal keys the last one counts. */
 function readMap(message: Uint8Array): ValueMap {
   const map = new Map<string, TypedValue>();
-  for (const entry of payloadsOf(message, 1)) {
-    const key = payloadsOf(entry, 1).at(-1);
-    map.set(key === undefined ? '' : text(key), readCheckedValue(merged(payloadsOf(entry, 2))));
+  const fields = new MessageFields(message);
+  while (fields.nextBytes(1)) {
+    const entry = fields.payload();
+    const key = lastPayload(entry, 1);
+    map.set(
+      key === undefined ? '' : text(key, 0, key.length),
+      readCheckedValue(joinedPayload(entry, 2)),
+    );
   }
   return map;
 }
 
 function readScalarMapPair(entry: Uint8Array): ScalarMapPair {
-  const key = lastMember(merged(payloadsOf(entry, 1)), FieldKind.MAP_KEY);
+  const key = lastMember(joinedPayload(entry, 1), FieldKind.MAP_KEY);
   const keyType = MAP_KEY_TYPES[key?.number ?? 0]!;
   return [
     { type: keyType, value: key === undefined ? null : readScalar(keyType, key.payload) },
-    readCheckedValue(merged(payloadsOf(entry, 2))),
+    readCheckedValue(joinedPayload(entry, 2)),
   ];
 }
 
 function readZonedTimestamp(message: Uint8Array): ZonedTimestamp {
   let unixSeconds = 0n;
   let zone = '';
-  for (const field of fieldsOf(message)) {
-    if (field.number === 1 && field.wireType === WireType.VARINT) {
-      unixSeconds = varintInt64(field.payload, 0);
-    } else if (field.number === 2 && field.wireType === WireType.BYTES) {
-      zone = text(field.payload);
+  const fields = new MessageFields(message);
+  while (fields.next()) {
+    if (fields.number === 1 && fields.wireType === WireType.VARINT) {
+      unixSeconds = varintInt64(message, fields.start);
+    } else if (fields.number === 2 && fields.wireType === WireType.BYTES) {
+      zone = text(message, fields.start, fields.end);
     }
   }
   return { unixSeconds, zone };
@@ -157,53 +176,56 @@ function readZonedTimestamp(message: Uint8Array): ZonedTimestamp {
  * The member of a message whose fields are all one oneof. Message members repeated without another one in between are
  * merged, which for encoded messages is to append them.
  */
-function lastMember(message: Uint8Array, messageKind: number): WireField | undefined {
-  let member: WireField | undefined;
-  let payloads: Uint8Array[] = [];
-  for (const field of fieldsOf(message)) {
+function lastMember(message: Uint8Array, messageKind: number): Member | undefined {
+  let number = 0;
+  const parts = new MessageParts(message);
+  const fields = new MessageFields(message);
+  while (fields.next()) {
     const kind =
-      field.number < FIELDS_PER_MESSAGE
-        ? FIELD_KINDS[messageKind * FIELDS_PER_MESSAGE + field.number]!
+      fields.number < FIELDS_PER_MESSAGE
+        ? FIELD_KINDS[messageKind * FIELDS_PER_MESSAGE + fields.number]!
         : FieldKind.UNKNOWN;
-    if (kind === FieldKind.UNKNOWN || field.wireType !== wireTypeOfKind(kind)) {
+    if (kind === FieldKind.UNKNOWN || fields.wireType !== wireTypeOfKind(kind)) {
       continue;
     }
-    if (member?.number === field.number && kind >= FieldKind.VALUE) payloads.push(field.payload);
-    else payloads = [field.payload];
-    member = field;
+    if (number !== fields.number || kind < FieldKind.VALUE) parts.clear();
+    parts.add(fields);
+    number = fields.number;
   }
-  return member && { ...member, payload: merged(payloads) };
+  return number === 0 ? undefined : { number, payload: parts.joined() };
 }
 
-/** Payloads of all length-delimited fields of this number. */
-function payloadsOf(message: Uint8Array, number: number): Uint8Array[] {
-  return fieldsOf(message)
-    .filter((field) => field.number === number && field.wireType === WireType.BYTES)
-    .map((field) => field.payload);
+function readPayloads<T>(message: Uint8Array, read: (payload: Uint8Array) => T): T[] {
+  const items: T[] = [];
+  const fields = new MessageFields(message);
+  while (fields.nextBytes(1)) items.push(read(fields.payload()));
+  return items;
 }
 
-/** The fields of a well-formed message in the order of its bytes. */
-function fieldsOf(message: Uint8Array): WireField[] {
-  const fields: WireField[] = [];
-  for (let at = 0; at < message.length;) {
-    const tag = varintLow32(message, at) >>> 0;
-    const afterTag = skipTag(message, at, message.length);
-    const start =
-      (tag & 7) === WireType.BYTES ? skipLength(message, afterTag, message.length) : afterTag;
-    at = skipPayload(message, afterTag, message.length, tag, MAX_NESTING);
-    fields.push({ number: tag >>> 3, wireType: tag & 7, payload: message.subarray(start, at) });
-  }
-  return fields;
+function lastPayload(message: Uint8Array, number: number): Uint8Array | undefined {
+  const fields = new MessageFields(message);
+  let last: Uint8Array | undefined;
+  while (fields.nextBytes(number)) last = fields.payload();
+  return last;
 }
 
-function merged(payloads: readonly Uint8Array[]): Uint8Array {
-  return payloads.length === 1 ? payloads[0]! : Buffer.concat(payloads);
+/** A message that is given several times is one: its parts follow each other. */
+function joinedPayload(message: Uint8Array, number: number): Uint8Array {
+  const parts = new MessageParts(message);
+  const fields = new MessageFields(message);
+  while (fields.nextBytes(number)) parts.add(fields);
+  return parts.joined();
 }
 
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+function text(bytes: Uint8Array, start: number, end: number): string {
+  const { buffer, byteOffset } = bytes;
+  return Buffer.from(buffer, byteOffset + start, end - start).toString('utf8');
 }
 
-function dataView(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** Looked at as soon as it is written. */
+const scratch = new DataView(new ArrayBuffer(8));
+
+function copied(bytes: Uint8Array, at: number, count: number): DataView {
+  for (let i = 0; i < count; i++) scratch.setUint8(i, bytes[at + i]!);
+  return scratch;
 }

@@ -8,8 +8,9 @@ import type {
   ValueMap,
   ZonedTimestamp,
 } from './typed-value.ts';
-import type { GrowingBytes } from './growing-bytes.ts';
+import { GrowingBytes } from './growing-bytes.ts';
 import {
+  appendPayload,
   appendScalar,
   field,
   floatList,
@@ -18,9 +19,10 @@ import {
   unfit,
   wireTypeOf,
 } from './scalar-writer.ts';
-import { FieldKind, itemType, MAP_KEY_TYPES, memberKind } from './value-schema.ts';
+import { FIRST_MESSAGE, FieldKind, itemType, MAP_KEY_TYPES, memberKind } from './value-schema.ts';
 import { ValueType, valueTypeName } from './value-type.ts';
-import { WireType } from './wire.ts';
+import { MAX_VARINT_BYTES, writeVarint } from './varint.ts';
+import { MAX_NESTING, WireType } from './wire.ts';
 
 /**
  * Encodes a `feast.types.Value` with the bytes that Feast's serializer gives it: one member (written even when zero),
@@ -29,9 +31,17 @@ import { WireType } from './wire.ts';
  *
  * @param value as `FeatureValue` describes it; `null` or `undefined` = a null, which is the empty string in every type
  *   but NULL.
- * @throws EncodingError naming the type, never the value.
+ * @param nesting how many more messages may stand inside each other
+ * @throws EncodingError naming the type, never the value; for what is nested more deeply than can be read again.
  */
-export function writeValue(type: number, value: FeatureValue | undefined): Uint8Array {
+export function writeValue(
+  type: number,
+  value: FeatureValue | undefined,
+  nesting: number = MAX_NESTING,
+): Uint8Array {
+  if (nesting < (memberKind(type) < FIRST_MESSAGE ? 0 : 1)) {
+    throw new EncodingError('the value is nested too deeply for a feast.types.Value');
+  }
   if (type === ValueType.NULL) {
     return Uint8Array.of(0x98, 0x01, 0x00);
   }
@@ -51,20 +61,30 @@ export function writeValue(type: number, value: FeatureValue | undefined): Uint8
     case FieldKind.FLOAT_LIST:
       return floatList(type, items(type, value));
     case FieldKind.MAP:
-      return field(type, WireType.BYTES, mapMessage(type, value));
+      return field(type, WireType.BYTES, mapMessage(type, value, nesting));
     case FieldKind.MAP_LIST: {
       const maps = items(type, value) as readonly ValueMap[];
-      const parts = maps.map((map) => field(1, WireType.BYTES, mapMessage(type, map)));
-      return field(type, WireType.BYTES, Buffer.concat(parts));
+      return field(
+        type,
+        WireType.BYTES,
+        repeatedOf(maps, (map) => mapMessage(type, map, nesting - 1)),
+      );
     }
     case FieldKind.REPEATED_VALUE: {
       const values = items(type, value) as readonly TypedValue[];
-      const parts = values.map((item) => field(1, WireType.BYTES, writeTypedValue(item)));
-      return field(type, WireType.BYTES, Buffer.concat(parts));
+      return field(
+        type,
+        WireType.BYTES,
+        repeatedOf(values, (item) => writeTypedValue(item, nesting - 2)),
+      );
     }
     case FieldKind.SCALAR_MAP: {
       const pairs = items(type, value) as readonly ScalarMapPair[];
-      return field(type, WireType.BYTES, Buffer.concat(pairs.map(scalarMapEntry)));
+      return field(
+        type,
+        WireType.BYTES,
+        repeatedOf(pairs, (pair) => scalarMapEntry(pair, nesting)),
+      );
     }
     case FieldKind.ZONED_TIMESTAMP:
       return field(type, WireType.BYTES, zonedTimestampMessage(value));
@@ -74,8 +94,8 @@ export function writeValue(type: number, value: FeatureValue | undefined): Uint8
 }
 
 /** Encodes a value of known type; the inverse of `readValue`. */
-export function writeTypedValue(typed: TypedValue): Uint8Array {
-  return writeValue(typed.type, typed.value);
+export function writeTypedValue(typed: TypedValue, nesting: number = MAX_NESTING): Uint8Array {
+  return writeValue(typed.type, typed.value, nesting);
 }
 
 /** Writes what `writeTypedValue` gives; scalars at no cost but their bytes. @throws EncodingError as `writeValue` */
@@ -88,8 +108,14 @@ export function appendTypedValue(out: GrowingBytes, { type, value }: TypedValue)
   }
 }
 
+/** Where lists of scalars are joined. Copied from before the next one is. */
+const scratch = new GrowingBytes();
+const MAX_SCRATCH_BYTES = 64 * 1024;
+
 function repeated(list: readonly unknown[], type: number): Uint8Array {
-  return Buffer.concat(list.map((item) => field(1, WireType.BYTES, scalarPayload(type, item))));
+  scratch.clear(MAX_SCRATCH_BYTES);
+  for (const item of list) putField(scratch, scalarPayload(type, item));
+  return scratch.bytes.subarray(0, scratch.at);
 }
 
 /** The one field of a packed list; an empty list has none. */
@@ -97,25 +123,38 @@ function packed(list: readonly unknown[], type: number): Uint8Array {
   if (list.length === 0) {
     return new Uint8Array(0);
   }
-  return field(1, WireType.BYTES, Buffer.concat(list.map((item) => scalarPayload(type, item))));
+  scratch.clear(MAX_SCRATCH_BYTES);
+  for (const item of list) appendPayload(scratch, type, item);
+  return field(1, WireType.BYTES, scratch.bytes.subarray(0, scratch.at));
 }
 
-function mapMessage(type: number, value: unknown): Uint8Array {
+/** Field 1 for each item, joined as they are made: a list of parts takes many times their bytes. */
+function repeatedOf<T>(list: Iterable<T>, encode: (item: T) => Uint8Array): Uint8Array {
+  const out = new GrowingBytes();
+  for (const item of list) putField(out, encode(item));
+  return out.bytes.subarray(0, out.at);
+}
+
+function putField(out: GrowingBytes, payload: Uint8Array): void {
+  out.reserve(1 + MAX_VARINT_BYTES);
+  out.bytes[out.at] = (1 << 3) | WireType.BYTES;
+  out.at = writeVarint(out.bytes, out.at + 1, payload.length);
+  out.put(payload);
+}
+
+function mapMessage(type: number, value: unknown, nesting: number): Uint8Array {
   if (!(value instanceof Map)) {
     throw unfit(type);
   }
-  const entries: Uint8Array[] = [];
-  for (const [key, item] of value as ValueMap) {
-    const entry = Buffer.concat([
+  return repeatedOf(value as ValueMap, ([key, item]) =>
+    Buffer.concat([
       field(1, WireType.BYTES, scalarPayload(ValueType.STRING, key)),
-      field(2, WireType.BYTES, writeTypedValue(item)),
-    ]);
-    entries.push(field(1, WireType.BYTES, entry));
-  }
-  return Buffer.concat(entries);
+      field(2, WireType.BYTES, writeTypedValue(item, nesting - 3)),
+    ]),
+  );
 }
 
-function scalarMapEntry([key, value]: ScalarMapPair): Uint8Array {
+function scalarMapEntry([key, value]: ScalarMapPair, nesting: number): Uint8Array {
   const keyField = key.type === ValueType.INVALID ? 0 : MAP_KEY_TYPES.indexOf(key.type);
   if (keyField < 0) {
     throw new EncodingError(`a scalar map cannot have keys of type ${valueTypeName(key.type)}`);
@@ -124,11 +163,10 @@ function scalarMapEntry([key, value]: ScalarMapPair): Uint8Array {
     keyField === 0
       ? new Uint8Array(0)
       : field(keyField, wireTypeOf(key.type), scalarPayload(key.type, key.value));
-  const entry = Buffer.concat([
+  return Buffer.concat([
     field(1, WireType.BYTES, mapKey),
-    field(2, WireType.BYTES, writeTypedValue(value)),
+    field(2, WireType.BYTES, writeTypedValue(value, nesting - 3)),
   ]);
-  return field(1, WireType.BYTES, entry);
 }
 
 function zonedTimestampMessage(value: unknown): Uint8Array {

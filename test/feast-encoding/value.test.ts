@@ -1,4 +1,6 @@
 import { Buffer } from 'node:buffer';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -183,6 +185,41 @@ describe('readValue', () => {
   });
 });
 
+describe('lists of very many items', () => {
+  const inLittleMemory = async (code: string): Promise<unknown> => {
+    const folder = new URL('../../src/feast-encoding/', import.meta.url).href;
+    const worker = new Worker(
+      `const { parentPort } = require('node:worker_threads');
+       (async () => {
+         const { readValue } = await import('${folder}value-reader.ts');
+         const { writeValue } = await import('${folder}value-writer.ts');
+         parentPort.postMessage((${code})(readValue, writeValue));
+       })();`,
+      { eval: true, resourceLimits: { maxOldGenerationSizeMb: 300 } },
+    );
+    const [message] = (await once(worker, 'message')) as [unknown];
+    return message;
+  };
+
+  it('are read without an object for each', async () => {
+    const code = `(readValue) => {
+      const items = Buffer.alloc(8 * 1024 * 1024, '0a00', 'hex');
+      const list = readValue(Buffer.concat([Buffer.from('6280808004', 'hex'), items]));
+      return [list.value.length, readValue(Buffer.alloc(8 * 1024 * 1024, '6200', 'hex')).value];
+    }`;
+    expect(await inLittleMemory(code)).toEqual([4 * 1024 * 1024, []]);
+  });
+
+  it('are written without an object for each', async () => {
+    const code = `(_, writeValue) =>
+      [13, 12, 42].map((type) => {
+        const item = { 13: 7, 12: '', 42: { type: 12, value: [] } }[type];
+        return writeValue(type, Array(3_000_000).fill(item)).length > 3_000_000;
+      })`;
+    expect(await inLittleMemory(code)).toEqual([true, true, true]);
+  });
+});
+
 describe('scanValue', () => {
   it('gives both halves of every int64, however many bytes its varint takes', () => {
     const scanned = createScannedValue();
@@ -238,6 +275,34 @@ describe('appendTypedValue', () => {
 });
 
 describe('writeValue', () => {
+  const { MAP, MAP_LIST, STRING, VALUE_LIST, SCALAR_MAP } = ValueType;
+  const inside: readonly [string, (item: TypedValue) => TypedValue][] = [
+    ['maps', (item) => ({ type: MAP, value: new Map([['a', item]]) })],
+    ['lists of maps', (item) => ({ type: MAP_LIST, value: [new Map([['a', item]])] })],
+    ['lists', (item) => ({ type: VALUE_LIST, value: [item] })],
+    ['scalar maps', (item) => ({ type: SCALAR_MAP, value: [[{ type: 3, value: 1 }, item]] })],
+  ];
+
+  it.each(inside)('writes %s inside of each other only as deep as they are read', (_what, wrap) => {
+    let value: TypedValue = { type: STRING, value: 'x'.repeat(1000) };
+    let written = 0;
+    for (let depth = 1; depth < 5000; depth++) {
+      value = wrap(value);
+      if (depth > 60 && depth < 4990) continue;
+      let bytes: Uint8Array | undefined;
+      try {
+        bytes = writeTypedValue(value);
+      } catch (error) {
+        expect(error).toBeInstanceOf(EncodingError);
+        continue;
+      }
+      expect(depth).toBe(++written);
+      expect(readValue(bytes)).toEqual(value);
+    }
+    expect(written).toBeGreaterThanOrEqual(24);
+    expect(written).toBeLessThanOrEqual(50);
+  });
+
   it('equals the protobuf library for wide text and long lists', () => {
     const text = 'Zürich 日本 😀'.repeat(40);
     const list = Array.from({ length: 1000 }, (_, i) => BigInt(i) * 12345678901n);
