@@ -6,6 +6,8 @@ import { membersOf, nextItemAt, skipValue } from './json-walk.ts';
 
 /** Single values in all their rows: as many as a message of 16 MiB can spell out. A few kilobytes of each could make any number. */
 const MAX_REPEATED_VALUES = 8_000_000;
+/** Their text in all these rows: as much as may be on its way to the store. */
+const MAX_REPEATED_BYTES = 64 * 1024 * 1024;
 
 const OPEN_ARRAY = 0x5b;
 const OPEN_OBJECT = 0x7b;
@@ -23,10 +25,12 @@ export function frameFromJson(text: Buffer, at: number): WriteFrame {
   checkColumnCount(df.size);
   let rowCount: number | undefined;
   let singleCount = 0;
+  let singleBytes = 0;
   const startsOf = new Map<string, Int32Array>();
   for (const [name, valueAt] of df) {
     if (text[valueAt] !== OPEN_ARRAY) {
       singleCount += 1;
+      singleBytes += skipValue(text, valueAt) - valueAt;
       continue;
     }
     const starts = itemsOf(text, valueAt, rowCount ?? 0);
@@ -44,6 +48,11 @@ export function frameFromJson(text: Buffer, at: number): WriteFrame {
   if (singleCount * (rowCount ?? 0) > MAX_REPEATED_VALUES) {
     throw invalidFrame(
       `df: ${singleCount} single values in each of ${rowCount} rows are more than ${MAX_REPEATED_VALUES} values; send fewer rows at once`,
+    );
+  }
+  if (singleBytes * (rowCount ?? 0) > MAX_REPEATED_BYTES) {
+    throw invalidFrame(
+      `df: single values of ${singleBytes} bytes in each of ${rowCount} rows are more than ${MAX_REPEATED_BYTES} bytes; send fewer rows at once`,
     );
   }
   const columns = new Map<string, JsonColumn>();

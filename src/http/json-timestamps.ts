@@ -148,10 +148,15 @@ function zoneOffsetSeconds(zone: string, seconds: number): number {
 
 /** Formatters are dear to make; zones that a registry's features use are few. */
 const zoneFormats = new Map<string, Intl.DateTimeFormat | null>();
-const MAX_ZONE_FORMATS = 500;
+/** More than there are zones, whose names are known in any case. */
+const MAX_ZONE_FORMATS = 1000;
+/** The longest name of a zone has half as many letters. */
+const MAX_ZONE_LENGTH = 64;
 
 /** `null` = no such zone. */
-function zoneFormat(zone: string): Intl.DateTimeFormat | null {
+function zoneFormat(name: string): Intl.DateTimeFormat | null {
+  if (name.length > MAX_ZONE_LENGTH) return null;
+  const zone = name.toLowerCase();
   const known = zoneFormats.get(zone);
   if (known !== undefined) return known;
   let format: Intl.DateTimeFormat | null = null;

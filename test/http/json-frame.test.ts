@@ -21,6 +21,14 @@ describe('the rows of a df', () => {
     expect(error.message).toMatch(/100 single values.*100000 rows.*8000000/);
   });
 
+  it('are refused where single values would make too many bytes of them', async () => {
+    const rows = Array.from({ length: 1000 }, () => 1);
+    expect(frame({ text: 'x'.repeat(10_000), id: rows }).rowCount).toBe(1000);
+    const error = await errorOf(() => frame({ text: 'x'.repeat(100_000), id: rows }));
+    expect(error.code).toBe('INVALID_REQUEST');
+    expect(error.message).toMatch(/single values of 100002 bytes.*1000 rows.*67108864/);
+  });
+
   it('are refused where there are very many columns', async () => {
     const columns = (count: number) =>
       Object.fromEntries(Array.from({ length: count }, (_, i) => [`c${i}`, []]));
