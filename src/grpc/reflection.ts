@@ -118,9 +118,21 @@ function answer(
   }
 }
 
+/** What was asked for once, as bytes: a stream may ask for as much again with each few bytes. */
+const ENCODED = new WeakMap<DescFile, readonly Uint8Array[]>();
+
 /** The file and all that it imports, so that a client needs to ask once. */
 function fileAnswer(file: DescFile | undefined, what: string): Answer {
   if (file === undefined) return notFound(what);
+  let encoded = ENCODED.get(file);
+  if (encoded === undefined) {
+    encoded = encodeWithImports(file);
+    ENCODED.set(file, encoded);
+  }
+  return { case: 'fileDescriptorResponse', value: { fileDescriptorProto: [...encoded] } };
+}
+
+function encodeWithImports(file: DescFile): readonly Uint8Array[] {
   const closure = new Set<DescFile>();
   const visit = (each: DescFile): void => {
     if (closure.has(each)) return;
@@ -128,14 +140,7 @@ function fileAnswer(file: DescFile | undefined, what: string): Answer {
     each.dependencies.forEach(visit);
   };
   visit(file);
-  return {
-    case: 'fileDescriptorResponse',
-    value: {
-      fileDescriptorProto: [...closure].map((each) =>
-        toBinary(FileDescriptorProtoSchema, each.proto),
-      ),
-    },
-  };
+  return [...closure].map((each) => toBinary(FileDescriptorProtoSchema, each.proto));
 }
 
 function notFound(what: string): Answer {
