@@ -336,6 +336,20 @@ describe('clients that ask and do not read', () => {
     expect(scene.attacker.body(1)).toEqual(BODY);
   });
 
+  it('have new requests refused while one answer alone is more than that', async () => {
+    const { rig, attacker } = createScene({ maxQueuedBytes: MIB / 2 }, answer);
+    attacker.send(headers(1, GET));
+    await eventually(() => expect(rig.engine.queuedBytes).toBeGreaterThan(MIB / 2));
+    attacker.send(headers(3, GET));
+    // They lose nothing by asking again: nobody has looked at it.
+    expect(await attacker.resetCode(3)).toBe(ErrorCode.REFUSED_STREAM);
+    expect(rig.requests).toHaveLength(1);
+    attacker.send(windowUpdate(0, 100 * MIB), windowUpdate(1, MIB));
+    await attacker.fields(1, 2);
+    attacker.send(headers(5, GET), windowUpdate(5, MIB));
+    await attacker.fields(5, 2);
+  });
+
   it('are cut when all together hold too much, the worst first', async () => {
     const limits = { maxQueuedBytes: 8 * MIB, maxQueuedBytesTotal: 20 * MIB };
     const scene = createScene(limits, answer);

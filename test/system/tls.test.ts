@@ -72,6 +72,7 @@ interface LogLine {
   readonly msg: string;
   readonly reason?: string;
   readonly peer?: string;
+  readonly subject?: string;
   readonly more?: number;
 }
 
@@ -334,6 +335,11 @@ describe('mutual TLS', () => {
       const peers = opened.lines.flatMap(({ reason, peer }) =>
         reason === undefined ? [] : [peer],
       );
+      // Who was refused is told by name, where it has one.
+      const subjects = opened.lines.flatMap(({ reason, subject }) =>
+        reason === undefined ? [] : [subject],
+      );
+      expect(subjects).toEqual([undefined, 'CN=expired', 'CN=stranger']);
       expect(peers.every((peer) => /^127\.0\.0\.1:\d+$/.test(peer ?? ''))).toBe(true);
       await handshake(opened, { ...only, ...asClient(client) });
     },
