@@ -356,6 +356,22 @@ describe('mutual TLS', () => {
     expect(opened.reasons()).toEqual(['name_refused']);
   });
 
+  it.each([
+    ['DNS:Scoring.Example', 'scoring.example', 'example'],
+    ['URI:spiffe://mesh/ns/a', 'spiffe://mesh/ns/a', 'spiffe://mesh/ns'],
+    ['URI:urn:uuid:f81d4fae-7dec', 'urn:uuid:f81d4fae-7dec', 'urn:uuid:f81d4fae'],
+    ['IP:10.0.0.7', '10.0.0.7', '10.0.0.70'],
+    ['IP:2001:db8::1', '2001:DB8::1', '2001:db8::2'],
+    ['email:ops@example.com', 'ops@example.com', 'example.com'],
+    ['DNS:*.scoring.example', '*.scoring.example', 'a.scoring.example'],
+  ])('knows %s in a certificate by %s, and not by %s', async (name, right, wrong) => {
+    const issued = ours.issue('named', { names: [name] });
+    await handshake(await open({ ...both(), clientNames: [wrong, right] }), asClient(issued));
+    const refusing = await open({ ...both(), clientNames: [wrong] });
+    await expect(handshake(refusing, asClient(issued))).rejects.toThrow();
+    expect(refusing.reasons()).toEqual(['name_refused']);
+  });
+
   it('resumes no session, so that every connection shows its certificate', async () => {
     const opened = await open(both());
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
