@@ -21,6 +21,7 @@ export async function checkNetwork(
     describePort(server, needsTokens),
     ...(server.tls === undefined ? [] : await describeCertificate(server.tls)),
     ...(server.unixSocket === undefined ? [] : [describeUnixSocket(server.unixSocket)]),
+    ...(server.corsOrigins.length === 0 ? [] : [describePages(server)]),
     ...(server.workers === 1 ? [] : [describeShares(server)]),
     describeAdmin(server),
   ];
@@ -70,6 +71,19 @@ function describeUnixSocket({ path, mode }: UnixSocketConfig): NetworkFinding {
     level: 'warning',
     message: `${message}: every user of this machine may connect`,
     remedy: 'set unix_socket_mode to "0600", or "0660" for a group',
+  };
+}
+
+/** Browsers carry requests of pages from elsewhere to wherever they are, to this machine too. */
+function describePages({ corsOrigins }: ServerConfig): NetworkFinding {
+  if (!corsOrigins.includes('*')) {
+    return { level: 'ok', message: `cors_origins: pages of ${corsOrigins.join(', ')} may call` };
+  }
+  return {
+    level: 'warning',
+    message:
+      'cors_origins *: every page of the web may call, through the browser of whoever reaches the port',
+    remedy: 'name the origins of your own pages',
   };
 }
 

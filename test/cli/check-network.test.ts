@@ -106,6 +106,26 @@ describe('sideboard check', () => {
     expect(missing[1]!.message).toMatch(/^tls_cert_file: \S+none\.pem cannot be read: ENOENT$/);
   });
 
+  test('tells which pages may call from a browser', async () => {
+    const [, some] = await check({ cors_origins: 'https://a.example,https://b.example' });
+    expect(some).toMatchObject({
+      level: 'ok',
+      message: 'cors_origins: pages of https://a.example, https://b.example may call',
+    });
+    const [, all] = await check({ cors_origins: '*' });
+    expect(all).toMatchObject({ level: 'warning', remedy: expect.any(String) as unknown });
+    expect(all!.message).toMatch(/^cors_origins \*: every page of the web may call/);
+  });
+
+  test('knows addresses that lead to this machine alone', async () => {
+    for (const host of ['localhost', '127.0.0.1', '127.8.9.10', '::1']) {
+      expect(levels(await check({ host, admin_host: host }))).toEqual(['ok', 'ok']);
+    }
+    for (const host of ['127.0.0.1.example', '127.evil.example', '::']) {
+      expect(levels(await check({ host, admin_host: host }))).toEqual(['warning', 'warning']);
+    }
+  });
+
   test('tells who may use the unix socket', async () => {
     const [, closed] = await check({ unix_socket: 'serve.sock' });
     expect(closed).toMatchObject({ level: 'ok' });
