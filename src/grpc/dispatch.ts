@@ -8,13 +8,13 @@ import type {
   StreamListener,
 } from '../http2/http2-engine.ts';
 import { awaitCaller, identify } from './identify.ts';
-import { FRAME_HEADROOM, type GrpcMethod, type GrpcService } from './grpc-service.ts';
-import { createMessageReader, frameMessage } from './message-reader.ts';
-import { ACCEPTED_ENCODINGS, headOf, packsAnswers } from './response-head.ts';
+import type { GrpcMethod, GrpcService } from './grpc-service.ts';
+import { ACCEPTED_ENCODINGS } from './response-head.ts';
 import { refusalHead, ServerCall, type CallLimits, type CallObserver } from './server-call.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 import { createTrailers } from './trailers.ts';
-import { cutOff, notOneMessage, UnaryBody, type CommonParts } from './unary-body.ts';
+import { StreamingBody } from './streaming-body.ts';
+import { UnaryBody, type CommonParts } from './unary-body.ts';
 
 /** Messages are protobuf, named or not. Anything else is refused with 415, as the protocol asks for. */
 const CONTENT_TYPE = 'application/grpc';
@@ -114,9 +114,10 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     }
     openStreams.add(call);
     call.waitForEver();
-    const body = serveStreaming(call, method, encoding, common);
+    const body = new StreamingBody(call, method, encoding, common);
     return {
-      ...body,
+      onData: (chunk) => body.onData(chunk),
+      onEnd: () => body.onEnd(),
       onClose(): void {
         openStreams.delete(call);
         body.onClose();
@@ -162,65 +163,4 @@ function unknownMethod(path: string, serviceNames: ReadonlySet<string>): GrpcSta
       ? `unknown method ${path}`
       : `unknown service ${service}; served here: ${[...serviceNames].join(', ')}`,
   );
-}
-
-type StreamingCall = Extract<GrpcMethod, { kind: 'streaming' }>;
-
-function serveStreaming(
-  call: ServerCall,
-  { open, requests }: StreamingCall,
-  encoding: string,
-  { limits, trailersOf }: CommonParts,
-): RequestBody {
-  const reader = createMessageReader(encoding, limits.maxRequestBytes);
-  const isPacked = packsAnswers(call, encoding);
-  const head = headOf(isPacked);
-  let messageCount = 0;
-  const streaming = open(call, {
-    open: () => call.open(head),
-    send(message: Uint8Array): void {
-      if (call.isOver) return;
-      const framed = Buffer.allocUnsafe(FRAME_HEADROOM + message.length);
-      framed.set(message, FRAME_HEADROOM);
-      call.send(head, frameMessage(framed, isPacked));
-    },
-    hold: (isHeld) => call.hold(isHeld),
-    end(error?: unknown): void {
-      if (error === undefined) call.finish(head, undefined, trailersOf(call));
-      else call.fail(error);
-    },
-  });
-  const drainMessages = (): void => {
-    for (let next = reader.next(); next !== undefined; next = reader.next()) {
-      messageCount += 1;
-      call.received();
-      if (requests === 'one' && messageCount > 1) throw notOneMessage(call.path);
-      streaming.onMessage(next);
-      if (call.isOver) return;
-    }
-  };
-
-  return {
-    onData(chunk: Uint8Array): void {
-      if (call.isOver) return;
-      try {
-        reader.push(chunk);
-        drainMessages();
-        if (!reader.isMidMessage) call.release();
-      } catch (error) {
-        call.fail(error);
-      }
-    },
-    onEnd(): void {
-      if (call.isOver) return;
-      if (reader.isMidMessage) {
-        call.fail(cutOff());
-      } else if (requests === 'one' && messageCount === 0) {
-        call.fail(notOneMessage(call.path));
-      } else {
-        streaming.onEnd();
-      }
-    },
-    onClose: () => call.close(),
-  };
 }

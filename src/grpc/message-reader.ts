@@ -58,9 +58,11 @@ export function createMessageReader(encoding: string, maxMessageBytes: number): 
       if ((parts[0]?.length ?? 0) < FRAME_HEADROOM) parts = [Buffer.concat(parts)];
       const end = FRAME_HEADROOM + messageLength(parts[0]!, maxMessageBytes);
       if (size < end) return undefined;
-      const joined = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+      if (parts[0]!.length < end) parts = [Buffer.concat(parts)];
+      const joined = parts[0]!;
       size -= end;
-      parts = size === 0 ? [] : [joined.subarray(end)];
+      if (joined.length === end) parts.shift();
+      else parts[0] = joined.subarray(end);
       return { bytes: joined.subarray(FRAME_HEADROOM, end), isPacked: joined[0] === 1 };
     },
     get isMidMessage(): boolean {

@@ -120,11 +120,17 @@ export class ServerCall implements CallContext {
     this.response.respond(withFields(headers, this.responseHeaders), false);
   }
 
-  send(headers: HeaderBlock, bytes: Uint8Array): void {
-    if (this.isOver) return;
+  /** @returns false = the caller takes its answers more slowly than they come, see `onDrain` */
+  send(headers: HeaderBlock, bytes: Uint8Array): boolean {
+    if (this.isOver) return true;
     this.open(headers);
     this.observer.sentMessageCount += 1;
-    this.response.write(bytes);
+    return this.response.write(bytes);
+  }
+
+  /** Calls back once when the caller has taken its answers so far. */
+  onDrain(callback: () => void): void {
+    this.response.onDrain(callback);
   }
 
   /** A whole message of the caller is here. */

@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest';
+import { createDispatcher } from '../../src/grpc/dispatch.ts';
+import type { ResponseSink } from '../../src/grpc/grpc-service.ts';
+import type { RequestBody, ResponseStream } from '../../src/http2/http2-engine.ts';
+
+/** Three bytes a message: as many of them as fit into a few kilobytes. */
+function frames(count: number): Buffer {
+  return Buffer.alloc(8 * count, '0000000003616263', 'hex');
+}
+
+/** A call that answers each message with another, to a caller who takes `room` of them at a time. */
+function openCall(room: number) {
+  const seen = { messages: 0, ends: 0, written: 0, released: 0, held: [] as boolean[], status: '' };
+  let responses: ResponseSink | undefined;
+  let taken = 0;
+  let drained: (() => void) | undefined;
+  const stream: ResponseStream = {
+    respond: ({ fields }) => void (seen.status += String(fields['grpc-status'] ?? '')),
+    write: () => ++seen.written - taken < room,
+    end: (_bytes, trailers) => void (seen.status += String(trailers?.fields['grpc-status'] ?? '')),
+    reply: () => undefined,
+    onDrain: (callback) => (drained = callback),
+    hold: (isHeld) => seen.held.push(isHeld),
+    release: () => seen.released++,
+    reset: () => undefined,
+    peer: 'test',
+  };
+  const { listener } = createDispatcher({
+    services: [
+      {
+        name: 'test.Service',
+        methods: {
+          Echo: {
+            kind: 'streaming',
+            requests: 'many',
+            open(_call, sink) {
+              responses = sink;
+              return {
+                onMessage(message) {
+                  expect(Buffer.from(message).toString()).toBe('abc');
+                  seen.messages++;
+                  sink.send(message);
+                },
+                onEnd() {
+                  seen.ends++;
+                  sink.end();
+                },
+              };
+            },
+          },
+        },
+      },
+    ],
+    limits: { maxRequestBytes: 1000, defaultDeadlineMs: 0, maxConcurrentRequests: 10 },
+    observer: {
+      inFlightCount: 0,
+      receivedMessageCount: 0,
+      sentMessageCount: 0,
+      onCallEnd: () => undefined,
+    },
+  });
+  const body: RequestBody = listener(
+    {
+      method: 'POST',
+      path: '/test.Service/Echo',
+      scheme: 'http',
+      authority: 'test',
+      fields: [],
+      header: (name) => ({ 'content-type': 'application/grpc' })[name],
+    },
+    stream,
+  );
+  const take = (): void => {
+    taken = seen.written;
+    drained!();
+  };
+  return { body, seen, take, hold: (isHeld: boolean) => responses!.hold(isHeld) };
+}
+
+test('requests wait for the answers before them to be taken, and for the end until all are read', () => {
+  const { body, seen, take } = openCall(10);
+  body.onData(frames(20));
+  body.onData(frames(5).subarray(0, 38));
+  expect([seen.messages, seen.held, seen.released]).toEqual([10, [true], 0]);
+  body.onData(frames(5).subarray(38));
+  body.onEnd();
+  expect([seen.messages, seen.ends]).toEqual([10, 0]);
+  take();
+  expect([seen.messages, seen.held, seen.ends]).toEqual([20, [true, false, true], 0]);
+  take();
+  expect([seen.messages, seen.released > 0, seen.ends, seen.status]).toEqual([25, true, 1, '0']);
+});
+
+test('requests wait while the method holds them', () => {
+  const { body, seen, hold } = openCall(1000);
+  hold(true);
+  body.onData(frames(3));
+  expect(seen.messages).toBe(0);
+  hold(false);
+  expect(seen.messages).toBe(3);
+  hold(true);
+  body.onEnd();
+  expect(seen.ends).toBe(1);
+});
+
+test('what is cut off is refused when all before it was answered', () => {
+  const { body, seen, take } = openCall(2);
+  body.onData(frames(3).subarray(0, 20));
+  body.onEnd();
+  expect([seen.messages, seen.status]).toEqual([2, '']);
+  take();
+  expect([seen.messages, seen.ends, seen.status]).toEqual([2, 0, '13']);
+});
