@@ -1,6 +1,11 @@
 import type { Buffer } from 'node:buffer';
 import { invalidFrame } from '../ingestion/write-errors.ts';
-import { checkColumnCount, MAX_COLUMNS, type WriteFrame } from '../ingestion/write-frame.ts';
+import {
+  checkColumnCount,
+  checkRowCount,
+  MAX_COLUMNS,
+  type WriteFrame,
+} from '../ingestion/write-frame.ts';
 import { JsonColumn } from './json-column.ts';
 import { membersOf, nextItemAt, skipValue } from './json-walk.ts';
 
@@ -42,6 +47,7 @@ export function frameFromJson(text: Buffer, at: number): WriteFrame {
     rowCount = starts.length;
     startsOf.set(name, starts);
   }
+  checkRowCount(rowCount ?? 0);
   if (rowCount === undefined && df.size > 0) {
     throw invalidFrame('df: columns have to be arrays of values, one per row');
   }

@@ -5,7 +5,12 @@ import { MAX_NESTING, skipLength, skipPayload, skipTag } from '../feast-encoding
 import type { WriteTarget } from './feature-writer.ts';
 import { TypedColumn } from './typed-column.ts';
 import { invalidFrame, listNames } from './write-errors.ts';
-import { checkColumnCount, type FrameColumn, type WriteFrame } from './write-frame.ts';
+import {
+  checkColumnCount,
+  checkRowCount,
+  type FrameColumn,
+  type WriteFrame,
+} from './write-frame.ts';
 
 /** A `sideboard.v1.WriteRequest`. */
 export type IngestRequest =
@@ -104,6 +109,7 @@ export function frameOfRows({ message }: IngestRows, columns: readonly string[])
         `all columns have to be of one length; ${listNames([name])} has ${length} values where others have ${rowCount}`,
       );
     }
+    checkRowCount(length);
     rowCount = length;
     frame.set(name, column);
   });

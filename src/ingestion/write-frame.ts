@@ -21,6 +21,16 @@ export function checkColumnCount(count: number): void {
   }
 }
 
+/** Rows of a frame: more than 16 MiB have of any use. One of a few bytes costs a hundred and more until the store has it. */
+const MAX_ROWS = 1_000_000;
+
+/** @throws SideboardError INVALID_REQUEST for more than `MAX_ROWS` */
+export function checkRowCount(count: number): void {
+  if (count > MAX_ROWS) {
+    throw invalidFrame(`there are ${count} rows, and ${MAX_ROWS} are taken at once; send fewer`);
+  }
+}
+
 /** A column, read where its caller's bytes have it; rows count from 0. */
 export interface FrameColumn {
   /** Whether a row has no value: null, in plain columns NaN too. */

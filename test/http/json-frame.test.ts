@@ -29,6 +29,13 @@ describe('the rows of a df', () => {
     expect(error.message).toMatch(/single values of 100002 bytes.*1000 rows.*67108864/);
   });
 
+  it('are refused where they are very many', async () => {
+    const ids = (count: number) => Buffer.from(`{"id":[${'1,'.repeat(count - 1)}1]}`);
+    expect(frameFromJson(ids(1_000_000), 0).rowCount).toBe(1_000_000);
+    const error = await errorOf(() => frameFromJson(ids(1_000_001), 0));
+    expect(error.message).toBe('there are 1000001 rows, and 1000000 are taken at once; send fewer');
+  });
+
   it('are refused where there are very many columns', async () => {
     const columns = (count: number) =>
       Object.fromEntries(Array.from({ length: count }, (_, i) => [`c${i}`, []]));

@@ -4,6 +4,7 @@ import { WriteRequestSchema } from '../../gen/sideboard/v1/ingest_pb.ts';
 import { CallerAbort } from '../../src/call/caller-signal.ts';
 import { onlineStoreUnavailable } from '../../src/errors.ts';
 import { ValueType } from '../../src/feast-encoding/value-type.ts';
+import { writeVarint } from '../../src/feast-encoding/varint.ts';
 import { createFeatureWriter } from '../../src/ingestion/feature-writer.ts';
 import { createWriteStream } from '../../src/ingestion/write-stream.ts';
 import type { Acknowledgement } from '../../src/ingestion/write-stream.ts';
@@ -84,6 +85,12 @@ function open(options: { readonly instant?: boolean; readonly onNames?: () => vo
     call: undefined,
   });
   return { stream, writes, acknowledged, held, ends, signal };
+}
+
+/** A tag and the length of what follows. */
+function lengthOf(tag: number, length: number): Buffer {
+  const bytes = Buffer.alloc(6, tag);
+  return bytes.subarray(0, writeVarint(bytes, 1, length));
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -238,6 +245,18 @@ describe('a stream of rows', () => {
     const names = Array.from({ length: 1_000_000 }, (_, i) => `c${i}`);
     const message = target('stats', names);
     expect(() => stream.onRequest(message)).toThrow('there are more than 10000 columns');
+  });
+
+  it('rejects very many rows at once', async () => {
+    const { stream, acknowledged } = open({ instant: true });
+    stream.onRequest(target('stats', ['id']));
+    const values = Buffer.alloc(2 * 1_000_001, '0a00', 'hex');
+    const column = Buffer.concat([lengthOf(0x12, values.length), values]);
+    const message = Buffer.concat([Buffer.of(0x08, 1), column]);
+    stream.onRequest(Buffer.concat([lengthOf(0x12, message.length), message]));
+    await turn();
+    expect(acknowledged).toMatchObject([{ rejections: [{ error: { code: 'INVALID_REQUEST' } }] }]);
+    expect(acknowledged[0]!.rejections[0]!.error.message).toContain('there are 1000001 rows');
   });
 
   it('looks once for what a misspelt name may mean', async () => {
