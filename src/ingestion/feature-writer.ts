@@ -9,7 +9,7 @@ import type {
 } from '../registry/registry-model.ts';
 import { canCompute, computeFrame } from './compute-on-write.ts';
 import type { WriteComputer } from './compute-on-write.ts';
-import { carryOut, PlannedRows, planWrite } from './planned-write.ts';
+import { carryOut, isSmall, PlannedRows, planWrite } from './planned-write.ts';
 import type { FrameTarget, PlannedWrite, WriteOutcome } from './planned-write.ts';
 import {
   invalidWrite,
@@ -18,7 +18,7 @@ import {
   unknownPushTarget,
 } from './write-errors.ts';
 import type { WriteFrame } from './write-frame.ts';
-import { openWriteGate } from './write-gate.ts';
+import { bytesOfFrame, openWriteGate } from './write-gate.ts';
 import { compileWritePlan } from './write-plan.ts';
 import type { WritePlan } from './write-plan.ts';
 
@@ -109,6 +109,8 @@ export interface FeatureWriter {
 export function createFeatureWriter(options: FeatureWriterOptions): FeatureWriter {
   const { registry, store, computer } = options;
   const gate = openWriteGate(options.maxPendingBytes);
+  /** Of large frames, which take their turns to be made into rows. */
+  const frameGate = openWriteGate(options.maxPendingBytes);
   const plans = createPlanCache(options);
   /** Why rows of a stream are not taken, whoever sends them: found out once, as looking for similar names takes a while. */
   const refused = new WeakMap<WriteTarget, Refusal>();
@@ -162,6 +164,16 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
     if (errors[0] !== undefined) throw errors[0];
     return { written, stale };
   };
+  const writeInTurn = (
+    target: FrameTarget,
+    frame: WriteFrame,
+    limits: ReadOptions,
+  ): Promise<WriteResult> => {
+    const write = (): Promise<WriteResult> => writeOne(target, frame, limits);
+    return isSmall(target.viewNames, frame)
+      ? write()
+      : frameGate.run(bytesOfFrame(frame), write, false);
+  };
 
   return {
     async push({ pushSourceName, frame, to }, writeOptions) {
@@ -169,7 +181,7 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
       await refreshFor(({ pushSources }) => pushSources.has(pushSourceName), writeOptions);
       const target = { kind: 'push_source', name: pushSourceName } as const;
       const found = resolve(target, { ...writeOptions, transformOnWrite: true });
-      return writeOne(found, frame, writeOptions);
+      return writeInTurn(found, frame, writeOptions);
     },
     async write({ viewName, frame, transformOnWrite }, writeOptions) {
       await refreshFor(({ views }) => views.has(viewName), writeOptions);
@@ -178,14 +190,14 @@ export function createFeatureWriter(options: FeatureWriterOptions): FeatureWrite
       const view = snapshot.views.get(viewName);
       if (!transformOnWrite || view?.onDemand?.writeToOnlineStore !== true) {
         const found = resolve(target, { ...writeOptions, transformOnWrite });
-        return writeOne(found, frame, writeOptions);
+        return writeInTurn(found, frame, writeOptions);
       }
       options.authorize?.(writeOptions.call, writeTo(snapshot, view));
       requireWritable(view, !canCompute(view, computer));
       const context = { snapshot, computer: computer!, limits: writeOptions };
       const computed = await computeFrame(view, frame, context);
       const found = resolve(target, { ...writeOptions, transformOnWrite: false });
-      return writeOne(found, computed, writeOptions);
+      return writeInTurn(found, computed, writeOptions);
     },
     plan(target, frame, call, rows) {
       const snapshot = registry.current();

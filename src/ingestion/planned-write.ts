@@ -4,7 +4,7 @@ import type { OnlineStore, ReadOptions, WriteResult } from '../online-store/onli
 import { planRows, RowPlanner } from './plan-rows.ts';
 import type { RowOptions } from './plan-rows.ts';
 import type { WriteFrame } from './write-frame.ts';
-import type { WriteGate } from './write-gate.ts';
+import { bytesOfRows, type WriteGate } from './write-gate.ts';
 import type { WritePlan } from './write-plan.ts';
 
 /** A frame made into rows of every view that it is for. */
@@ -52,7 +52,7 @@ export function planWrite(
   frame: WriteFrame,
   rows: PlannedRows,
 ): PlannedWrite | Promise<PlannedWrite> {
-  return isSmall(target, frame)
+  return isSmall(target.viewNames, frame)
     ? planAtOnce(target, frame, rows)
     : planInTurns(target, frame, rows);
 }
@@ -104,7 +104,7 @@ function rowsPerTurn({ features }: WritePlan): number {
 }
 
 /** Whether `planAtOnce` takes no longer than a turn of the event loop may. */
-function isSmall({ viewNames }: FrameTarget, { rowCount, columns }: WriteFrame): boolean {
+export function isSmall(viewNames: readonly string[], { rowCount, columns }: WriteFrame): boolean {
   return rowCount * viewNames.length * columns.size <= CELLS_PER_TURN;
 }
 
@@ -127,7 +127,7 @@ export async function carryOut(
       const { project, joinKeyNames: joinKeys, layout: view } = plan;
       try {
         const result = await target.gate.run(
-          slab,
+          bytesOfRows(slab),
           () => target.store.write({ project, joinKeys, view, rows: slab }, target.limits),
           waits,
         );

@@ -1,19 +1,30 @@
 import { SideboardError } from '../errors.ts';
 import type { RowSlab } from '../feast-encoding/row-slab.ts';
+import type { WriteFrame } from './write-frame.ts';
 
 /** Bounds what is on its way to the store. */
 export interface WriteGate {
   /**
-   * Runs a write of these rows. One that is larger than the whole gate passes when nothing else is on its way.
+   * Runs a write of so many bytes. One that is larger than the whole gate passes when nothing else is on its way.
    *
    * @param waits for its turn where there is no room.
    * @throws SideboardError OVERLOADED where there is no room and it does not wait.
    */
-  run<T>(rows: RowSlab, write: () => Promise<T>, waits: boolean): Promise<T>;
+  run<T>(bytes: number, write: () => Promise<T>, waits: boolean): Promise<T>;
 }
 
 /** What a row costs besides its bytes. */
 const ROW_OVERHEAD_BYTES = 64;
+/** What a value of a frame takes at least, with where it is. */
+const FRAME_VALUE_BYTES = 16;
+
+export function bytesOfRows(rows: RowSlab): number {
+  return ROW_OVERHEAD_BYTES * rows.length + rows.byteLength;
+}
+
+export function bytesOfFrame({ rowCount, columns }: WriteFrame): number {
+  return FRAME_VALUE_BYTES * rowCount * columns.size;
+}
 
 export function openWriteGate(maxPendingBytes: number): WriteGate {
   let pendingBytes = 0;
@@ -29,8 +40,7 @@ export function openWriteGate(maxPendingBytes: number): WriteGate {
     }
   };
   return {
-    async run(rows, write, waits) {
-      const bytes = ROW_OVERHEAD_BYTES * rows.length + rows.byteLength;
+    async run(bytes, write, waits) {
       if (hasRoom(bytes) && (waiting.length === 0 || !waits)) {
         pendingBytes += bytes;
       } else if (waits) {

@@ -105,6 +105,30 @@ describe('a push', () => {
     ]);
   });
 
+  it('of many rows is refused beside others of as many, before it takes any room', async () => {
+    const { writer, batches } = open({ maxPendingBytes: 600_000 });
+    const write = (rowCount: number) => {
+      const values = { event_timestamp: '2025-01-01', trips: 1n };
+      const columns = Object.entries(values).map(
+        ([name, value]) =>
+          [name, new PlainColumn(Array.from({ length: rowCount }, () => value))] as const,
+      );
+      const many = { rowCount, columns: new Map(columns) };
+      return writer.write({ viewName: 'stats', frame: many, transformOnWrite: true }, CACHE);
+    };
+    const refused: unknown[] = [];
+    const large = Array.from({ length: 10 }, () =>
+      write(14_000).catch((error) => refused.push(error)),
+    );
+    await Promise.resolve();
+    expect(await write(1)).toEqual({ written: 1, stale: 0 });
+    expect([refused.length, batches.length]).toEqual([9, 1]);
+    for (const error of refused) expect(error).toMatchObject({ code: 'OVERLOADED' });
+    await Promise.all(large);
+    expect(batches.map(({ rows }) => rows.length)).toEqual([1, 14_000]);
+    expect(await write(14_000)).toEqual({ written: 14_000, stale: 0 });
+  });
+
   it('writes the views that take it and tells of the first that does not', async () => {
     const { writer, batches } = open({});
     const push = { pushSourceName: 'live', frame: frame({ trips: 'x', rate: 1 }), to: 'online' };
