@@ -25,6 +25,8 @@ const BURST_FACTOR = 8;
 /** A probe lets in this share of the requests that could be in work without any waiting, and looks at so many. */
 const PROBE_SHARE = 0.5;
 const PROBE_SAMPLES = 20;
+/** Where so few keep the process and its store busy, one of them waits for another, and fewer are let in for a probe. */
+const FEW = 4;
 const PROBE_TIMEOUT_MS = 500;
 const PROBE_TIMEOUT_FACTOR = 10;
 /** A probe that measured requests alone is good for so long; … */
@@ -217,14 +219,14 @@ export class ConcurrencyLimit {
   private startProbe(perMs: number, before: Measured): void {
     const alone = Math.max(perMs * this.baseline.ms * PROBE_SHARE, 1);
     const { floor } = this;
-    const down = Math.max(alone, floor);
-    const isUp = this.limit <= floor;
+    const down = floor <= FEW ? alone : Math.max(alone, floor);
+    const isUp = down > alone && this.limit <= floor;
     // A small step tells nothing.
     if (!isUp && down > this.limit / 2) return;
     this.probe = {
       limit: isUp ? Math.min(this.limit * 2, this.options.max) : down,
       isUp,
-      isDeep: !isUp && alone >= floor,
+      isDeep: down === alone,
     };
     this.beforeStep = before;
   }

@@ -18,6 +18,8 @@ const AS_MANY = 0.95;
 const WINDOW_MS = 100;
 const WINDOW_CAME = 20;
 const LEAST_SHARE = 0.15;
+/** Weight of the last window in the pace: of few and short lines one alone tells little. */
+const PACE_WEIGHT = 0.3;
 
 /**
  * Tells an overload from a burst, by who comes, who leaves, and whether somebody waits. What comes all at once is a burst,
@@ -58,6 +60,8 @@ export class OverloadWatch {
       const isStalled =
         this.msPerTurn > 0 && turnMs > Math.max(STALLED_TURNS * this.msPerTurn, STALLED_MS);
       if (isStalled) this.pace.ms -= turnMs;
+      // A turn that is older than the line took about as long before the line began as after it.
+      else this.pace.ms += Math.max(0, Math.min(turnMs, this.lineSinceMs - this.lastLeftAtMs));
     }
     this.lastLeftAtMs = nowMs;
   }
@@ -130,7 +134,11 @@ export class OverloadWatch {
     pace.ms += window.waitingMs;
     const share = window.waitingMs / lastedMs;
     if (this.isOverloaded && pace.left >= WINDOW_CAME) {
-      this.msPerTurn = Math.max(pace.ms, 0) / pace.left;
+      const msPerTurn = Math.max(pace.ms, 0) / pace.left;
+      this.msPerTurn =
+        this.msPerTurn === 0
+          ? msPerTurn
+          : this.msPerTurn + PACE_WEIGHT * (msPerTurn - this.msPerTurn);
       pace.ms = 0;
       pace.left = 0;
     }

@@ -4,6 +4,7 @@ import { OverloadWatch } from './overload-watch.ts';
 const BURST_MS = 100;
 /** The shortest wait in an overload: what comes in one turn of the event loop waits for its end. */
 const SHORTEST_MS = 1;
+const HALF_A_TURN = 0.5;
 
 /**
  * How long one may wait to be let in. A burst is waited out: afterwards the line is empty, and all have their answers. A line
@@ -32,13 +33,14 @@ export class Patience {
   }
 
   /**
-   * How long one who comes now will wait at least. In a burst nothing is known but how long the first one has waited.
+   * How long one who comes now will wait at least: for those who wait, and for half a turn, since nobody comes just when one
+   * leaves. In a burst nothing is known but how long the first one has waited.
    *
    * @param waitedMs how long the first one has
    * @param count how many wait
    */
   expectedMs(waitedMs: number, count: number): number {
-    return Math.max(waitedMs, count * this.watch.msPerTurn);
+    return Math.max(waitedMs, (count + HALF_A_TURN) * this.watch.msPerTurn);
   }
 
   /** The first one waits. */

@@ -3,6 +3,9 @@ import type { LatencyWindow } from './latency-window.ts';
 /** What keeps process and store busy for so long is in work whatever latency says: fewer would leave them idle between two turns. */
 const FLOOR_MS = 4;
 const LOWEST_FLOOR = 2;
+/** However strict a server is: so many small ones, if they take no longer than this together. Each turn then serves many at once. */
+const TOGETHER = 32;
+const TOGETHER_MS = 1;
 /** Weight of the last window. */
 const WEIGHT = 0.3;
 
@@ -24,7 +27,12 @@ export class RequestCost {
   /** So many requests keep both busy; `min` where it is not known or would be more. */
   fewest(min: number): number {
     if (this.busyMs === 0) return min;
-    return Math.min(min, Math.max(FLOOR_MS / (this.busyMs + this.storeMs), LOWEST_FLOOR));
+    const costMs = this.busyMs + this.storeMs;
+    return Math.max(
+      Math.min(min, FLOOR_MS / costMs),
+      Math.min(TOGETHER, TOGETHER_MS / costMs),
+      Math.min(min, LOWEST_FLOOR),
+    );
   }
 
   /** To refuse somebody costs something, and no more than to answer: what a request costs lies between two bounds. */

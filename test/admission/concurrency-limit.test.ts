@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ConcurrencyLimit } from '../../src/admission/concurrency-limit.ts';
-import { between, simulate, type ServerModel } from './simulated-server.ts';
+import { between, quantile, simulate, type ServerModel } from './simulated-server.ts';
 
 /** The machine that simulates may be busy. */
 const SLOW = { timeout: 30_000 };
@@ -92,6 +92,24 @@ describe.each([1.5, 2, 5, 10])('at %d times what a store can do', SLOW, (factor)
     expect(between(outcome, 2000, 2500).p99Ms).toBeLessThan(110);
   });
 });
+
+test.each([1.5, 2, 5, 10])(
+  'at %d times what one core can do for server and store who is let in is as fast as before',
+  SLOW,
+  (factor) => {
+    const model: ServerModel = { ...STORE_BOUND, storeOnCore: true };
+    const capacity = 1000 / (0.15 + 0.26 + 1.3);
+    const perSecond = (nowMs: number): number => capacity * (nowMs < 2000 ? 0.5 : factor);
+    const slower = Array.from({ length: 12 }, (_, seed) => {
+      const outcome = simulate(model, { perSecond, durationMs: 6000, seed }, HURRIED);
+      const settled = between(outcome, 2500, 6000);
+      expect(settled.perSecond).toBeGreaterThan(0.94 * capacity);
+      return settled.p99Ms / between(outcome, 0, 2000).p99Ms;
+    });
+    // A line of one or two, again and again, is no reason to think that more could be answered.
+    expect(quantile(slower, 0.8)).toBeLessThan(1.5);
+  },
+);
 
 test(
   'at twice capacity of a client that sends what is due every 10 ms the wait is as asked for',

@@ -81,3 +81,26 @@ test('it goes on when many leave at once, every few milliseconds', () => {
   expect(first?.toMs).toBe(2000);
   expect(second).toBeUndefined();
 });
+
+test('the pace is right though a line begins in the middle of a turn', () => {
+  const overload = new OverloadWatch(0);
+  // One leaves every two milliseconds, and three come: at first they all wait, …
+  overload.lineBegan(0);
+  for (let nowMs = 2; nowMs <= 200; nowMs += 2) turn(nowMs);
+  overload.lineEnded(200);
+  expect(overload.isOverloaded).toBe(true);
+  // … then one of them, since the middle of the turn.
+  for (let nowMs = 202; nowMs <= 1200; nowMs += 2) {
+    overload.lineBegan(nowMs - 1);
+    turn(nowMs);
+    overload.lineEnded(nowMs);
+  }
+  expect(overload.isOverloaded).toBe(true);
+  expect(overload.msPerTurn).toBeCloseTo(2, 1);
+
+  function turn(nowMs: number): void {
+    for (let i = 0; i < 3; i++) overload.came();
+    overload.left(nowMs);
+    overload.look(nowMs);
+  }
+});

@@ -9,6 +9,8 @@ export interface ServerModel {
   /** Time in the store, and how many the store answers at once (`Infinity` = it never queues). */
   readonly storeMs: (nowMs: number) => number;
   readonly storeParallel: number;
+  /** The store has no core of its own: it and the server take turns. */
+  readonly storeOnCore?: true;
   /** When the core is the server's again, if others have it at a moment; at once without it. */
   readonly coreAtMs?: (nowMs: number) => number;
 }
@@ -130,7 +132,10 @@ export function simulate(
       return;
     }
     storeBusy += 1;
-    agenda.add(nowMs + model.storeMs(nowMs) * (0.5 + random()), () => {
+    const tookMs = model.storeMs(nowMs) * (0.5 + random());
+    const beganAtMs = model.storeOnCore === true ? Math.max(cpuFreeAtMs, nowMs) : nowMs;
+    if (model.storeOnCore === true) cpuFreeAtMs = beganAtMs + tookMs;
+    agenda.add(beganAtMs + tookMs, () => {
       storeBusy -= 1;
       storeQueue.shift()?.();
       then();
