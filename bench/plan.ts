@@ -1,7 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { measureAddedLatency } from './parts/added-latency.ts';
 import { loadScenarios, type Scenario } from './data/scenario.ts';
 import type { SeededRepo } from './data/seed.ts';
@@ -16,7 +12,7 @@ import { measureMaterialize } from './parts/materialize.ts';
 import { measureGhz, type GhzFigures } from './parts/measure-ghz.ts';
 import { LOAD_KINDS, environmentFor, measureLoad, type LoadFigures } from './parts/measure-load.ts';
 import { measureMemory, measureSoak } from './parts/memory.ts';
-import type { OverloadFigures, OverloadOptions } from './parts/overload.ts';
+import { measureOverload, type OverloadFigures } from './parts/overload.ts';
 import { measurePeers } from './parts/peers.ts';
 import { measureProfile, type ProfileFigures } from './parts/profile.ts';
 import { measureRedisReads } from './parts/redis-reads.ts';
@@ -129,7 +125,7 @@ export const PARTS: { readonly [Name in PartName]: Part<Name> } = {
   },
   overload: {
     measure: measureOverloads,
-    estimate: ({ seconds }) => 4 * (11 + 7 * Math.max(5, seconds)),
+    estimate: ({ seconds }) => 4 * (7 + 8 * Math.max(5, seconds)),
   },
   writes: {
     most: { seconds: 3 },
@@ -251,18 +247,6 @@ async function measureRegistryReloads(bench: Bench): Promise<RegistryReloadFigur
   return figures;
 }
 
-async function overloadFigures(options: OverloadOptions): Promise<OverloadFigures> {
-  const script = join(import.meta.dirname, 'parts', 'overload-process.ts');
-  const child = spawn(process.execPath, [...process.execArgv, script], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const output = text(child.stdout);
-  child.stdin.end(JSON.stringify(options));
-  const [code] = (await once(child, 'exit')) as [number | null];
-  if (code !== 0) throw new Error(`the overload of ${options.scenario.name} ended with ${code}`);
-  return JSON.parse(await output) as OverloadFigures;
-}
-
 async function measureOverloads(bench: Bench): Promise<OverloadFigures[]> {
   const figures: OverloadFigures[] = [];
   const [small, middle, large] = loadScenarios(['1x50', '64x10', '100x50']);
@@ -273,10 +257,8 @@ async function measureOverloads(bench: Bench): Promise<OverloadFigures[]> {
     { scenario: small!, beside: large! },
   ];
   for (const load of loads) {
-    const { repoPath, redisPort, entities, cores } = bench;
     const seconds = Math.max(5, bench.seconds);
-    const options = { repoPath, redisPort, entities, ...load, core: cores.server, seconds };
-    const measured = await overloadFigures(options);
+    const measured = await measureOverload({ ...bench, ...load, seconds });
     figures.push(measured);
     bench.say(`${measured.scenario}: done`);
   }

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
 import { GrpcCallError } from './grpc-client.ts';
+import { OutgoingBytes } from './outgoing-bytes.ts';
 
 /** Told how a call ended. */
 export type CallEnd = (error?: Error) => void;
@@ -31,6 +32,8 @@ const END_HEADERS = 4;
 const PADDED = 8;
 const PRIORITY = 32;
 const HEAD_BYTES = 9;
+/** Of a frame's head: where its stream is. */
+const STREAM_AT = 5;
 const DEFAULT_WINDOW = 65_535;
 const LARGEST_WINDOW = 2 ** 31 - 1;
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -47,6 +50,7 @@ const MAX_LIST_BYTES = 65_536;
 /** Where bytes arrive, of whatever connection: they are looked at before the next ones come. */
 const arrived = Buffer.allocUnsafeSlow(256 * 1024);
 const NO_BYTES = Buffer.alloc(0);
+const MOST_OTHER_ENDS = 256;
 /** Calls of one connection from the oldest that is not answered to the newest, at most. */
 const MOST_UNDER_WAY = 2 ** 16;
 
@@ -76,6 +80,8 @@ class Connection implements GrpcConnection {
   private readonly decoder = new HpackDecoder();
   /** The last trailers that said OK: without a dynamic table equal bytes say so again. */
   private okTrailers: Buffer = NO_BYTES;
+  /** The same of those that did not, by their bytes: a server that refuses a hundred thousand a second uses few words. */
+  private readonly otherEnds = new Map<string, GrpcCallError>();
   /** By stream, in a ring: what goes into and out of a `Map` is collected late (docs/adr/0007-small-young-generation.md). */
   private readonly running: (CallEnd | undefined)[] = [];
   private runningCount = 0;
@@ -85,7 +91,8 @@ class Connection implements GrpcConnection {
   private sendWindow = DEFAULT_WINDOW;
   private maxStreams = 100;
   private received = 0;
-  private isCorked = false;
+  /** What goes out at the end of this turn, in a buffer that is used again when the socket took all of it. */
+  private readonly outgoing: OutgoingBytes;
   private failure: Error | undefined;
 
   constructor(
@@ -109,6 +116,7 @@ class Connection implements GrpcConnection {
     };
     const socket = connect({ host: '127.0.0.1', port, noDelay: true, onread });
     this.socket = socket;
+    this.outgoing = new OutgoingBytes(socket);
     socket.write(
       Buffer.concat([PREFACE, settingsFrame(), windowUpdate(LARGEST_WINDOW - DEFAULT_WINDOW)]),
     );
@@ -153,52 +161,48 @@ class Connection implements GrpcConnection {
   }
 
   private open(framed: Buffer, done: CallEnd): void {
-    const { opening } = this;
     const stream = this.nextStream;
     this.nextStream += 2;
     this.running[slotOf(stream)] = done;
     this.runningCount += 1;
     this.sendWindow -= framed.length;
-    const bytes = Buffer.allocUnsafe(opening.length);
-    opening.copy(bytes);
-    bytes.writeUInt32BE(stream, 5);
-    const dataAt = bytes.length - HEAD_BYTES;
+    const { opening, outgoing } = this;
+    const at = outgoing.reserve(opening.length + framed.length);
+    const { bytes } = outgoing;
+    opening.copy(bytes, at);
+    bytes.writeUInt32BE(stream, at + STREAM_AT);
+    const dataAt = at + opening.length - HEAD_BYTES;
     bytes.writeUIntBE(framed.length, dataAt, 3);
-    bytes.writeUInt32BE(stream, dataAt + 5);
-    this.write(bytes);
-    this.write(framed);
+    bytes.writeUInt32BE(stream, dataAt + STREAM_AT);
+    framed.copy(bytes, at + opening.length);
   }
 
-  private write(bytes: Buffer): void {
-    if (!this.isCorked) {
-      this.isCorked = true;
-      this.socket.cork();
-      process.nextTick(() => {
-        this.isCorked = false;
-        this.socket.uncork();
-      });
-    }
-    this.socket.write(bytes);
+  private write(frame: Buffer): void {
+    const at = this.outgoing.reserve(frame.length);
+    frame.copy(this.outgoing.bytes, at);
   }
 
   private receive(chunk: Buffer): void {
     const bytes = this.unread.length === 0 ? chunk : Buffer.concat([this.unread, chunk]);
     let at = 0;
     while (bytes.length - at >= HEAD_BYTES) {
-      const end = at + HEAD_BYTES + bytes.readUIntBE(at, 3);
+      const start = at + HEAD_BYTES;
+      const end = start + bytes.readUIntBE(at, 3);
       if (end > bytes.length) break;
-      const stream = bytes.readUInt32BE(at + 5) & LARGEST_WINDOW;
-      this.take(bytes[at + 3]!, bytes[at + 4]!, stream, bytes.subarray(at + HEAD_BYTES, end));
+      this.take(bytes, at, start, end);
       at = end;
     }
     this.unread = at === bytes.length ? NO_BYTES : Buffer.from(bytes.subarray(at));
     this.sendWaiting();
   }
 
-  private take(type: number, flags: number, stream: number, payload: Buffer): void {
-    switch (type) {
+  /** One frame: its head is at `at`, its payload from `start` to `end`. */
+  private take(bytes: Buffer, at: number, start: number, end: number): void {
+    const flags = bytes[at + 4]!;
+    const stream = bytes.readUInt32BE(at + STREAM_AT) & LARGEST_WINDOW;
+    switch (bytes[at + 3]) {
       case FrameType.DATA:
-        this.received += payload.length;
+        this.received += end - start;
         if (this.received >= WINDOW_PORTION) {
           this.write(windowUpdate(this.received));
           this.received = 0;
@@ -206,22 +210,25 @@ class Connection implements GrpcConnection {
         if (!this.hasTrailers && (flags & END_STREAM) !== 0) this.end(stream);
         break;
       case FrameType.HEADERS:
-        this.takeHeaders(flags, stream, payload);
+        this.takeHeaders(flags, stream, bytes, start, end);
         break;
       case FrameType.RST_STREAM:
-        this.end(stream, new Error(`the server reset the stream: ${payload.readUInt32BE(0)}`));
+        // One that follows the end of its call, as a refusal's does, is no news.
+        if (this.running[slotOf(stream)] === undefined) break;
+        this.end(stream, new Error(`the server reset the stream: ${bytes.readUInt32BE(start)}`));
         break;
       case FrameType.SETTINGS:
-        if ((flags & ACK) === 0) this.takeSettings(payload);
+        if ((flags & ACK) === 0) this.takeSettings(bytes.subarray(start, end));
         break;
       case FrameType.PING:
-        if ((flags & ACK) === 0) this.write(frame(FrameType.PING, ACK, 0, payload));
+        if ((flags & ACK) !== 0) break;
+        this.write(frame(FrameType.PING, ACK, 0, bytes.subarray(start, end)));
         break;
       case FrameType.GOAWAY:
-        this.failAll(new Error(`the server went away: ${payload.readUInt32BE(4)}`));
+        this.failAll(new Error(`the server went away: ${bytes.readUInt32BE(start + 4)}`));
         break;
       case FrameType.WINDOW_UPDATE:
-        if (stream === 0) this.sendWindow += payload.readUInt32BE(0);
+        if (stream === 0) this.sendWindow += bytes.readUInt32BE(start);
         break;
     }
   }
@@ -235,9 +242,19 @@ class Connection implements GrpcConnection {
     this.onSettings();
   }
 
-  private takeHeaders(flags: number, stream: number, payload: Buffer): void {
+  private takeHeaders(
+    flags: number,
+    stream: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
     const isEnd = (flags & END_STREAM) !== 0;
-    if (this.hasTrailers && (!isEnd || payload.equals(this.okTrailers))) {
+    const { okTrailers } = this;
+    const isOk =
+      end - start === okTrailers.length &&
+      bytes.compare(okTrailers, 0, okTrailers.length, start, end) === 0;
+    if (this.hasTrailers && (!isEnd || isOk)) {
       if (isEnd) this.end(stream);
       return;
     }
@@ -245,10 +262,15 @@ class Connection implements GrpcConnection {
       this.end(stream, new Error('headers that go on in another frame'));
       return;
     }
-    const padding = (flags & PADDED) === 0 ? 0 : payload[0]! + 1;
-    const start = ((flags & PADDED) === 0 ? 0 : 1) + ((flags & PRIORITY) === 0 ? 0 : 5);
-    const end = payload.length - Math.max(0, padding - 1);
-    this.decoder.decode(payload, start, end, MAX_LIST_BYTES);
+    const key = bytes.toString('latin1', start, end);
+    const known = this.otherEnds.get(key);
+    if (known !== undefined) {
+      this.end(stream, known);
+      return;
+    }
+    const padding = (flags & PADDED) === 0 ? 0 : bytes[start]! + 1;
+    const from = start + ((flags & PADDED) === 0 ? 0 : 1) + ((flags & PRIORITY) === 0 ? 0 : 5);
+    this.decoder.decode(bytes, from, end - Math.max(0, padding - 1), MAX_LIST_BYTES);
     const { fields } = this.decoder;
     const text = (name: string): string | undefined =>
       fields.find((field) => field.name === name)?.value;
@@ -260,10 +282,13 @@ class Connection implements GrpcConnection {
     }
     const status = text('grpc-status');
     if (status === '0') {
-      this.okTrailers = Buffer.from(payload);
+      this.okTrailers = Buffer.from(bytes.subarray(start, end));
       this.end(stream);
     } else {
-      this.end(stream, new GrpcCallError(Number(status), String(text('grpc-message'))));
+      const error = new GrpcCallError(Number(status), String(text('grpc-message')));
+      if (this.otherEnds.size >= MOST_OTHER_ENDS) this.otherEnds.clear();
+      this.otherEnds.set(key, error);
+      this.end(stream, error);
     }
   }
 

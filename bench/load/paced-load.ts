@@ -16,6 +16,8 @@ export interface PacedFigures {
   readonly failure?: string;
   /** From when each call was due: what the client itself was late by is in it. */
   readonly latencies: LatencySummary;
+  /** The same from when each call was sent. */
+  readonly sinceSent: LatencySummary;
   /** How late the client sent, p99: with much of it the client is what is measured. */
   readonly lateP99Ms: number;
 }
@@ -40,6 +42,7 @@ export async function runPaced(
 ): Promise<PacedFigures> {
   const total = Math.max(1, Math.round(ratePerSecond * seconds));
   const latencies = createLatencyHistogram();
+  const sinceSent = createLatencyHistogram();
   const late = createLatencyHistogram();
   const finished = Promise.withResolvers<void>();
   let ended = 0;
@@ -49,11 +52,14 @@ export async function runPaced(
   let isSending = true;
   const startedAtMs = performance.now();
   const dueAtMsOf = (index: number): number => startedAtMs + (index * 1000) / ratePerSecond;
-  const sendOne = (index: number, dueAtMs: number): void => {
+  const sendOne = (index: number, dueAtMs: number, sentAtMs: number): void => {
     client.send(index, (error) => {
       ended += 1;
-      if (error === undefined) recordMs(latencies, performance.now() - dueAtMs);
-      else {
+      if (error === undefined) {
+        const nowMs = performance.now();
+        recordMs(latencies, nowMs - dueAtMs);
+        recordMs(sinceSent, nowMs - sentAtMs);
+      } else {
         failed += 1;
         failure ??= error.message;
       }
@@ -73,7 +79,7 @@ export async function runPaced(
       const nowMs = performance.now();
       if (nowMs < dueAtMs) break;
       recordMs(late, nowMs - dueAtMs);
-      sendOne(sent++, dueAtMs);
+      sendOne(sent++, dueAtMs, nowMs);
     }
     const leftMs = dueAtMsOf(sent) - performance.now();
     if (leftMs > TIMER_MS) {
@@ -93,6 +99,7 @@ export async function runPaced(
     failed,
     ...(failure === undefined ? {} : { failure }),
     latencies: summarizeLatencies(latencies),
+    sinceSent: summarizeLatencies(sinceSent),
     lateP99Ms: summarizeLatencies(late).p99Ms,
   };
 }

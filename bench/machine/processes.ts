@@ -1,6 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { promisify } from 'node:util';
 
 const execFileAsync = promisify(execFile);
@@ -18,17 +17,12 @@ export interface Cores {
 
 /** Binds this process, and whatever it starts from now on, to a core. */
 export function pinSelf(core: number): void {
-  execFileSync('taskset', ['-acp', String(core), String(process.pid)], { stdio: 'ignore' });
+  pin(process.pid, core);
 }
 
-/**
- * From now on this process runs, on any core, while nobody else wants to: as if it had a machine of its own, as far as there is
- * time left for it. Who is not root cannot take it back, and what it starts inherits it.
- */
-export function giveWay(): void {
-  const pid = String(process.pid);
-  execFileSync('taskset', ['-acp', `0-${cpus().length - 1}`, pid], { stdio: 'ignore' });
-  execFileSync('chrt', ['--all-tasks', '--idle', '--pid', '0', pid], { stdio: 'ignore' });
+/** Binds all threads of a process to a core. */
+export function pin(pid: number, core: number): void {
+  execFileSync('taskset', ['-acp', String(core), String(pid)], { stdio: 'ignore' });
 }
 
 /** What the scheduler says of a thread, the main one for a process, microseconds since it began: it ran, and waited for a core. */

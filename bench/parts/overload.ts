@@ -3,7 +3,8 @@ import { GrpcCallError } from '../load/grpc-client.ts';
 import { openLoadClient, type LoadClient } from '../load/load-client.ts';
 import { runClosed, runPaced } from '../load/paced-load.ts';
 import { SERVING_PATH, encodeRequest, entityIds, references } from '../data/official-layout.ts';
-import { giveWay, scheduledOf, usageOf } from '../machine/processes.ts';
+import { pin, scheduledOf, usageOf, type Cores } from '../machine/processes.ts';
+import { spreadOf } from '../report/spread.ts';
 import { redisPid } from '../machine/redis-cpu.ts';
 import { servedLatencyOf, servedQuantileMs } from '../machine/served-latency.ts';
 import type { Scenario } from '../data/scenario.ts';
@@ -19,17 +20,19 @@ export interface OverloadStep {
   readonly failed: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** The same from when they were sent. */
+  readonly sentP99Ms?: number;
   /** Of the answered ones by the server's own histogram: from the head of a request to the end of its answer, its wait included. */
   readonly servedP99Ms?: number;
   /** The same of the first half second after the step, which all others leave out. */
   readonly firstServedP99Ms?: number;
   readonly rssMiB: number;
-  /** Share of its core that the server used. */
+  /** Share that the server used of the core that it shares with Redis. */
   readonly busyShare?: number;
-  /** Share of its core that Redis used, and for which it waited for it: what waits, others took. */
+  /** Share of it that Redis used, and for which it waited for it. */
   readonly redisShare?: number;
   readonly redisWaitShare?: number;
-  /** Shares of a core that the client used. */
+  /** Share of its own core that the client used. */
   readonly clientShare?: number;
   /** CPU of the server per refused call: what is left when answers cost what they cost at capacity. */
   readonly cpuUsPerRefusal?: number;
@@ -44,6 +47,8 @@ export interface OverloadFigures {
   readonly capacityPerSecond: number;
   /** CPU of the server per answer then. */
   readonly cpuUsPerAnswer?: number;
+  /** Requests per second that it answers, with default settings, when more come than that, one by one by the clock. */
+  readonly byTheClockPerSecond?: number;
   /** Settings of the server, for the reader. */
   readonly settings?: string;
   readonly steps: readonly OverloadStep[];
@@ -55,7 +60,7 @@ export interface OverloadOptions {
   readonly scenario: Scenario;
   /** Every `BESIDE_EVERY`th request is one of these instead. */
   readonly beside?: Scenario;
-  readonly core: number;
+  readonly cores: Cores;
   readonly entities: number;
   /** Of each step. */
   readonly seconds: number;
@@ -67,9 +72,13 @@ const CONNECTIONS = 4;
 /** Callers that find out the capacity: enough to keep it busy, few enough to be let in. */
 const CALLERS = 32;
 const WARM_UP_SECONDS = 2;
+/** Of what callers who wait are answered: more than can be when all come one by one. */
+const BY_THE_CLOCK_FACTOR = 1.2;
+/** What everything is compared with is measured so often; the median counts. */
+const CAPACITY_ROUNDS = 3;
 const RESOURCE_EXHAUSTED = 8;
 /** Strict: in an overload nobody waits for much longer than a turn of the client takes. */
-const STRICT = { SIDEBOARD_ADMISSION_LATENCY_MS: '2', SIDEBOARD_ADMISSION_MIN_REQUESTS: '4' };
+const STRICT = { SIDEBOARD_ADMISSION_LATENCY_MS: '2', SIDEBOARD_ADMISSION_MIN_REQUESTS: '2' };
 /** While it becomes known whether more come than can be answered. */
 const SETTLE_SECONDS = 0.5;
 const MESSAGES = 200;
@@ -79,10 +88,22 @@ const MANY_REFUSED = 0.5;
 
 /**
  * Finds the capacity of a server, then sends half of it up to ten times as much by the clock, step after step without a
- * pause.
+ * pause. The server and Redis share one core, so that the client has the other to itself: what it takes to send ten times as much
+ * as can be answered, and to read as many refusals, is taken from neither.
  */
 export async function measureOverload(options: OverloadOptions): Promise<OverloadFigures> {
-  const { repoPath, redisPort, scenario, beside, core, entities, seconds } = options;
+  const redis = await redisPid(options.redisPort);
+  const { server, client } = options.cores;
+  pin(redis, server);
+  try {
+    return await measureLadder(options, redis);
+  } finally {
+    pin(redis, client);
+  }
+}
+
+async function measureLadder(options: OverloadOptions, redis: number): Promise<OverloadFigures> {
+  const { repoPath, scenario, beside, cores, entities, seconds } = options;
   const messages = Array.from({ length: MESSAGES }, (_, n) => {
     const { features, rows } = n % BESIDE_EVERY === 0 ? (beside ?? scenario) : scenario;
     return encodeRequest(references(features), entityIds(rows, n, entities));
@@ -93,18 +114,31 @@ export async function measureOverload(options: OverloadOptions): Promise<Overloa
     messages,
     connections: CONNECTIONS,
   } as const;
-  const redis = await redisPid(redisPort);
-  // Both before this process gives way: they would do so too.
+  const core = cores.server;
   const byDefault = await startSideboard({ repoPath, core });
-  const strict = await startSideboard({ repoPath, core, env: STRICT });
-  giveWay();
   const capacity = await withServer(byDefault, target, async ({ pid }, client) => {
     await runClosed(client, { underWay: CALLERS, seconds: WARM_UP_SECONDS });
-    const before = usageOf(pid);
-    const { calls, answeredPerSecond } = await runClosed(client, { underWay: CALLERS, seconds });
-    const cpuUsPerAnswer = (usageOf(pid).cpuUs - before.cpuUs) / calls;
-    return { capacityPerSecond: answeredPerSecond, cpuUsPerAnswer };
+    const rates: number[] = [];
+    const costs: number[] = [];
+    for (let round = 0; round < CAPACITY_ROUNDS; round += 1) {
+      const before = usageOf(pid);
+      const { calls, answeredPerSecond } = await runClosed(client, {
+        underWay: CALLERS,
+        seconds: seconds / CAPACITY_ROUNDS,
+      });
+      rates.push(answeredPerSecond);
+      costs.push((usageOf(pid).cpuUs - before.cpuUs) / calls);
+    }
+    const capacityPerSecond = spreadOf(rates).median;
+    const ratePerSecond = BY_THE_CLOCK_FACTOR * capacityPerSecond;
+    const paced = await runPaced(client, { ratePerSecond, seconds });
+    return {
+      capacityPerSecond,
+      cpuUsPerAnswer: spreadOf(costs).median,
+      byTheClockPerSecond: paced.answeredPerSecond,
+    };
   });
+  const strict = await startSideboard({ repoPath, core, env: STRICT });
   const steps = await withServer(strict, target, async (server, client) => {
     // At the load of the first step: what it is compared with is no server that has just started.
     const ratePerSecond = FACTORS[0]! * capacity.capacityPerSecond;
@@ -115,7 +149,7 @@ export async function measureOverload(options: OverloadOptions): Promise<Overloa
     }
     return figures;
   });
-  const settings = 'admission_latency_ms: 2, admission_min_requests: 4';
+  const settings = 'admission_latency_ms: 2, admission_min_requests: 2';
   const share = `${100 / BESIDE_EVERY} % of them ${beside?.name}`;
   const name = beside === undefined ? scenario.name : `${scenario.name}, ${share}`;
   return { scenario: name, ...capacity, settings, steps };
@@ -184,6 +218,7 @@ async function measureStep(
     failed: paced.failed - refused + failedAtFirst,
     p50Ms: paced.latencies.p50Ms,
     p99Ms: paced.latencies.p99Ms,
+    sentP99Ms: paced.sinceSent.p99Ms,
     servedP99Ms: servedQuantileMs(servedBefore, servedAfter, 0.99),
     firstServedP99Ms: servedQuantileMs(servedAtFirst, servedBefore, 0.99),
     rssMiB: after.rssBytes / 2 ** 20,

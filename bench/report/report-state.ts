@@ -39,48 +39,57 @@ export function registryTable(rounds: Parts['registry']): string {
 /** What a server does with more than it can answer. */
 export function overloadTables(figures: Parts['overload']): string {
   return figures
-    .map(({ scenario, capacityPerSecond, cpuUsPerAnswer, settings, steps }) => {
-      const table = markdownTable(
-        [
-          'load',
-          'sent, of capacity',
-          'answered, of capacity',
-          'refused /s',
-          'p50 ms',
-          'p99 ms',
-          'p99 in the server, ms',
-          'in the first half second',
-          'RSS MiB',
-          'server, of its core',
-          'Redis, of its core',
-          'Redis waited for it',
-          'client, of a core',
-          'its CPU us per refusal',
-          'client late p99 ms',
-        ],
-        steps.map((step) => [
-          `${step.factor} x`,
-          percent(step.sentPerSecond / capacityPerSecond),
-          percent(step.answeredPerSecond / capacityPerSecond),
-          figure(step.refusedPerSecond),
-          figure(step.p50Ms),
-          figure(step.p99Ms),
-          step.servedP99Ms === undefined ? '–' : figure(step.servedP99Ms),
-          step.firstServedP99Ms === undefined ? '–' : figure(step.firstServedP99Ms),
-          figure(step.rssMiB),
-          step.busyShare === undefined ? '–' : percent(step.busyShare),
-          step.redisShare === undefined ? '–' : percent(step.redisShare),
-          step.redisWaitShare === undefined ? '–' : percent(step.redisWaitShare),
-          step.clientShare === undefined ? '–' : percent(step.clientShare),
-          step.cpuUsPerRefusal === undefined ? '–' : figure(step.cpuUsPerRefusal),
-          step.lateP99Ms === undefined ? '–' : figure(step.lateP99Ms),
-        ]),
-      );
-      const failed = steps.reduce((sum, step) => sum + step.failed, 0);
-      const cost = cpuUsPerAnswer === undefined ? '' : `, ${figure(cpuUsPerAnswer)} us of CPU each`;
-      const strict = settings ?? 'admission_latency_ms: 0, admission_min_requests: 2';
-      return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s${cost}. Sent by the clock, or as fast as the client can in the time that server and Redis leave it; \`${strict}\`. p50 and p99 are from when a call was due, the client's own lateness included; in the server from the head of a request to the end of its answer, its wait included, by buckets. The first half second of each step has a column of its own and is left out of the others. Neither answered nor refused: ${failed}.\n\n${table}`;
-    })
+    .map(
+      ({ scenario, capacityPerSecond, cpuUsPerAnswer, byTheClockPerSecond, settings, steps }) => {
+        const table = markdownTable(
+          [
+            'load',
+            'sent, of capacity',
+            'answered, of capacity',
+            'refused /s',
+            'p50 ms',
+            'p99 ms',
+            'p99 since sent, ms',
+            'in the server',
+            'in the first half second',
+            'RSS MiB',
+            'server, of the core',
+            'Redis, of the core',
+            'Redis waited for it',
+            'client, of its core',
+            'its CPU us per refusal',
+            'client late p99 ms',
+          ],
+          steps.map((step) => [
+            `${step.factor} x`,
+            percent(step.sentPerSecond / capacityPerSecond),
+            percent(step.answeredPerSecond / capacityPerSecond),
+            figure(step.refusedPerSecond),
+            figure(step.p50Ms),
+            figure(step.p99Ms),
+            step.sentP99Ms === undefined ? '–' : figure(step.sentP99Ms),
+            step.servedP99Ms === undefined ? '–' : figure(step.servedP99Ms),
+            step.firstServedP99Ms === undefined ? '–' : figure(step.firstServedP99Ms),
+            figure(step.rssMiB),
+            step.busyShare === undefined ? '–' : percent(step.busyShare),
+            step.redisShare === undefined ? '–' : percent(step.redisShare),
+            step.redisWaitShare === undefined ? '–' : percent(step.redisWaitShare),
+            step.clientShare === undefined ? '–' : percent(step.clientShare),
+            step.cpuUsPerRefusal === undefined ? '–' : figure(step.cpuUsPerRefusal),
+            step.lateP99Ms === undefined ? '–' : figure(step.lateP99Ms),
+          ]),
+        );
+        const failed = steps.reduce((sum, step) => sum + step.failed, 0);
+        const cost =
+          cpuUsPerAnswer === undefined ? '' : `, ${figure(cpuUsPerAnswer)} us of CPU each`;
+        const byTheClock =
+          byTheClockPerSecond === undefined
+            ? ''
+            : ` of 32 callers who wait for their answers; ${figure(byTheClockPerSecond)} (${percent(byTheClockPerSecond / capacityPerSecond)}) when 1.2 times as many come one by one, which leaves the server less to do at once`;
+        const strict = settings ?? 'admission_latency_ms: 0, admission_min_requests: 2';
+        return `### ${scenario}\n\nCapacity ${figure(capacityPerSecond)} requests/s${cost}${byTheClock}. Server and Redis share one core, the client has the other. Sent by the clock, or as fast as the client can; \`${strict}\`. p50 and p99 are from when a call was due, the client's own lateness included; in the server from the head of a request to the end of its answer, its wait included, by buckets. The first half second of each step has a column of its own and is left out of the others. Neither answered nor refused: ${failed}.\n\n${table}`;
+      },
+    )
     .join('\n\n');
 }
 
