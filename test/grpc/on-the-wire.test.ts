@@ -321,6 +321,20 @@ describe('a deadline', () => {
     },
   );
 
+  it('of more than a timer of Node holds does not pass at once', async () => {
+    const server = createServer();
+    const client = server.rig.connect();
+    const within = (timeout: string): Fields =>
+      call('/probe.Probe/Stream', [['grpc-timeout', timeout]]);
+    client.send(headers(1, within('99999999H'), 0), data(1, prefixed('')));
+    client.send(headers(3, within('2147484S'), 0), data(3, prefixed('')));
+    await eventually(() => expect(server.streams).toHaveLength(2));
+    // A deadline that begins later and passes.
+    client.send(headers(5, within('20m'), 0), data(5, prefixed('')));
+    await eventually(() => expect(server.ended).toEqual([GrpcCode.DEADLINE_EXCEEDED]));
+    expect(server.streams.map(({ signal }) => signal.aborted)).toEqual([false, false, true]);
+  });
+
   it('said twice is none', async () => {
     const twice: Fields = [
       ['grpc-timeout', '1S'],
