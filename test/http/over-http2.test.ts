@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createEngine } from '../../src/http2/engine.ts';
 import type { HttpRequest } from '../../src/http/http-message.ts';
 import { createStreamListener } from '../../src/http/stream-exchange.ts';
-import { data, GET, headers, POST } from '../http2/frames.ts';
+import { data, GET, headers, POST, windowUpdate } from '../http2/frames.ts';
 import { createRig, eventually } from '../http2/raw-client.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import {
@@ -179,6 +179,38 @@ describe('Feast’s JSON over HTTP/2', () => {
     let length = 0;
     requests[0]!.on('data', (chunk: Buffer) => (length += chunk.length));
     await eventually(() => expect([length, windowOf(1)]).toEqual([100_000, 100_000]));
+  });
+
+  it('makes no more of an answer in parts than its reader takes', async () => {
+    const MOST = 40;
+    let partCount = 0;
+    const listener = createStreamListener((_request, response) => {
+      response.writeHead(200);
+      const go = (): void => {
+        while (partCount < MOST) {
+          partCount += 1;
+          if (!response.write(Buffer.alloc(50_000, partCount))) {
+            response.once('drain', go);
+            return;
+          }
+        }
+        response.end();
+      };
+      go();
+    });
+    const rig = createRig(
+      {},
+      () => {},
+      (limits) => createEngine(limits, listener),
+    );
+    const client = rig.connect();
+    client.send(headers(1, GET));
+    await eventually(() => expect(client.body(1)).toHaveLength(65_535));
+    for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect(partCount).toBeLessThanOrEqual(5);
+    client.send(windowUpdate(0, 2_000_000), windowUpdate(1, 2_000_000));
+    await eventually(() => expect(client.body(1)).toHaveLength(MOST * 50_000));
+    expect(client.body(1).at(-1)).toBe(MOST);
   });
 
   it('refuses a body over the limit and wants no more of it', async () => {
