@@ -181,6 +181,20 @@ describe('Feast’s JSON over HTTP/2', () => {
     await eventually(() => expect([length, windowOf(1)]).toEqual([100_000, 100_000]));
   });
 
+  it('says nothing of connections, which no stream may', async () => {
+    const listener = createStreamListener((_request, response) => {
+      response.writeHead(500, { 'content-length': 0, connection: 'close' });
+      response.end();
+    });
+    const client = createRig(
+      {},
+      () => {},
+      (limits) => createEngine(limits, listener),
+    ).connect();
+    client.send(headers(1, GET));
+    expect(await client.fields(1)).toEqual({ ':status': '500', 'content-length': '0' });
+  });
+
   it('makes no more of an answer in parts than its reader takes', async () => {
     const MOST = 40;
     let partCount = 0;
