@@ -228,7 +228,7 @@ describe('several workers', () => {
     closers.push(() => clearInterval(scrapes));
     writeFileSync(
       join(repository.path, 'feature_store.yaml'),
-      `${readFileSync(join(repository.path, 'feature_store.yaml'), 'utf8')}sideboard:\n  max_rows: 77\n`,
+      `${readFileSync(join(repository.path, 'feature_store.yaml'), 'utf8')}sideboard:\n  max_rows: 77\n  admin_host: 127.0.0.2\n`,
     );
     sideboard.signal('SIGHUP');
     await waitUntil(() => sideboard.log.some((line) => line.includes('"workers replaced"')), {
@@ -256,6 +256,10 @@ describe('several workers', () => {
       body: `{"features":["driver_stats:trips"],"entities":{"driver_id":[${rows}]}}`,
     });
     expect(await refused.text()).toContain('max_rows');
+    // What belongs to the supervisor stays, and that is said.
+    expect(sideboard.log.filter((line) => line.includes('"lasting":["adminHost"]'))).toHaveLength(
+      1,
+    );
   });
 
   it('are replaced on SIGHUP without a loss through TLS and a unix socket too, and bring the new certificate', async () => {
@@ -459,12 +463,19 @@ describe('several workers', () => {
     expect(await ask(sideboard.port, 1)).toBe(1);
   });
 
-  it('end when their supervisor is gone', async () => {
-    const { sideboard } = await start(2);
-    const pids = workerPids(sideboard);
-    process.kill(sideboard.pid, 'SIGKILL');
-    await waitUntil(() => !pids.some(isAlive), { what: 'the workers to end' });
-  });
+  it.each(['handover', 'reuse_port'])(
+    'end when their supervisor is gone (port_sharing: %s), and say so to their callers',
+    async (sharing) => {
+      const { sideboard } = await start(2, '--port-sharing', sharing);
+      const open = watch(sideboard.port);
+      await waitUntil(() => open.answers.length === 1, { what: 'the watch' });
+      const pids = workerPids(sideboard);
+      process.kill(sideboard.pid, 'SIGKILL');
+      await waitUntil(() => !pids.some(isAlive), { what: 'the workers to end' });
+      await waitUntil(() => open.code !== undefined, { what: 'the watch to end' });
+      expect(open.code).toBe(grpc.status.UNAVAILABLE);
+    },
+  );
 });
 
 describe('workers that listen themselves (port_sharing: reuse_port)', () => {
