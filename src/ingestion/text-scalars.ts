@@ -9,7 +9,8 @@ const NANOS_PER_SECOND = 1_000_000_000n;
 const DIGITS = /^[+-]?\d+$/;
 /** No 64-bit integer needs more; reading longer ones would only cost time. */
 const MAX_DIGITS = 40;
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+/** Each digit has one place in it: else a long text that is no number would be tried in all ways to part it. */
+const NUMBER = /^[+-]?(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
 const SPECIAL_NUMBERS: Readonly<Record<string, number>> = {
   nan: Number.NaN,
   inf: Infinity,
