@@ -102,6 +102,13 @@ export const OWN_DECISIONS: readonly Decision[] = [
     ours: 'every value as it was sent; null in a list of floats is NaN',
     why: 'an identifier that is off by one is another one, and a value does not depend on other rows',
   },
+  {
+    number: '69',
+    about: 'services that have a view by another name beside an on-demand view computed from it',
+    feast: 'HTTP 500, gRPC UNKNOWN: the function is given the columns by that name and finds none',
+    ours: 'computed as it is in services without that name',
+    why: 'what a view is called in an answer does not change what is computed from it',
+  },
 ];
 
 /** The last decision of section 12 of the contract. */

@@ -54,6 +54,9 @@ KEY_TYPES = {
     "INT32": (ValueType.INT32, Int32),
     "TIME": (ValueType.UNIX_TIMESTAMP, UnixTimestamp),
 }
+# Feast's servers take these keys as values of gRPC alone, and answer nobody who reads by them (decision 14).
+WRITTEN_KEY_TYPES = {"BYTES": (ValueType.BYTES, Bytes)}
+ALL_KEY_TYPES = {**KEY_TYPES, **WRITTEN_KEY_TYPES}
 TEXTS = ["", "a", "Köln", "北京 🙂", 'x"y\\z\n', "null", "1", "NaN", "2025-01-01", " padded ", "a" * 300]
 INTEGERS = [0, 1, -1, 255, 2**31 - 1, -(2**31)]
 LONGS = [*INTEGERS, 2**31, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63)]
@@ -143,6 +146,8 @@ class Repository:
             join_key = random.choice([f"id_{i}", f"e{i}__key", f"schlüssel_{i}"])
             self.key_types[join_key] = key_type
             self.entities.append(Entity(name=f"entity{i}", join_keys=[join_key], value_type=KEY_TYPES[key_type][0]))
+        self.key_types["blob"] = "BYTES"
+        self.blob = Entity(name="entity_blob", join_keys=["blob"], value_type=ValueType.BYTES)
         self.kinds = {}
         self.sources = {}
         # Of a view: column of its source -> feature.
@@ -151,16 +156,20 @@ class Repository:
         self.push_sources = [
             PushSource(name=f"push_{name}", batch_source=source(f"batch_{name}")) for name in ["both", "shared"]
         ]
-        self.views += [self.view(random, 10 + i, self.push_sources[0], same=0) for i in range(2)]
-        self.services = [self.service(random, i) for i in range(6)]
+        self.views += [self.view(random, 10 + i, self.push_sources[0], of=self.entities[:1]) for i in range(2)]
+        self.written = [self.view(random, 20, of=[self.blob], among=TYPED)]
+        self.written += [self.view(random, 21, of=[self.blob, *random.sample(self.entities, 1)], among=TYPED)]
         self.computed = [self.on_demand(random, i) for i in range(3)]
+        # Of services that have a view by another name beside what is computed of it: the same without those names.
+        self.plain = {}
+        self.services = [self.service(random, i) for i in range(6)]
 
-    def view(self, random, number, push=None, same=None):
+    def view(self, random, number, push=None, of=None, among=TYPES):
         name = random.choice([f"view{number}", f"view_{number}__x", f"Ansicht{number}"])
         count = random.choice([0, 1, 1, 1, 2])
-        entities = random.sample(self.entities, count) if same is None else [self.entities[same]]
-        kinds = {f"f{number}_{i}_{kind}": kind for i, kind in enumerate(random.sample([*TYPES], random.randint(1, 6)))}
-        keys = {entity.join_key: KEY_TYPES[self.key_types[entity.join_key]][1] for entity in entities}
+        entities = random.sample(self.entities, count) if of is None else of
+        kinds = {f"f{number}_{i}_{kind}": kind for i, kind in enumerate(random.sample([*among], random.randint(1, 6)))}
+        keys = {entity.join_key: ALL_KEY_TYPES[self.key_types[entity.join_key]][1] for entity in entities}
         schema = [Field(name=n, dtype=t) for n, t in keys.items()]
         schema += [Field(name=n, dtype=TYPES[kind][0]) for n, kind in kinds.items()]
         mapping = {}
@@ -198,17 +207,32 @@ class Repository:
         )
 
     def service(self, random, number):
-        projections = []
+        projections, plain = [], []
+        computed = random.choice(self.computed).view if random.random() < 0.5 else None
+        inputs = [] if computed is None else [each.name for each in computed.source_feature_view_projections.values()]
         for view in random.sample(self.views, random.randint(1, 3)):
             features = random.sample([*self.kinds[view.name]], random.randint(1, len(self.kinds[view.name])))
-            projection = view[features]
+            projection = named = view[features]
             if random.random() < 0.4:
-                projection = projection.with_name(f"alias_{number}_{view.name}")
+                named = projection.with_name(f"alias_{number}_{view.name}")
             keys = self.keys(view)
-            if keys and random.random() < 0.3:
-                projection = projection.with_join_key_map({keys[0]: f"other_{keys[0]}"})
+            # Feast reads what something is computed of by the column that stands for the join key, too (decision 57).
+            if keys and random.random() < 0.3 and view.name not in inputs:
+                named = named.with_join_key_map({keys[0]: f"other_{keys[0]}"})
+            projections.append(named)
+            plain.append(projection if view.name in inputs else named)
+        if computed is not None:
+            outputs = [field.name for field in computed.features]
+            projection = computed[random.sample(outputs, random.randint(1, len(outputs)))]
+            if random.random() < 0.4:
+                projection = projection.with_name(f"alias_{number}_{computed.name}")
             projections.append(projection)
+            if any(one is not other for one, other in zip(projections, plain)):
+                self.plain[f"service{number}"] = FeatureService(name=f"plain{number}", features=[*plain, projection])
         return FeatureService(name=f"service{number}", features=projections)
+
+    def request_data(self, computed):
+        return computed.view.name.replace("computed", "bonus")
 
     def keys(self, view):
         return [key for key in view.join_keys if not key.startswith("__dummy")]
@@ -219,12 +243,15 @@ def make(seed, *repos):
     for repo in repos:
         with contextlib.redirect_stdout(sys.stderr):
             store = FeatureStore(repo_path=repo)
-            sources = [view.stream_source for view in repository.views if view.stream_source is not None]
+            views = [*repository.views, *repository.written]
+            sources = [view.stream_source for view in views if view.stream_source is not None]
             computed = [each.view for each in repository.computed]
-            store.apply([*repository.entities, *sources, *repository.views, *computed, *repository.services])
+            store.apply([*repository.entities, repository.blob, *sources, *views, *computed, *repository.services, *repository.plain.values()])
 
 
 def key_value(key_type, number):
+    if key_type == "BYTES":
+        return b"\x00k\xff" + number.to_bytes(4, "little")
     return f"k{number}" if key_type == "STRING" else number
 
 
@@ -326,8 +353,9 @@ class RandomScript(Script):
     def write_something(self, number):
         random, repository = self.random, self.repository
         # What Feast writes of views without entities nobody reads (decision 12.25).
-        view = random.choice([view for view in repository.views if repository.keys(view)])
-        is_odd = random.random() < 0.5
+        view = random.choice([*(view for view in repository.views if repository.keys(view)), *repository.written])
+        is_typed = view in repository.written
+        is_odd = not is_typed and random.random() < 0.5
         # Of a row of nulls alone nothing is looked at.
         is_odd = is_odd and {*repository.kinds[view.name].values()} != {"bytes"}
         ids = [ODD + number] if is_odd else [random.randint(0, 11) for _ in range(random.choice([1, 1, 2, 5]))]
@@ -342,7 +370,9 @@ class RandomScript(Script):
         if pushed == "push_both":
             pushed = None
         way = random.choice(["HTTP", "HTTP", "SDK", "gRPC"])
-        if way == "gRPC" and (is_odd or any(kind not in TYPED for kind in repository.kinds[view.name].values())):
+        if is_typed:
+            way = "gRPC"
+        elif way == "gRPC" and (is_odd or any(kind not in TYPED for kind in repository.kinds[view.name].values())):
             way = "HTTP"
         # The SDK rounds and drops what pandas does before it sends it.
         if any(word in title for word in ["beside a null", "NaN", "lists of nothing"]):
@@ -377,7 +407,7 @@ class RandomScript(Script):
             elif kind is not None:
                 [typed[name]] = python_values_to_proto_values([value], TYPES[kind][0].to_value_type())
             elif name in self.repository.key_types:
-                key_type = KEY_TYPES[self.repository.key_types[name]][0]
+                key_type = ALL_KEY_TYPES[self.repository.key_types[name]][0]
                 [typed[name]] = python_values_to_proto_values([value], key_type)
             else:
                 typed[name] = Value(string_val=value)
@@ -403,6 +433,11 @@ class RandomScript(Script):
             service = random.choice(repository.services)
             request["feature_service"] = service.name
             for projection in service.feature_view_projections:
+                computed = next((each for each in repository.computed if each.view.name == projection.name), None)
+                if computed is not None:
+                    needed |= {key: key for key in computed.keys}
+                    request_data = repository.request_data(computed)
+                    continue
                 view = next(view for view in repository.views if view.name == projection.name)
                 needed |= {projection.join_key_map.get(key, key): key for key in repository.keys(view)}
         else:
@@ -417,7 +452,7 @@ class RandomScript(Script):
                 outputs = random.sample(outputs, random.randint(1, len(outputs)))
                 request["features"] += [f"{computed.view.name}:{name}" for name in outputs]
                 needed |= {key: key for key in computed.keys}
-                request_data = computed.view.name.replace("computed", "bonus")
+                request_data = repository.request_data(computed)
         # A request needs a column to say how many rows there are.
         anything = needed or {repository.entities[0].join_key: repository.entities[0].join_key}
         # The last column counts in Feast where one has the join key's name and another stands for it (decision 57).
@@ -430,10 +465,18 @@ class RandomScript(Script):
             request["entities"][request_data] = [random.randint(-5, 5) for _ in range(rows)]
         self.types = {column: self.repository.key_types[key] for column, key in anything.items()}
         title = str(number)
-        if random.random() < 0.5:
+        plain = repository.plain.get(request.get("feature_service"))
+        if plain is not None:
+            request["full_feature_names"] = False
+            self.ask({**request, "feature_service": plain.name}, title)
+            title = f"{number} inputs by another name"
+        elif random.random() < 0.5:
             odd = self.odd_requests(request, needed)
             peculiarity = random.choice([*odd])
             request, title = odd[peculiarity], f"{number} {peculiarity}"
+        self.ask(request, title)
+
+    def ask(self, request, title):
         self.step(f"HTTP read: {title}", lambda: self.http("POST", "/get-online-features", request))
         lengths = {len(column) for column in request["entities"].values()}
         if len(lengths) == 1 and lengths != {0}:
