@@ -81,9 +81,10 @@ export class StreamingBody implements RequestBody {
     });
   }
 
+  /** What is here is read before more is let in: a window of more with each of a few requests that are read would pile up. */
   private goOn(): void {
-    this.call.hold(this.isHeld);
     if (!this.isHeld) this.readMessages();
+    this.call.hold(this.isHeld);
   }
 
   private readMessages(): void {

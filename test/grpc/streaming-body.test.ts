@@ -86,7 +86,8 @@ test('requests wait for the answers before them to be taken, and for the end unt
   body.onEnd();
   expect([seen.messages, seen.ends]).toEqual([10, 0]);
   take();
-  expect([seen.messages, seen.held, seen.ends]).toEqual([20, [true, false, true], 0]);
+  // As long as one of them waits nothing more is let in: what is read in a round is less than a window.
+  expect([seen.messages, new Set(seen.held), seen.ends]).toEqual([20, new Set([true]), 0]);
   take();
   expect([seen.messages, seen.released > 0, seen.ends, seen.status]).toEqual([25, true, 1, '0']);
 });
@@ -97,7 +98,7 @@ test('requests wait while the method holds them', () => {
   body.onData(frames(3));
   expect(seen.messages).toBe(0);
   hold(false);
-  expect(seen.messages).toBe(3);
+  expect([seen.messages, seen.held]).toEqual([3, [true, false]]);
   hold(true);
   body.onEnd();
   expect(seen.ends).toBe(1);
