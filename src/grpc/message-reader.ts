@@ -20,8 +20,12 @@ export interface MessageReader {
   next(): Uint8Array | undefined;
   /** The next complete message as it came; throws as `next`, but for bad gzip. */
   nextReceived(): ReceivedMessage | undefined;
-  /** Bytes of an incomplete message are waiting. */
+  /** Bytes of an incomplete message, or of messages that nobody asked for yet, are waiting. */
   readonly isMidMessage: boolean;
+  /** So many, … */
+  readonly waitingBytes: number;
+  /** … in so many pieces. */
+  readonly pieceCount: number;
 }
 
 /** A message that may have been compressed. */
@@ -62,13 +66,24 @@ export function createMessageReader(encoding: string, maxMessageBytes: number): 
       const joined = parts[0]!;
       size -= end;
       if (joined.length === end) parts.shift();
-      else parts[0] = joined.subarray(end);
+      else parts[0] = withoutRest(joined.subarray(end));
       return { bytes: joined.subarray(FRAME_HEADROOM, end), isPacked: joined[0] === 1 };
     },
     get isMidMessage(): boolean {
       return size > 0;
     },
+    get waitingBytes(): number {
+      return size;
+    },
+    get pieceCount(): number {
+      return parts.length;
+    },
   };
+}
+
+/** What waits must not keep a receive buffer that is much larger. */
+export function withoutRest(bytes: Uint8Array): Uint8Array {
+  return 2 * bytes.length < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }
 
 function messageLength(prefix: Uint8Array, maxMessageBytes: number): number {

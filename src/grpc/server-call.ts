@@ -143,9 +143,9 @@ export class ServerCall implements CallContext {
     this.response.hold(isHeld);
   }
 
-  /** What the caller has sent so far is dealt with. */
-  release(): void {
-    this.response.release();
+  /** What the caller has sent so far is dealt with, but for so many bytes in so many pieces. */
+  release(keptBytes: number, pieceCount: number): void {
+    this.response.release(keptBytes, pieceCount);
   }
 
   /** A stream without a deadline of its own has none. */

@@ -98,7 +98,7 @@ export class StreamingBody implements RequestBody {
         if (this.requests === 'one' && this.messageCount > 1) throw notOneMessage(call.path);
         this.streaming.onMessage(message);
       }
-      if (!reader.isMidMessage) call.release();
+      call.release(reader.waitingBytes, reader.pieceCount);
       if (this.hasAll) this.end();
     } catch (error) {
       call.fail(error);

@@ -8,6 +8,7 @@ import {
   frameMessage,
   unpackMessage,
   wholeMessage,
+  withoutRest,
   type MessageReader,
 } from './message-reader.ts';
 import { headOf, packsAnswers } from './response-head.ts';
@@ -130,11 +131,6 @@ export class UnaryBody implements RequestBody, Entrant {
       this.common.trailersOf(this.call),
     );
   }
-}
-
-/** What waits must not keep a receive buffer that is much larger. */
-function withoutRest(message: Uint8Array): Uint8Array {
-  return 2 * message.length < message.buffer.byteLength ? new Uint8Array(message) : message;
 }
 
 export function cutOff(): GrpcStatusError {

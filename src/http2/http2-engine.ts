@@ -60,10 +60,12 @@ export interface ResponseStream {
    */
   hold(isHeld: boolean): void;
   /**
-   * The application has let go of all that has come so far. Until then, or until the client has sent everything, it counts
-   * among what the client makes us keep.
+   * The application has let go of all that has come so far, or all but the last of it. Until then, or until the client has
+   * sent everything, it counts among what the client makes us keep.
+   *
+   * @param keptBytes so many of it are still needed, in so many pieces
    */
-  release(): void;
+  release(keptBytes?: number, pieceCount?: number): void;
   /** Ends the stream with an HTTP/2 error code (RFC 9113 section 7). */
   reset(errorCode: number): void;
   /** Where the request comes from, as `peerOf` has it. */

@@ -103,11 +103,13 @@ function keep(stream: Stream, length: number): boolean {
   return !stream.isClosed;
 }
 
-export function releaseKept(stream: Stream): void {
+/** Counts no more than what is still kept. */
+export function releaseKept(stream: Stream, keptBytes: number, pieceCount: number): void {
   const { connection } = stream;
-  connection.queuedBytes -= stream.keptBytes;
-  connection.core.queuedBytes -= stream.keptBytes;
-  stream.keptBytes = 0;
+  const released = Math.max(0, stream.keptBytes - keptBytes - PIECE_BYTES * pieceCount);
+  connection.queuedBytes -= released;
+  connection.core.queuedBytes -= released;
+  stream.keptBytes -= released;
 }
 
 /** Compares with the announced content length (RFC 9113 section 8.1.1). False: it does not fit. */

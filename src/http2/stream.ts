@@ -74,8 +74,8 @@ export class Stream implements ResponseStream, InLine<Stream> {
     if (!isHeld && !this.isClosed) creditStream(this);
   }
 
-  release(): void {
-    if (this.keptBytes > 0) releaseKept(this);
+  release(keptBytes = 0, pieceCount = 0): void {
+    if (this.keptBytes > 0) releaseKept(this, keptBytes, pieceCount);
   }
 
   onDrain(callback: () => void): void {

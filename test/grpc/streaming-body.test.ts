@@ -10,7 +10,14 @@ function frames(count: number): Buffer {
 
 /** A call that answers each message with another, to a caller who takes `room` of them at a time. */
 function openCall(room: number) {
-  const seen = { messages: 0, ends: 0, written: 0, released: 0, held: [] as boolean[], status: '' };
+  const seen = {
+    messages: 0,
+    ends: 0,
+    written: 0,
+    kept: [-1, -1],
+    held: [] as boolean[],
+    status: '',
+  };
   let responses: ResponseSink | undefined;
   let taken = 0;
   let drained: (() => void) | undefined;
@@ -21,7 +28,7 @@ function openCall(room: number) {
     reply: () => undefined,
     onDrain: (callback) => (drained = callback),
     hold: (isHeld) => seen.held.push(isHeld),
-    release: () => seen.released++,
+    release: (keptBytes = 0, pieceCount = 0) => (seen.kept = [keptBytes, pieceCount]),
     reset: () => undefined,
     peer: 'test',
   };
@@ -81,7 +88,7 @@ test('requests wait for the answers before them to be taken, and for the end unt
   const { body, seen, take } = openCall(10);
   body.onData(frames(20));
   body.onData(frames(5).subarray(0, 38));
-  expect([seen.messages, seen.held, seen.released]).toEqual([10, [true], 0]);
+  expect([seen.messages, seen.held, seen.kept]).toEqual([10, [true], [118, 2]]);
   body.onData(frames(5).subarray(38));
   body.onEnd();
   expect([seen.messages, seen.ends]).toEqual([10, 0]);
@@ -89,7 +96,7 @@ test('requests wait for the answers before them to be taken, and for the end unt
   // As long as one of them waits nothing more is let in: what is read in a round is less than a window.
   expect([seen.messages, new Set(seen.held), seen.ends]).toEqual([20, new Set([true]), 0]);
   take();
-  expect([seen.messages, seen.released > 0, seen.ends, seen.status]).toEqual([25, true, 1, '0']);
+  expect([seen.messages, seen.kept, seen.ends, seen.status]).toEqual([25, [0, 0], 1, '0']);
 });
 
 test('requests wait while the method holds them', () => {
@@ -111,4 +118,12 @@ test('what is cut off is refused when all before it was answered', () => {
   expect([seen.messages, seen.status]).toEqual([2, '']);
   take();
   expect([seen.messages, seen.ends, seen.status]).toEqual([2, 0, '13']);
+});
+
+test('what was read counts no more among what is kept, wherever it was cut', () => {
+  const { body, seen } = openCall(20_000);
+  body.onData(frames(20_000).subarray(0, 100_003));
+  expect([seen.messages, seen.kept]).toEqual([12_500, [3, 1]]);
+  body.onData(frames(20_000).subarray(3, 10_000));
+  expect([seen.messages, seen.kept]).toEqual([13_750, [0, 0]]);
 });

@@ -487,6 +487,25 @@ describe('requests that are begun and not ended', () => {
     await eventually(() => expect(rig.requests[0]!.body).toHaveLength(200 * 16 * KIB));
     expect(rig.engine.queuedBytes).toBe(0);
   });
+
+  it('may go on for ever where the application keeps but the last of what came', async () => {
+    const rig = createRig({ maxQueuedBytes: MIB });
+    const client = rig.connect();
+    client.send(headers(1, POST, 0));
+    await eventually(() => expect(rig.requests).toHaveLength(1));
+    for (let i = 0; i < 200; i++) {
+      client.send(part(1));
+      await turn();
+      rig.requests[0]!.response.release(100, 2);
+    }
+    await eventually(() => expect(rig.requests[0]!.body).toHaveLength(200 * 16 * KIB));
+    expect(rig.engine.queuedBytes).toBe(500);
+    rig.requests[0]!.response.release(100_000, 1);
+    expect(rig.engine.queuedBytes).toBe(500);
+    client.socket.destroy();
+    await eventually(() => expect(rig.engine.connectionCount).toBe(0));
+    expect(rig.engine.queuedBytes).toBe(0);
+  });
 });
 
 describe('bytes that come one at a time', () => {
