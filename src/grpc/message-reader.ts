@@ -28,6 +28,8 @@ export interface MessageReader {
   readonly pieceCount: number;
 }
 
+const NOTHING = new Uint8Array(0);
+
 /** A message that may have been compressed. */
 export interface ReceivedMessage {
   readonly bytes: Uint8Array;
@@ -43,7 +45,23 @@ export function wholeMessage(chunk: Uint8Array, maxMessageBytes: number): Uint8A
 
 export function createMessageReader(encoding: string, maxMessageBytes: number): MessageReader {
   let parts: Uint8Array[] = [];
+  /** The first piece that waits: to move all the others up for each would take the square of them. */
+  let first = 0;
   let size = 0;
+
+  const join = (): Uint8Array => {
+    const joined = Buffer.concat(parts);
+    parts = [joined];
+    first = 0;
+    return joined;
+  };
+  const skipFirst = (): void => {
+    parts[first++] = NOTHING;
+    if (2 * first >= parts.length) {
+      parts = parts.slice(first);
+      first = 0;
+    }
+  };
 
   return {
     push(chunk: Uint8Array): void {
@@ -59,14 +77,13 @@ export function createMessageReader(encoding: string, maxMessageBytes: number): 
     },
     nextReceived(): ReceivedMessage | undefined {
       if (size < FRAME_HEADROOM) return undefined;
-      if ((parts[0]?.length ?? 0) < FRAME_HEADROOM) parts = [Buffer.concat(parts)];
-      const end = FRAME_HEADROOM + messageLength(parts[0]!, maxMessageBytes);
+      const head = parts[first]!.length < FRAME_HEADROOM ? join() : parts[first]!;
+      const end = FRAME_HEADROOM + messageLength(head, maxMessageBytes);
       if (size < end) return undefined;
-      if (parts[0]!.length < end) parts = [Buffer.concat(parts)];
-      const joined = parts[0]!;
+      const joined = head.length < end ? join() : head;
       size -= end;
-      if (joined.length === end) parts.shift();
-      else parts[0] = withoutRest(joined.subarray(end));
+      if (joined.length === end) skipFirst();
+      else parts[first] = withoutRest(joined.subarray(end));
       return { bytes: joined.subarray(FRAME_HEADROOM, end), isPacked: joined[0] === 1 };
     },
     get isMidMessage(): boolean {
@@ -76,7 +93,7 @@ export function createMessageReader(encoding: string, maxMessageBytes: number): 
       return size;
     },
     get pieceCount(): number {
-      return parts.length;
+      return parts.length - first;
     },
   };
 }

@@ -57,6 +57,16 @@ describe('createMessageReader', () => {
     expect(reader.next()?.buffer).toBe(body.buffer);
   });
 
+  it('takes no longer for each message where very many wait', () => {
+    const reader = createMessageReader('identity', LIMIT);
+    const body = framed(Buffer.from('abc'));
+    const count = 400_000;
+    for (let i = 0; i < count; i++) reader.push(body);
+    let read = 0;
+    while (reader.next() !== undefined) read++;
+    expect([read, reader.pieceCount, reader.waitingBytes]).toEqual([count, 0, 0]);
+  });
+
   it('refuses a message over the limit as soon as its length is known', () => {
     const reader = createMessageReader('identity', LIMIT);
     reader.push(Buffer.from([0, 0, 0, 0x03, 0xe9]));
