@@ -1,6 +1,11 @@
 import type { RequestBody } from '../http2/http2-engine.ts';
 import { FRAME_HEADROOM, type GrpcMethod, type StreamingCall } from './grpc-service.ts';
-import { createMessageReader, frameMessage, type MessageReader } from './message-reader.ts';
+import {
+  createMessageReader,
+  frameMessage,
+  withoutRest,
+  type MessageReader,
+} from './message-reader.ts';
 import { headOf, packsAnswers } from './response-head.ts';
 import type { ServerCall } from './server-call.ts';
 import { cutOff, notOneMessage, type CommonParts } from './unary-body.ts';
@@ -54,7 +59,7 @@ export class StreamingBody implements RequestBody {
 
   onData(chunk: Uint8Array): void {
     if (this.call.isOver) return;
-    this.reader.push(chunk);
+    this.reader.push(this.isHeld ? withoutRest(chunk) : chunk);
     this.readMessages();
   }
 

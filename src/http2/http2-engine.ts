@@ -60,10 +60,10 @@ export interface ResponseStream {
    */
   hold(isHeld: boolean): void;
   /**
-   * The application has let go of all that has come so far, or all but the last of it. Until then, or until the client has
-   * sent everything, it counts among what the client makes us keep.
+   * The application has let go of all that has come so far, or all but the last of it. Until then it counts among what the
+   * client makes us keep. Once the client has sent everything it does no more, unless the application says what it keeps.
    *
-   * @param keptBytes so many of it are still needed, in so many pieces
+   * @param keptBytes so many of it are still needed, in so many pieces; the stream is reset where that is too much
    */
   release(keptBytes?: number, pieceCount?: number): void;
   /** Ends the stream with an HTTP/2 error code (RFC 9113 section 7). */

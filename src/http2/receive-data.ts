@@ -88,28 +88,27 @@ function piece(bytes: Buffer, from: number, to: number): Uint8Array {
  * what one may have, would be too much. False: it was, and the stream is gone.
  */
 function keep(stream: Stream, length: number): boolean {
-  if (length === 0) return true;
+  if (length > 0) addKept(stream, length + PIECE_BYTES);
+  return !stream.isClosed;
+}
+
+/** Counts what is still kept, and no more. */
+export function countKept(stream: Stream, bytes: number, pieceCount: number): void {
+  addKept(stream, bytes + PIECE_BYTES * pieceCount - stream.keptBytes);
+}
+
+function addKept(stream: Stream, bytes: number): void {
   const { connection } = stream;
   const { core } = connection;
-  const bytes = length + PIECE_BYTES;
   stream.keptBytes += bytes;
   connection.queuedBytes += bytes;
   core.queuedBytes += bytes;
+  if (bytes <= 0) return;
   if (connection.queuedBytes > core.limits.maxQueuedBytes) {
     connection.failStream(stream.id, ErrorCode.ENHANCE_YOUR_CALM);
   } else {
     core.relieve();
   }
-  return !stream.isClosed;
-}
-
-/** Counts no more than what is still kept. */
-export function releaseKept(stream: Stream, keptBytes: number, pieceCount: number): void {
-  const { connection } = stream;
-  const released = Math.max(0, stream.keptBytes - keptBytes - PIECE_BYTES * pieceCount);
-  connection.queuedBytes -= released;
-  connection.core.queuedBytes -= released;
-  stream.keptBytes -= released;
 }
 
 /** Compares with the announced content length (RFC 9113 section 8.1.1). False: it does not fit. */

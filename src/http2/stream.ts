@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 import type { HeaderBlock } from './header-block.ts';
 import type { RequestBody, ResponseStream } from './http2-engine.ts';
-import { creditStream, releaseKept } from './receive-data.ts';
+import { creditStream, countKept } from './receive-data.ts';
 import type { InLine } from './send-line.ts';
 import { endBody, queueBody, sendHeaders, sendReply } from './send-queue.ts';
 
@@ -75,7 +75,8 @@ export class Stream implements ResponseStream, InLine<Stream> {
   }
 
   release(keptBytes = 0, pieceCount = 0): void {
-    if (this.keptBytes > 0) releaseKept(this, keptBytes, pieceCount);
+    if (this.isClosed && keptBytes > 0) return;
+    if (this.keptBytes > 0 || keptBytes > 0) countKept(this, keptBytes, pieceCount);
   }
 
   onDrain(callback: () => void): void {

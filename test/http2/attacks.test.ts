@@ -500,10 +500,27 @@ describe('requests that are begun and not ended', () => {
     }
     await eventually(() => expect(rig.requests[0]!.body).toHaveLength(200 * 16 * KIB));
     expect(rig.engine.queuedBytes).toBe(500);
-    rig.requests[0]!.response.release(100_000, 1);
-    expect(rig.engine.queuedBytes).toBe(500);
     client.socket.destroy();
     await eventually(() => expect(rig.engine.connectionCount).toBe(0));
+    expect(rig.engine.queuedBytes).toBe(0);
+  });
+});
+
+describe('whole requests that the application does not get to', () => {
+  it('count among what the client makes us keep, if it says so, and are cut beyond that', async () => {
+    const { attacker, rig } = createScene({ maxQueuedBytes: MIB }, ({ response }) =>
+      response.release(16 * 1024, 1),
+    );
+    for (let i = 0; i < 100; i++) {
+      attacker.send(headers(1 + 2 * i, POST, 0), data(1 + 2 * i, Buffer.alloc(16 * 1024)));
+      await turn();
+      expect(rig.engine.queuedBytes).toBeLessThanOrEqual(MIB + 17 * 1024);
+    }
+    expect(await attacker.resetCode(199)).toBe(CALM);
+    expect(rig.engine.queuedBytes).toBeGreaterThan(MIB / 2);
+    attacker.socket.destroy();
+    await eventually(() => expect(rig.engine.queuedBytes).toBe(0));
+    rig.requests[1]!.response.release(16 * 1024, 1);
     expect(rig.engine.queuedBytes).toBe(0);
   });
 });
