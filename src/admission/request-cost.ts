@@ -24,7 +24,7 @@ export class RequestCost {
     this.storeMs += WEIGHT * (idleMs - this.storeMs);
   }
 
-  /** So many requests keep both busy; `min` where it is not known or would be more. */
+  /** So many requests keep both busy: `min` where that is not known, and no more than it but where many take little together. */
   fewest(min: number): number {
     if (this.busyMs === 0) return min;
     const costMs = this.busyMs + this.storeMs;

@@ -164,11 +164,11 @@ export function createWriteStream(options: WriteStreamOptions): WriteStream {
   };
 }
 
-/** What is no error of ours is a bug: it ends the stream. */
 function sizeOf({ message }: IngestRows): number {
   return REQUEST_BYTES + message.length;
 }
 
+/** What is no error of ours is a bug: it ends the stream. */
 function asRejection(error: unknown): SideboardError {
   if (isSideboardError(error)) return error;
   throw error;
