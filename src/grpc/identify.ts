@@ -1,5 +1,6 @@
 import type { Authenticate, Caller } from '../call/access.ts';
 import type { RequestBody } from '../http2/http2-engine.ts';
+import { withoutRest } from './message-reader.ts';
 import type { ServerCall } from './server-call.ts';
 
 /**
@@ -33,6 +34,7 @@ export function awaitCaller(
   open: () => RequestBody,
 ): RequestBody {
   const chunks: Uint8Array[] = [];
+  let keptBytes = 0;
   let isEnded = false;
   let body: RequestBody | undefined;
   call.hold(true);
@@ -40,6 +42,8 @@ export function awaitCaller(
     if (call.isOver) return;
     call.caller = caller;
     call.hold(false);
+    // What is whole is dealt with now, and of the rest each body tells by itself.
+    if (isEnded) call.release(0, 0);
     body = open();
     for (const chunk of chunks.splice(0)) body.onData(chunk);
     if (isEnded) body.onEnd();
@@ -51,7 +55,11 @@ export function awaitCaller(
   return {
     onData(chunk): void {
       if (body !== undefined) body.onData(chunk);
-      else if (!call.isOver) chunks.push(chunk);
+      else if (!call.isOver) {
+        chunks.push(withoutRest(chunk));
+        keptBytes += chunk.length;
+        call.release(keptBytes, chunks.length);
+      }
     },
     onEnd(): void {
       isEnded = true;
