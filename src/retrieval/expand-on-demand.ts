@@ -5,6 +5,7 @@ import {
   type RequestedView,
   type ResolvedSelection,
 } from './resolve-selection.ts';
+import { shareJoinKeyMaps } from './share-join-key-maps.ts';
 
 /** An on-demand view of a selection that has to be computed. */
 export interface ComputedView {
@@ -45,7 +46,7 @@ function isComputedOnline({ definition }: Pick<RequestedView, 'definition'>): bo
 
 /**
  * Replaces the on-demand views of a selection by what they are computed of: all features of all their sources, whether
- * asked for or not.
+ * asked for or not. Views of one name are read by the join key map of the first.
  *
  * @throws SideboardError as `viewAtVersion`, where a source is not in the registry
  */
@@ -54,14 +55,16 @@ export function expandOnDemand(
   snapshot: RegistryDefinitions,
   isComputed: IsComputed = isComputedOnline,
 ): ExpandedSelection {
-  const readViews = views.filter((view) => !isComputed(view));
+  const joinKeyMaps = shareJoinKeyMaps(views);
+  const storedViews = views.filter((view) => !isComputed(view));
+  const readViews = storedViews.map((view) => ({ ...view, joinKeyMap: joinKeyMaps.ofView(view) }));
   const readFeatures: RequestedFeature[] = [];
   const outputsOf = new Map<RequestedView, string[]>();
   const computedViews = views.filter(isComputed);
   const places = features.map((feature): FeaturePlace => {
     const view = views[feature.view]!;
     if (!isComputed(view)) {
-      readFeatures.push({ ...feature, view: readViews.indexOf(view) });
+      readFeatures.push({ ...feature, view: storedViews.indexOf(view) });
       return { kind: 'read', feature: readFeatures.length - 1 };
     }
     const outputs = outputsOf.get(view) ?? [];
@@ -76,7 +79,9 @@ export function expandOnDemand(
   const computed = computedViews.map((requested): ComputedView => {
     const { sources, requestFields } = requested.definition.onDemand!;
     let computedSource: string | undefined;
-    const inputs = sources.flatMap(({ viewName, versionTag, featureNames, joinKeyMap }) => {
+    const inputs = sources.flatMap((projection) => {
+      const { viewName, versionTag, featureNames } = projection;
+      const joinKeyMap = joinKeyMaps.ofSource(projection);
       const source = viewAtVersion(viewName, versionTag, snapshot);
       if (isComputed(source)) computedSource = viewName;
       const view = readViews.push({ ...source, nameToUse: viewName, joinKeyMap }) - 1;

@@ -1,6 +1,7 @@
 import { featureServiceNotFound, featureViewNotFound } from '../errors.ts';
 import type {
   FeatureServiceDefinition,
+  ProjectionDefinition,
   RegistryDefinitions,
   ViewDefinition,
 } from '../registry/registry-model.ts';
@@ -159,15 +160,20 @@ function mentionsOfService(
   snapshot: RegistryDefinitions,
 ): readonly Mention[] {
   return service.projections.flatMap((projection) => {
-    const { viewName, alias, joinKeyMap, versionTag } = projection;
-    const name = alias === '' ? viewName : alias;
+    const { viewName, joinKeyMap, versionTag } = projection;
     const view = {
       ...viewAtVersion(viewName, versionTag, snapshot),
-      nameToUse: versionTag === undefined ? name : `${name}@v${versionTag}`,
+      nameToUse: nameOfProjection(projection),
       joinKeyMap,
     };
     return projection.featureNames.map((featureName) => mention(view, featureName));
   });
+}
+
+/** The name that answers use for a projection, as `RequestedView.nameToUse` has it. */
+export function nameOfProjection({ viewName, alias, versionTag }: ProjectionDefinition): string {
+  const name = alias === '' ? viewName : alias;
+  return versionTag === undefined ? name : `${name}@v${versionTag}`;
 }
 
 function mention(view: RequestedView, featureName: string): Mention {

@@ -187,7 +187,13 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
   {
     number: '12.14',
     about: 'bad references, no features, join keys missing altogether',
-    steps: each(EVERY, ['no colon', 'no features', 'an empty reference', 'no key']),
+    steps: each(EVERY, [
+      'no colon',
+      'no features',
+      'an empty reference',
+      'no key',
+      'computed before a mapped view, by its column',
+    ]),
     outcome: INVALID,
   },
   {
@@ -201,6 +207,12 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
     about: 'null entity values',
     steps: each(EVERY, ['a null key']),
     outcome: oneAndNobody,
+  },
+  {
+    number: '57',
+    about: 'views asked with the column that stands for their join key and with the join key',
+    steps: each(EVERY, ['computed of a mapped view by both keys']),
+    outcome: INVALID,
   },
   {
     number: '12.40',
@@ -287,6 +299,9 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
         'computed beside stored, full names',
         'computed in a service',
         'computed of an entity that is not there',
+        'computed of a mapped view',
+        'computed of a mapped view by its own key',
+        'computed before a mapped view',
       ],
     ),
     outcome: asTheSdk,
@@ -321,7 +336,12 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
     about: 'entity columns over gRPC that the SDK and HTTP accept',
     steps: each(
       ['gRPC read'],
-      ['what belongs to nobody', 'a column of another view', 'the name of the entity'],
+      [
+        'what belongs to nobody',
+        'a column of another view',
+        'the name of the entity',
+        'a mapped view in halves, by its own key',
+      ],
     ),
     outcome: asTheSdk,
   },

@@ -142,6 +142,7 @@ function listWanted(
   errors: Set<ErrorCode>,
 ): readonly Wanted[] {
   const wanted: Wanted[] = [];
+  const joinKeyMaps = new Map<string, ReadonlyMap<string, string>>();
   const add = (
     viewName: string,
     pinned: number | undefined,
@@ -159,7 +160,11 @@ function listWanted(
     if (!view.features.some(({ name }) => name === feature)) return errors.add('FEATURE_NOT_FOUND');
     const nameToUse = pinned === undefined ? alias : `${alias}@v${pinned}`;
     const outputName = request.fullFeatureNames ? `${nameToUse}__${feature}` : feature;
-    return wanted.push({ view, feature, outputName, joinKeyMap });
+    // Of what has one name the first says which columns are read.
+    const key = `${viewName} ${nameToUse}`;
+    const shared = joinKeyMaps.get(key) ?? joinKeyMap;
+    joinKeyMaps.set(key, shared);
+    return wanted.push({ view, feature, outputName, joinKeyMap: shared });
   };
   let mentions = 0;
   if (request.kind.case === 'featureService' && request.kind.value !== '') {

@@ -49,6 +49,14 @@ function computed(
   };
 }
 
+const PLAIN = { viewName: 'plain', featureNames: ['a'] };
+/** Drivers of the column `reserve`. */
+const RELIEF = {
+  viewName: 'stats',
+  featureNames: ['trips'],
+  joinKeyMap: new Map([['driver_id', 'reserve']]),
+};
+
 const WORLD = snapshotOf({
   entities: { driver: ['driver_id', INT64] },
   views: [
@@ -69,6 +77,10 @@ const WORLD = snapshotOf({
         { viewName: 'plain', featureNames: ['b', 'a'], alias: 'q' },
       ],
     },
+    { name: 'relief', projections: [RELIEF, PLAIN] },
+    { name: 'relief_last', projections: [PLAIN, RELIEF] },
+    { name: 'relief_by_name', projections: [{ ...RELIEF, alias: 'reserves' }, PLAIN] },
+    { name: 'halves', projections: [RELIEF, { viewName: 'stats', featureNames: ['rating'] }] },
   ],
 });
 
@@ -166,6 +178,40 @@ test('outputs stand where they were asked for, beside what is stored; sources th
     fullFeatureNames: true,
   });
   expect(namesOf(service)).toEqual(['driver_id', 'p__b', 'profile__name', 'q__b', 'q__a']);
+});
+
+const ANN = [['int64Val', 1n]] as const;
+const NOBODY = [['int64Val', 2n]] as const;
+
+test.each([
+  ['relief', { reserve: ANN }, 10n],
+  ['relief', { driver_id: ANN }, 10n],
+  // The column is nobody's where the first view of that name has no map.
+  ['relief_last', { driver_id: ANN, reserve: NOBODY }, 10n],
+  ['relief_last', { driver_id: NOBODY, reserve: ANN }, undefined],
+] as const)('%s of %o: views of one name are read by one column', async (service, sent, trips) => {
+  const fixture = open();
+  const response = await ask(fixture, { featureService: service, entities: sent });
+  const [column] = Object.keys(sent);
+  expect(new Set(namesOf(response))).toEqual(new Set(['a', column, 'trips']));
+  expect(columnOf(response, 'trips')[0]![0]).toBe(trips);
+  const input = trips === undefined ? '' : text(encoded(['int64Val', trips]));
+  expect(fixture.calls).toMatchObject([['shop', 'plain', { stats__trips: [INT64, input] }]]);
+});
+
+test('halves of one view are read by one column', async () => {
+  const response = await ask(open(), { featureService: 'halves', entities: { reserve: ANN } });
+  expect(namesOf(response)).toEqual(['reserve', 'trips', 'rating']);
+  expect(columnOf(response, 'rating')).toEqual([[4.5, PRESENT, 7n]]);
+});
+
+test.each([
+  ['relief', { driver_id: ANN, reserve: NOBODY }, 'AMBIGUOUS_JOIN_KEY'],
+  ['relief_last', { reserve: ANN }, 'MISSING_JOIN_KEY'],
+  ['relief_by_name', { reserve: ANN }, 'MISSING_JOIN_KEY'],
+] as const)('%s of %o is refused', async (featureService, entities, code) => {
+  const error = await errorOf(() => ask(open(), { featureService, entities }));
+  expect(error.code).toBe(code);
 });
 
 test('no function runs where nothing computed is asked for, nor for no rows', async () => {

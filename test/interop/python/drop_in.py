@@ -111,12 +111,16 @@ def in_python(inputs):
 ALIASED = STATS[["trips", "home"]].with_name("numbers")
 BUYER = PLACES.with_name("buyer_place").with_join_key_map({"town_name": "buyer_town"})
 SELLER = PLACES.with_name("seller_place").with_join_key_map({"town_name": "seller_town"})
+RELIEF = STATS[["trips"]].with_join_key_map({"driver_id": "reserve"})
 SERVICES = [
     FeatureService(name="everything", features=[STATS, PLACES, PAIRS]),
     FeatureService(name="some", features=[STATS[["trips"]], LEFT[["b"]]]),
     FeatureService(name="aliased", features=[ALIASED, PLACES]),
     FeatureService(name="deal", features=[BUYER, SELLER]),
     FeatureService(name="on_demand", features=[STATS[["trips"]], computed[["total"]]]),
+    FeatureService(name="relief", features=[RELIEF, computed[["total", "label"]]]),
+    FeatureService(name="relief_last", features=[computed[["total", "label"]], RELIEF]),
+    FeatureService(name="halves", features=[RELIEF, STATS[["home"]]]),
 ]
 ALL_VIEWS = [STATS, LEFT, RIGHT, PLACES, PAIRS, SMALLS, MAPPED, LABELS, WORLD, *BATCHES, computed, in_python]
 LATER = view("later", [DRIVER], {"driver_id": Int64, "news": Int64}, PushSource(name="later_push", batch_source=source("later_source")))
@@ -321,6 +325,7 @@ def reads():
     one = {"driver_id": [1]}
     deal = {"buyer_town": ["Köln", "Bern"], "seller_town": ["Bern", "Rom"]}
     asked = {"driver_id": [1, 2, 10], "factor": [0.5, 1.5, 2.5], "bonus": [1, 2, 3]}
+    bonus = without(asked, "driver_id")
     return {
         "one feature": ask(["stats:trips"], one),
         "every type": ask(ALL_STATS, {"driver_id": [1, 2, 3, 7, 8, 10, 12, 50, 51, 60]}),
@@ -384,6 +389,13 @@ def reads():
         "computed of an entity that is not there": ask(["computed:total"], {**asked, "driver_id": [1, 2, 999]}),
         "computed without request data": ask(["computed:total"], one),
         "computed without half of the request data": ask(["computed:total"], without(asked, "bonus")),
+        "computed of a mapped view": ask("relief", {"reserve": [1, 2, 5], **bonus}),
+        "computed of a mapped view by its own key": ask("relief", {"driver_id": [1, 2, 5], **bonus}),
+        "computed of a mapped view by both keys": ask("relief", {"reserve": [2, 1, 5], "driver_id": [1, 2, 5], **bonus}),
+        "computed before a mapped view": ask("relief_last", {"reserve": [2, 1, 5], "driver_id": [1, 2, 5], **bonus}),
+        "computed before a mapped view, by its column": ask("relief_last", {"reserve": [1, 2, 5], **bonus}),
+        "a mapped view in halves": ask("halves", {"reserve": [1, 2]}),
+        "a mapped view in halves, by its own key": ask("halves", {"driver_id": [1, 2]}),
         "an unknown output": ask(["computed:nothing"], asked),
         "computed in Python": ask(["in_python:other"], {"driver_id": [1, 2]}),
     }
