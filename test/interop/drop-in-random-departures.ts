@@ -285,7 +285,7 @@ function isRead(step: string): boolean {
 }
 
 /** Outputs of on-demand views have no time either: no value is no sign that nothing is stored. */
-const COMPUTED = /^(?:computed\d+__)?out\d+_/;
+const COMPUTED = /^(?:(?:alias_\d+_)?computed\d+__)?out\d+_/;
 
 function hasFailed({ failed }: Outcome): boolean {
   return failed !== undefined;

@@ -108,6 +108,7 @@ COMPUTABLE = ["int32", "int64", "float", "double", "string", "bool"]
 @dataclass
 class Computed:
     view: OnDemandFeatureView
+    # Names of the views that it is computed of, with their join keys.
     keys: list
 
 
@@ -203,14 +204,17 @@ class Repository:
                 udf_string=text,
                 mode="pandas",
             ),
-            [key for view, _ in inputs for key in self.keys(view)],
+            [(view.name, key) for view, _ in inputs for key in self.keys(view)],
         )
 
     def service(self, random, number):
         projections, plain = [], []
         computed = random.choice(self.computed).view if random.random() < 0.5 else None
         inputs = [] if computed is None else [each.name for each in computed.source_feature_view_projections.values()]
-        for view in random.sample(self.views, random.randint(1, 3)):
+        views = random.sample(self.views, random.randint(1, 3))
+        if inputs and random.random() < 0.5:
+            views = [view for view in self.views if view.name == inputs[0]] + [view for view in views if view.name != inputs[0]]
+        for view in views:
             # Feast makes a table of what is read beside what is computed, and fails at JSON that is now a list, now none.
             names = [name for name, kind in self.kinds[view.name].items() if computed is None or kind != "json"]
             if not names:
@@ -220,9 +224,10 @@ class Repository:
             if random.random() < 0.4:
                 named = projection.with_name(f"alias_{number}_{view.name}")
             keys = self.keys(view)
-            # Feast reads what something is computed of by the column that stands for the join key, too (decision 57).
-            if keys and random.random() < 0.3 and view.name not in inputs:
-                named = named.with_join_key_map({keys[0]: f"other_{keys[0]}"})
+            # By another name it would be read by another column than what is computed from it (decision 69).
+            likely = 0.3 if view.name not in inputs else 0.7 if named is projection else 0
+            if keys and random.random() < likely:
+                projection = named = named.with_join_key_map({keys[0]: f"other_{keys[0]}"})
             projections.append(named)
             plain.append(projection if view.name in inputs else named)
         if computed is not None:
@@ -436,10 +441,12 @@ class RandomScript(Script):
         if random.random() < 0.4:
             service = random.choice(repository.services)
             request["feature_service"] = service.name
+            # What is computed of a view comes after it, and is read by the same columns where the view has its own name.
+            mapped = {each.name: each.join_key_map for each in service.feature_view_projections if not each.name_alias}
             for projection in service.feature_view_projections:
                 computed = next((each for each in repository.computed if each.view.name == projection.name), None)
                 if computed is not None:
-                    needed |= {key: key for key in computed.keys}
+                    needed |= {mapped.get(name, {}).get(key, key): key for name, key in computed.keys}
                     request_data = repository.request_data(computed)
                     continue
                 view = next(view for view in repository.views if view.name == projection.name)
@@ -456,7 +463,7 @@ class RandomScript(Script):
                 outputs = [field.name for field in computed.view.features]
                 outputs = random.sample(outputs, random.randint(1, len(outputs)))
                 request["features"] += [f"{computed.view.name}:{name}" for name in outputs]
-                needed |= {key: key for key in computed.keys}
+                needed |= {key: key for _, key in computed.keys}
                 request_data = repository.request_data(computed)
         # A request needs a column to say how many rows there are.
         anything = needed or {repository.entities[0].join_key: repository.entities[0].join_key}
