@@ -109,6 +109,14 @@ export const OWN_DECISIONS: readonly Decision[] = [
     ours: 'computed as it is in services without that name',
     why: 'what a view is called in an answer does not change what is computed from it',
   },
+  {
+    number: '70',
+    about: 'JSON features beside computed ones, a list for one entity and none for another',
+    feast:
+      'HTTP 500 with Redis: it makes a table of all that was read, and a column cannot hold both',
+    ours: 'answered as without what is computed',
+    why: 'what no function is given cannot keep it from being computed',
+  },
 ];
 
 /** The last decision of section 12 of the contract. */

@@ -60,6 +60,14 @@ const oneAndNobody: DropInDeparture['outcome'] = (step, { expected }) => {
   return { columns, more: {} };
 };
 
+/** What is computed, and what is stored, as they are answered alone. */
+const besideJson: DropInDeparture['outcome'] = (step, { expected }) => {
+  const [protocol] = step.split(':');
+  const notes = expected(`${protocol}: JSON`).columns!.filter(([name]) => name === 'note');
+  const computed = expected(`${protocol}: computed of two`);
+  return { ...computed, columns: [...computed.columns!, ...notes] };
+};
+
 export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
   {
     number: '12.14',
@@ -215,6 +223,13 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
     outcome: INVALID,
   },
   {
+    number: '70',
+    about: 'JSON beside something computed, a list for one entity and nothing for another',
+    store: 'redis',
+    steps: each(['HTTP read', 'SDK read'], ['computed beside JSON']),
+    outcome: besideJson,
+  },
+  {
     number: '12.40',
     about: 'on-demand views of mode python',
     steps: each(EVERY, ['computed in Python']),
@@ -273,6 +288,7 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
         'what was never materialized',
         'a service',
         'one view twice',
+        'JSON',
       ]),
       ...each(
         ['HTTP read', 'SDK read'],
@@ -291,6 +307,12 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
   },
   {
     number: '12.20',
+    about: 'request data over gRPC, beside JSON, of which the SDK makes text',
+    steps: ['gRPC read: computed beside JSON'],
+    outcome: besideJson,
+  },
+  {
+    number: '12.20',
     about: 'request data over gRPC',
     steps: each(
       ['gRPC read'],
@@ -299,6 +321,7 @@ export const DROP_IN_DEPARTURES: readonly DropInDeparture[] = [
         'computed beside stored, full names',
         'computed in a service',
         'computed of an entity that is not there',
+        'computed of two',
         'computed of a mapped view',
         'computed of a mapped view by its own key',
         'computed before a mapped view',

@@ -38,7 +38,7 @@ from feast import (
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.protos.feast.serving import GrpcServer_pb2, GrpcServer_pb2_grpc, ServingService_pb2
 from feast.protos.feast.types.Value_pb2 import Int64List, StringList, Value
-from feast.types import Array, Bool, Float32, Float64, Int32, Int64, String, UnixTimestamp
+from feast.types import Array, Bool, Float32, Float64, Int32, Int64, Json, String, UnixTimestamp
 from google.protobuf import text_format
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -81,6 +81,7 @@ SMALLS = view("smalls", [SMALL], {"small_id": Int32, "size": Int64}, source("sma
 MAPPED = view(
     "mapped", [DRIVER], {"driver_id": Int64, "good": Int64}, source("mapped_source", field_mapping={"bad": "good"})
 )
+NOTES = view("notes", [DRIVER], {"driver_id": Int64, "note": Json}, source("notes_source"))
 LABELS_PUSH = PushSource(name="labels_push", batch_source=source("labels_source"))
 LABELS_SCHEMA = [Field(name="good", dtype=Int64), Field(name="labeler", dtype=String)]
 LABELS = LabelView(name="labels", entities=[DRIVER], schema=LABELS_SCHEMA, source=LABELS_PUSH, labeler_field="labeler")
@@ -122,7 +123,7 @@ SERVICES = [
     FeatureService(name="relief_last", features=[computed[["total", "label"]], RELIEF]),
     FeatureService(name="halves", features=[RELIEF, STATS[["home"]]]),
 ]
-ALL_VIEWS = [STATS, LEFT, RIGHT, PLACES, PAIRS, SMALLS, MAPPED, LABELS, WORLD, *BATCHES, computed, in_python]
+ALL_VIEWS = [STATS, LEFT, RIGHT, PLACES, PAIRS, SMALLS, MAPPED, NOTES, LABELS, WORLD, *BATCHES, computed, in_python]
 LATER = view("later", [DRIVER], {"driver_id": Int64, "news": Int64}, PushSource(name="later_push", batch_source=source("later_source")))
 
 
@@ -273,6 +274,7 @@ def writes():
         "a mapped feature": {"feature_view_name": "mapped", "df": {**one, "good": [3]}},
         "a mapped column": {"feature_view_name": "mapped", "df": {**one, "driver_id": [2], "bad": [4]}},
         "a mapped column again": {"feature_view_name": "mapped", "df": {**one, "driver_id": [2], "good": [4]}},
+        "JSON": {"feature_view_name": "notes", "df": {**one, "note": ["[1, 2.5]"]}},
         "labels": {"feature_view_name": "labels", "df": labels_row(2)},
         "of nobody": {"feature_view_name": "world", "df": {"rate": [9.5], **times}},
         "an unknown view": {"feature_view_name": "nobody", "df": one},
@@ -326,6 +328,7 @@ def reads():
     deal = {"buyer_town": ["Köln", "Bern"], "seller_town": ["Bern", "Rom"]}
     asked = {"driver_id": [1, 2, 10], "factor": [0.5, 1.5, 2.5], "bonus": [1, 2, 3]}
     bonus = without(asked, "driver_id")
+    two = {name: column[:2] for name, column in asked.items()}
     return {
         "one feature": ask(["stats:trips"], one),
         "every type": ask(ALL_STATS, {"driver_id": [1, 2, 3, 7, 8, 10, 12, 50, 51, 60]}),
@@ -389,6 +392,9 @@ def reads():
         "computed of an entity that is not there": ask(["computed:total"], {**asked, "driver_id": [1, 2, 999]}),
         "computed without request data": ask(["computed:total"], one),
         "computed without half of the request data": ask(["computed:total"], without(asked, "bonus")),
+        "JSON": ask(["notes:note"], {"driver_id": [1, 2]}),
+        "computed of two": ask(["computed:total"], two),
+        "computed beside JSON": ask(["notes:note", "computed:total"], two),
         "computed of a mapped view": ask("relief", {"reserve": [1, 2, 5], **bonus}),
         "computed of a mapped view by its own key": ask("relief", {"driver_id": [1, 2, 5], **bonus}),
         "computed of a mapped view by both keys": ask("relief", {"reserve": [2, 1, 5], "driver_id": [1, 2, 5], **bonus}),
