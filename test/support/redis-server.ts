@@ -1,4 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -8,9 +9,13 @@ import { Redis } from 'ioredis';
 import { waitUntil } from './wait-until.ts';
 
 const HOST = '127.0.0.1';
-/** A cluster node talks to its peers on another port; keep both small enough to exist. */
+/**
+ * A cluster node talks to its peers on another port. Both are below those that the system gives to whoever connects (Linux:
+ * 32,768 and up), so that no connection of another test has taken one before its node starts.
+ */
 const BUS_PORT_OFFSET = 10_000;
-const HIGHEST_PORT = 65_535 - BUS_PORT_OFFSET;
+const LOWEST_PORT = 12_000;
+const PORT_COUNT = BUS_PORT_OFFSET;
 const SLOTS = 16_384;
 /** Another build of Redis, or a fork of it, that the tests of a version run on (`test/interop/redis-versions.test.ts`). */
 const REDIS_SERVER = process.env['REDIS_SERVER'] || 'redis-server';
@@ -377,19 +382,23 @@ function guardLines(port: number, { password, tls }: RedisServerOptions): string
   return lines;
 }
 
-/** A port that nobody listens on, low enough for a cluster node. */
+/** Ports of this process: who was told one has not listened on it yet. */
+const givenPorts = new Set<number>();
+
+/** A port that nobody listens on, nor on the one that a cluster node has beside it. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = await new Promise<number>((resolve, reject) => {
-      const server = createServer();
-      server.once('error', reject);
-      server.listen(0, HOST, () => {
-        const address = server.address();
-        server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-      });
-    });
-    if (port > 1024 && port <= HIGHEST_PORT) {
-      return port;
-    }
+    const port = LOWEST_PORT + randomInt(PORT_COUNT);
+    if (givenPorts.has(port)) continue;
+    givenPorts.add(port);
+    if ((await isFree(port)) && (await isFree(port + BUS_PORT_OFFSET))) return port;
   }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, HOST, () => server.close(() => resolve(true)));
+  });
 }
