@@ -179,6 +179,7 @@ export const SERVER_BARS: readonly Bar[] = [
     (each) => {
       const normal = each.steps[0]?.sentP99Ms ?? Number.NaN;
       const onTime = beyond(each).filter(({ lateP99Ms = 0 }) => lateP99Ms <= normal / 2);
+      if (onTime.length === 0) return { text: 'the client was late', isMet: false };
       const most = Math.max(...onTime.map((step) => step.sentP99Ms ?? Number.NaN));
       const times = most / normal;
       const text = `${figure(times)} times (${figure(most)} ms, to ${onTime.at(-1)?.factor} x)`;
