@@ -65,7 +65,15 @@ export function createBearerTokens(options: BearerTokensOptions): BearerTokens {
     audit({ decision: 'denied', what: 'authentication', reason: error.message }, call);
     return error;
   };
-  const look = async (header: string, token: string, call: AskingCall): Promise<Caller> => {
+  /** Each call that is refused is on record, also where one look was for several. */
+  const onRecord = async (asked: Promise<Caller>, call: AskingCall): Promise<Caller> => {
+    try {
+      return await asked;
+    } catch (error) {
+      throw isRefusal(error) ? refuse(error, call) : error;
+    }
+  };
+  const look = async (header: string, token: string): Promise<Caller> => {
     const begunIn = generation;
     try {
       const caller = await verify(token);
@@ -76,9 +84,8 @@ export function createBearerTokens(options: BearerTokensOptions): BearerTokens {
       }
       return caller;
     } catch (error) {
-      if (isSideboardError(error) && error.code === 'UNAUTHENTICATED') {
+      if (isRefusal(error)) {
         keep(refused, header, { error, untilMs: Date.now() + REFUSED_MS }, MAX_REFUSED_TOKENS);
-        refuse(error, call);
       }
       throw error;
     } finally {
@@ -99,20 +106,20 @@ export function createBearerTokens(options: BearerTokensOptions): BearerTokens {
         );
       }
       const refusal = refused.get(header);
-      if (refusal !== undefined && Date.now() < refusal.untilMs) throw refusal.error;
+      if (refusal !== undefined && Date.now() < refusal.untilMs) throw refuse(refusal.error, call);
       const token = BEARER.exec(header)?.[1];
       if (token === undefined) throw refuse(NO_BEARER, call);
       const underWay = pending.get(header);
-      if (underWay !== undefined) return underWay;
+      if (underWay !== undefined) return onRecord(underWay, call);
       if (pending.size >= MAX_PENDING) {
         throw new OverloadedError(
           `${MAX_PENDING} tokens are being looked at already`,
           RETRY_AFTER_MS,
         );
       }
-      const caller = look(header, token, call);
+      const caller = look(header, token);
       pending.set(header, caller);
-      return caller;
+      return onRecord(caller, call);
     },
     forgetAll() {
       generation += 1;
@@ -120,6 +127,11 @@ export function createBearerTokens(options: BearerTokensOptions): BearerTokens {
       refused.clear();
     },
   };
+}
+
+/** A token that proves nothing, unlike one that nobody could look at. */
+function isRefusal(error: unknown): error is SideboardError {
+  return isSideboardError(error) && error.code === 'UNAUTHENTICATED';
 }
 
 /** Adds an entry as the newest, and drops the oldest where there are too many. */

@@ -14,18 +14,20 @@ const CALLER: Caller = {
 };
 
 function tokens(verify: VerifyToken, more: { cacheMs?: number; maxCachedTokens?: number } = {}) {
+  const audit = vi.fn();
   const { authenticate, forgetAll } = createBearerTokens({
     verify,
     maxTokenBytes: 100,
     cacheMs: 60_000,
     maxCachedTokens: 2,
-    audit: () => {},
+    audit,
     ...more,
   });
   return {
     authenticate: (authorization: string | undefined) =>
       authenticate(askingCall(undefined, authorization === undefined ? {} : { authorization })),
     forgetAll,
+    audit,
   };
 }
 
@@ -78,6 +80,14 @@ describe('a token', () => {
     await expect(down.authenticate('Bearer a')).rejects.toThrow('down');
     await expect(down.authenticate('Bearer a')).rejects.toThrow('down');
     expect(failing).toHaveBeenCalledTimes(2);
+  });
+
+  test('that is bad is on record each time it is used, also by those who ask at the same time', async () => {
+    const { authenticate, audit } = tokens(() => Promise.reject(unauthenticated('no')));
+    const both = await Promise.allSettled([authenticate('Bearer a'), authenticate('Bearer a')]);
+    expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(() => authenticate('Bearer a')).toThrow('no');
+    expect(audit.mock.calls.map(([{ decision }]) => decision)).toEqual(Array(3).fill('denied'));
   });
 
   test('is forgotten for newer ones', async () => {
