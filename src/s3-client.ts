@@ -1,18 +1,22 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { explainUnreachable, type Trouble } from './explain-unreachable.ts';
 
+const NO_OBJECT: Trouble = { reason: 'there is no such object' };
+const NO_RIGHT: Trouble = {
+  reason: 'the credentials may not read it',
+  remedy: 'let them s3:GetObject of the object and s3:ListBucket of the bucket',
+};
+const OTHER_REGION: Trouble = {
+  reason: 'the bucket is in another region',
+  remedy: 'set AWS_REGION to it',
+};
+
 const TROUBLES: Readonly<Record<string, Trouble>> = {
   NoSuchBucket: { reason: 'there is no such bucket', remedy: 'correct its name, or the endpoint' },
-  NoSuchKey: { reason: 'there is no such object' },
-  NotFound: { reason: 'there is no such object' },
-  AccessDenied: {
-    reason: 'the credentials may not read it',
-    remedy: 'let them s3:GetObject of the object and s3:ListBucket of the bucket',
-  },
-  Forbidden: {
-    reason: 'the credentials may not read it',
-    remedy: 'let them s3:GetObject of the object and s3:ListBucket of the bucket',
-  },
+  NoSuchKey: NO_OBJECT,
+  NotFound: NO_OBJECT,
+  AccessDenied: NO_RIGHT,
+  Forbidden: NO_RIGHT,
   InvalidAccessKeyId: {
     reason: 'the access key is unknown',
     remedy: 'correct AWS_ACCESS_KEY_ID, or choose another AWS_PROFILE',
@@ -25,14 +29,8 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
     reason: 'the credentials have expired',
     remedy: 'renew them, such as by "aws sso login"',
   },
-  AuthorizationHeaderMalformed: {
-    reason: 'the bucket is in another region',
-    remedy: 'set AWS_REGION to it',
-  },
-  PermanentRedirect: {
-    reason: 'the bucket is in another region',
-    remedy: 'set AWS_REGION to it',
-  },
+  AuthorizationHeaderMalformed: OTHER_REGION,
+  PermanentRedirect: OTHER_REGION,
   PreconditionFailed: { reason: 'it was replaced while it was read' },
   CredentialsProviderError: {
     reason: 'there are no AWS credentials',

@@ -51,6 +51,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
   const openStreams = new Set<ServerCall>();
   let isStopping = false;
   const common: CommonParts = {
+    openStreams,
     limits: options.limits,
     trailersOf: createTrailers(loadReport),
     entrance: new Entrance({ ...options.limits, observer: options.observer }),
@@ -112,17 +113,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
       call.fail(stopping());
       return ignoreBody(call);
     }
-    openStreams.add(call);
-    call.waitForEver();
-    const body = new StreamingBody(call, method, encoding, common);
-    return {
-      onData: (chunk) => body.onData(chunk),
-      onEnd: () => body.onEnd(),
-      onClose(): void {
-        openStreams.delete(call);
-        body.onClose();
-      },
-    };
+    return new StreamingBody(call, method, encoding, common);
   };
 
   return {

@@ -1,6 +1,6 @@
 import type { Authenticate, Caller } from '../call/access.ts';
 import type { RequestBody } from '../http2/http2-engine.ts';
-import { withoutRest } from './message-reader.ts';
+import { withoutRest } from '../http2/without-rest.ts';
 import type { ServerCall } from './server-call.ts';
 
 /**

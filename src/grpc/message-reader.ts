@@ -1,4 +1,5 @@
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
+import { withoutRest } from '../http2/without-rest.ts';
 import { FRAME_HEADROOM } from './grpc-service.ts';
 import { GrpcCode, GrpcStatusError } from './status.ts';
 
@@ -96,11 +97,6 @@ export function createMessageReader(encoding: string, maxMessageBytes: number): 
       return parts.length - first;
     },
   };
-}
-
-/** What waits must not keep a receive buffer that is much larger. */
-export function withoutRest(bytes: Uint8Array): Uint8Array {
-  return 2 * bytes.length < bytes.buffer.byteLength ? new Uint8Array(bytes) : bytes;
 }
 
 function messageLength(prefix: Uint8Array, maxMessageBytes: number): number {

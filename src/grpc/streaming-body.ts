@@ -1,11 +1,7 @@
 import type { RequestBody } from '../http2/http2-engine.ts';
+import { withoutRest } from '../http2/without-rest.ts';
 import { FRAME_HEADROOM, type GrpcMethod, type StreamingCall } from './grpc-service.ts';
-import {
-  createMessageReader,
-  frameMessage,
-  withoutRest,
-  type MessageReader,
-} from './message-reader.ts';
+import { createMessageReader, frameMessage, type MessageReader } from './message-reader.ts';
 import { headOf, packsAnswers } from './response-head.ts';
 import type { ServerCall } from './server-call.ts';
 import { cutOff, notOneMessage, type CommonParts } from './unary-body.ts';
@@ -19,6 +15,7 @@ type StreamingMethod = Extract<GrpcMethod, { kind: 'streaming' }>;
 export class StreamingBody implements RequestBody {
   private readonly call: ServerCall;
   private readonly requests: StreamingMethod['requests'];
+  private readonly openStreams: Set<ServerCall>;
   private readonly reader: MessageReader;
   private readonly streaming: StreamingCall;
   private messageCount = 0;
@@ -31,10 +28,13 @@ export class StreamingBody implements RequestBody {
     call: ServerCall,
     { open, requests }: StreamingMethod,
     encoding: string,
-    { limits, trailersOf }: CommonParts,
+    { limits, openStreams, trailersOf }: CommonParts,
   ) {
     this.call = call;
     this.requests = requests;
+    this.openStreams = openStreams;
+    openStreams.add(call);
+    call.waitForEver();
     this.reader = createMessageReader(encoding, limits.maxRequestBytes);
     const isPacked = packsAnswers(call, encoding);
     const head = headOf(isPacked);
@@ -69,6 +69,7 @@ export class StreamingBody implements RequestBody {
   }
 
   onClose(): void {
+    this.openStreams.delete(this.call);
     this.call.close();
   }
 

@@ -2,13 +2,13 @@ import type { Entrant, PlaceInLine } from '../admission/waiting-line.ts';
 import type { Entrance } from '../call/entrance.ts';
 import type { SideboardError } from '../errors.ts';
 import type { RequestBody } from '../http2/http2-engine.ts';
+import { withoutRest } from '../http2/without-rest.ts';
 import type { GrpcMethod } from './grpc-service.ts';
 import {
   createMessageReader,
   frameMessage,
   unpackMessage,
   wholeMessage,
-  withoutRest,
   type MessageReader,
 } from './message-reader.ts';
 import { headOf, packsAnswers } from './response-head.ts';
@@ -18,6 +18,8 @@ import type { TrailersOf } from './trailers.ts';
 
 /** What all calls of a dispatcher share. */
 export interface CommonParts {
+  /** Those with streams of requests or answers: they have no end of their own. */
+  readonly openStreams: Set<ServerCall>;
   readonly limits: CallLimits;
   readonly trailersOf: TrailersOf;
   readonly entrance: Entrance;

@@ -136,14 +136,15 @@ function boundedBody(
     () => exchange.deadlineAtMs,
     () => errorOf(deadlineExceeded('while the request was arriving')),
   );
-  return { ...request, body: isJson ? inTime : limitFields(inTime, formOf(exchange)) };
+  const form = isJson ? undefined : formOf(exchange);
+  return { ...request, body: form === undefined ? inTime : limitFields(inTime, form) };
 }
 
-function formOf(exchange: Exchange): 'message' | 'envelope' | 'packed' {
+/** How a binary body has its message; `undefined` = packed: its fields are counted when it is unpacked. */
+function formOf(exchange: Exchange): 'message' | 'envelope' | undefined {
   if (/grpc-web/i.test(exchange.metadata('content-type') ?? '')) return 'envelope';
-  return (exchange.metadata('content-encoding') ?? 'identity') === 'identity'
-    ? 'message'
-    : 'packed';
+  const encoding = exchange.metadata('content-encoding') ?? 'identity';
+  return encoding === 'identity' ? 'message' : undefined;
 }
 
 /** Turns a caller away before its message is read, and takes its timeout. */

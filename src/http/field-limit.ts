@@ -112,18 +112,14 @@ class EnvelopeCounter {
   }
 }
 
-/**
- * The body of a binary request, cut off where its message has too many fields.
- *
- * @param form whether the body is the message, or has it in an envelope; `packed` is counted by `limitedCompression`
- */
+/** The body of a binary request, cut off where its message, or what its envelope has, has too many fields. */
 export async function* limitFields(
   body: AsyncIterable<Uint8Array>,
-  form: 'message' | 'envelope' | 'packed',
+  form: 'message' | 'envelope',
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const counter = form === 'message' ? new FieldCounter() : new EnvelopeCounter();
   for await (const bytes of body) {
-    if (form !== 'packed') counter.push(bytes);
+    counter.push(bytes);
     yield bytes;
   }
 }

@@ -3,6 +3,7 @@ import { Cost, earnByContent, spendCredit } from './flood-guard.ts';
 import { DEFAULT_WINDOW_BYTES, ErrorCode, Flag, protocolError } from './frame.ts';
 import { writeWindowUpdate } from './frame-writer.ts';
 import type { Stream } from './stream.ts';
+import { withoutRest } from './without-rest.ts';
 
 /** What a piece of a request costs beside its content: many small ones are not less than few large ones. */
 const PIECE_BYTES = 200;
@@ -41,7 +42,10 @@ export function receiveData(
     if (isEnd) stream.release();
     else if (!keep(stream, to - from)) return;
     else takeData(stream, end - start);
-    if (to > from) stream.body.onData(isEnd ? bytes.subarray(from, to) : piece(bytes, from, to));
+    if (to > from) {
+      const content = bytes.subarray(from, to);
+      stream.body.onData(isEnd ? content : withoutRest(content));
+    }
     if (isEnd && !stream.isClosed) stream.body.onEnd();
   }
 }
@@ -75,12 +79,6 @@ export function creditStream(stream: Stream): void {
   writeWindowUpdate(connection.output, stream.id, stream.uncreditedBytes);
   stream.uncreditedBytes = 0;
   connection.markDirty();
-}
-
-/** What is to be kept must not keep a receive buffer that is much larger. */
-function piece(bytes: Buffer, from: number, to: number): Uint8Array {
-  const slice = bytes.subarray(from, to);
-  return 2 * slice.length < bytes.length ? new Uint8Array(slice) : slice;
 }
 
 /**
