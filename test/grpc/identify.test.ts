@@ -3,36 +3,15 @@ import { expect, test } from 'vitest';
 import type { Caller } from '../../src/call/access.ts';
 import { awaitCaller } from '../../src/grpc/identify.ts';
 import { ServerCall } from '../../src/grpc/server-call.ts';
+import { headOfCall, quietObserver, streamTo } from './test-call.ts';
 
 test('what a call brings counts until it is known who calls, also when that is all', async () => {
   const kept: number[][] = [];
   const call = new ServerCall(
-    {
-      method: 'POST',
-      path: '/test.Service/Call',
-      scheme: 'http',
-      authority: 'test',
-      fields: [],
-      header: () => undefined,
-    },
-    {
-      respond: () => undefined,
-      write: () => true,
-      end: () => undefined,
-      reply: () => undefined,
-      onDrain: () => undefined,
-      hold: () => undefined,
-      release: (keptBytes = 0, pieceCount = 0) => kept.push([keptBytes, pieceCount]),
-      reset: () => undefined,
-      peer: 'test',
-    },
+    headOfCall('/test.Service/Call'),
+    streamTo({ release: (keptBytes = 0, pieceCount = 0) => kept.push([keptBytes, pieceCount]) }),
     { maxRequestBytes: 1000, defaultDeadlineMs: 0, maxConcurrentRequests: 10 },
-    {
-      inFlightCount: 0,
-      receivedMessageCount: 0,
-      sentMessageCount: 0,
-      onCallEnd: () => undefined,
-    },
+    quietObserver(),
   );
   const { promise: found, resolve: find } = Promise.withResolvers<Caller>();
   const seen: string[] = [];

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createDispatcher } from '../../src/grpc/dispatch.ts';
 import type { ResponseSink } from '../../src/grpc/grpc-service.ts';
-import type { RequestBody, ResponseStream } from '../../src/http2/http2-engine.ts';
+import { headOfCall, quietObserver, streamTo } from './test-call.ts';
 
 /** Three bytes a message: as many of them as fit into a few kilobytes. */
 function frames(count: number): Buffer {
@@ -21,17 +21,14 @@ function openCall(room: number) {
   let responses: ResponseSink | undefined;
   let taken = 0;
   let drained: (() => void) | undefined;
-  const stream: ResponseStream = {
+  const stream = streamTo({
     respond: ({ fields }) => void (seen.status += String(fields['grpc-status'] ?? '')),
     write: () => ++seen.written - taken < room,
     end: (_bytes, trailers) => void (seen.status += String(trailers?.fields['grpc-status'] ?? '')),
-    reply: () => undefined,
     onDrain: (callback) => (drained = callback),
     hold: (isHeld) => seen.held.push(isHeld),
     release: (keptBytes = 0, pieceCount = 0) => (seen.kept = [keptBytes, pieceCount]),
-    reset: () => undefined,
-    peer: 'test',
-  };
+  });
   const { listener } = createDispatcher({
     services: [
       {
@@ -59,24 +56,9 @@ function openCall(room: number) {
       },
     ],
     limits: { maxRequestBytes: 1000, defaultDeadlineMs: 0, maxConcurrentRequests: 10 },
-    observer: {
-      inFlightCount: 0,
-      receivedMessageCount: 0,
-      sentMessageCount: 0,
-      onCallEnd: () => undefined,
-    },
+    observer: quietObserver(),
   });
-  const body: RequestBody = listener(
-    {
-      method: 'POST',
-      path: '/test.Service/Echo',
-      scheme: 'http',
-      authority: 'test',
-      fields: [],
-      header: (name) => ({ 'content-type': 'application/grpc' })[name],
-    },
-    stream,
-  );
+  const body = listener(headOfCall('/test.Service/Echo'), stream);
   const take = (): void => {
     taken = seen.written;
     drained!();

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createAdmissionGate } from '../../src/admission/admission-gate.ts';
 import { createDispatcher } from '../../src/grpc/dispatch.ts';
 import { FRAME_HEADROOM } from '../../src/grpc/grpc-service.ts';
-import type { ResponseStream } from '../../src/http2/http2-engine.ts';
+import { headOfCall, quietObserver, streamTo } from './test-call.ts';
 
 /** So many are in work before anybody waits. */
 const PLACES = 64;
@@ -40,29 +40,11 @@ function openCalls() {
       },
     ],
     limits: { maxRequestBytes: 1_000_000, defaultDeadlineMs: 0, maxConcurrentRequests: 1000, gate },
-    observer: {
-      inFlightCount: 0,
-      receivedMessageCount: 0,
-      sentMessageCount: 0,
-      onCallEnd: () => undefined,
-    },
+    observer: quietObserver(),
   });
   const send = (chunk: Uint8Array, isWhole = true): void => {
-    const fields: Record<string, string> = {
-      'content-type': 'application/grpc',
-      'grpc-encoding': 'gzip',
-    };
-    const body = listener(
-      {
-        method: 'POST',
-        path: '/test.Service/Read',
-        scheme: 'http',
-        authority: 'test',
-        fields: [],
-        header: (name) => fields[name],
-      },
-      deaf(),
-    );
+    const head = headOfCall('/test.Service/Read', { 'grpc-encoding': 'gzip' });
+    const body = listener(head, streamTo());
     body.onData(chunk);
     if (isWhole) body.onEnd();
   };
@@ -75,21 +57,6 @@ function packedFrame(length: number): Uint8Array {
   const frame = Buffer.concat([Buffer.of(1, 0, 0, 0, 0), packed]);
   frame.writeUInt32BE(packed.length, 1);
   return frame;
-}
-
-/** Somebody who is not interested in the answer. */
-function deaf(): ResponseStream {
-  return {
-    respond: () => undefined,
-    write: () => true,
-    end: () => undefined,
-    reply: () => undefined,
-    onDrain: () => undefined,
-    hold: () => undefined,
-    release: () => undefined,
-    reset: () => undefined,
-    peer: 'test',
-  };
 }
 
 /** A message in its frame, where it lies in what has been received. */

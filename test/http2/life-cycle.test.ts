@@ -54,14 +54,20 @@ async function answerPing(client: RawClient, count = 1): Promise<void> {
   for (let i = 0; i < count; i++) client.send(frame(6, 1, 0, payload));
 }
 
+/** A drain that a client with one stream has heard of. */
+async function drainOneStream() {
+  const rig = createRig({}, () => {});
+  const client = rig.connect();
+  client.send(headers(1, GET));
+  await eventually(() => expect(rig.requests).toHaveLength(1));
+  const drained = rig.engine.drain();
+  await client.frame('GOAWAY', ({ type }) => type === 7);
+  return { rig, client, drained };
+}
+
 describe('draining', () => {
   it('goes in two steps: streams that were on their way are served', async () => {
-    const rig = createRig({}, () => {});
-    const client = rig.connect();
-    client.send(headers(1, GET));
-    await eventually(() => expect(rig.requests).toHaveLength(1));
-    const drained = rig.engine.drain();
-    await client.frame('GOAWAY', ({ type }) => type === 7);
+    const { rig, client, drained } = await drainOneStream();
     expect(goaways(client)).toEqual([[MAX_STREAM_ID, 0, 'the server stops']]);
     // The client opened another one before it heard of it.
     client.send(headers(3, GET));
@@ -86,12 +92,7 @@ describe('draining', () => {
   });
 
   it('waits for the answer to its own ping, and not for that to another one', async () => {
-    const rig = createRig({}, () => {});
-    const client = rig.connect();
-    client.send(headers(1, GET));
-    await eventually(() => expect(rig.requests).toHaveLength(1));
-    const drained = rig.engine.drain();
-    await client.frame('GOAWAY', ({ type }) => type === 7);
+    const { rig, client, drained } = await drainOneStream();
     // It answers what asked whether it is alive, and opens a stream: it has not heard of the drain.
     client.send(frame(6, 1, 0, Buffer.from('keepaliv')), headers(3, GET));
     await eventually(() => expect(rig.requests).toHaveLength(2));

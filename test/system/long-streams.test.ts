@@ -5,6 +5,7 @@ import type { GrpcService } from '../../src/grpc/grpc-service.ts';
 import { DEFAULT_LIMITS } from '../../src/http2/default-limits.ts';
 import { createEngine } from '../../src/http2/engine.ts';
 import { openPort } from '../../src/port/port.ts';
+import { quietObserver } from '../grpc/test-call.ts';
 
 const MESSAGE = Buffer.alloc(30_000, 'a row of some kind ');
 const COUNT = 1000;
@@ -43,12 +44,7 @@ it('takes a stream of many times what a connection may keep, from a client that 
   const { listener, endStreams } = createDispatcher({
     services: [createTaker()],
     limits: { maxRequestBytes: 100_000, defaultDeadlineMs: 0, maxConcurrentRequests: 10 },
-    observer: {
-      inFlightCount: 0,
-      receivedMessageCount: 0,
-      sentMessageCount: 0,
-      onCallEnd: () => undefined,
-    },
+    observer: quietObserver(),
   });
   const engine = createEngine(
     { ...DEFAULT_LIMITS, windowBytes: 1024 * 1024, maxQueuedBytes: 4 * 1024 * 1024 },
