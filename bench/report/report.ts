@@ -38,7 +38,8 @@ page. How to run and extend it: [bench/README.md](../bench/README.md).
 - **CPU per request** is the figure to trust: user and system time of the server's whole process tree from \`/proc\`,
   over a run that keeps it saturated. Requests per second and core follow from it (1,000,000 / CPU). It is good to
   20-30 % between runs on a shared machine and better inside one run, so compare rows of one table.
-- The server has one core to itself; Redis, h2load and every other client share another one. Loopback, no TLS.
+- The server has one core to itself; Redis, h2load and every other client share another one, but in an overload, where
+  Redis is with the server and the client alone. Loopback, no TLS.
 - The store holds the layout of Feast's published benchmarks: 25 views of 10 Int64 features of one entity, 275 fields in
   one Redis hash, Redis with its defaults, 10,000 entities. \`100x50\` is 100 entity rows of 50 features.
 - Every reply is verified value by value before it is timed, and h2load's replies by their size.
